@@ -1,0 +1,59 @@
+"""nas-kd: the best small network for a budget, found by distilling every candidate.
+
+Public names are imported on first use, so that `import nas_kd` does not load torch.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas_kd.api import Study as Study
+    from nas_kd.api import search as search
+    from nas_kd.costs import parse_budgets as parse_budgets
+    from nas_kd.data import SOURCES as SOURCES
+    from nas_kd.errors import NasKDError as NasKDError
+    from nas_kd.export import load_student as load_student
+    from nas_kd.knowledge import KNOWLEDGE as KNOWLEDGE
+    from nas_kd.spec import StudySpec as StudySpec
+    from nas_kd.students import FAMILIES as FAMILIES
+    from nas_kd.students.decode import decode as decode
+
+__version__ = version("nas-kd")
+
+PUBLIC = {
+    "FAMILIES": "nas_kd.students",
+    "KNOWLEDGE": "nas_kd.knowledge",
+    "NasKDError": "nas_kd.errors",
+    "SOURCES": "nas_kd.data",
+    "Study": "nas_kd.api",
+    "StudySpec": "nas_kd.spec",
+    "decode": "nas_kd.students.decode",
+    "load_student": "nas_kd.export",
+    "parse_budgets": "nas_kd.costs",
+    "search": "nas_kd.api",
+}
+"""Every public name and where it is."""
+
+__all__ = [
+    "FAMILIES",
+    "KNOWLEDGE",
+    "SOURCES",
+    "NasKDError",
+    "Study",
+    "StudySpec",
+    "decode",
+    "load_student",
+    "parse_budgets",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in PUBLIC:
+        return getattr(import_module(PUBLIC[name]), name)
+    raise AttributeError(f"module 'nas_kd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,128 @@
+"""nas-kd from Python: search, and a study that was searched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from nas_kd.export import Student, export, load_student
+from nas_kd.files import write_text
+from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
+from nas_kd.report.page import page
+from nas_kd.report.summary import Summary, summarize
+from nas_kd.report.terminal import console, display
+from nas_kd.spec import StudySpec
+from nas_kd.study.driver import drive
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.options import RunOptions, cores
+from nas_kd.study.reading import StudyView, TrialRow, read_study
+
+
+def default_folder(spec: StudySpec) -> Path:
+    """Where a study goes if it is not said: runs/DATA-BUDGET."""
+    budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
+    return Path("runs") / f"{spec.data}-{budget}"
+
+
+def search(
+    budget: str | Sequence[str],
+    *,
+    study: str | Path | None = None,
+    workers: int | None = None,
+    data_root: str | Path = "data",
+    teacher_weights: str | Path | None = None,
+    seconds: float | None = None,
+    quiet: bool = False,
+    **settings: Any,
+) -> "Study":
+    """Search the best student within a budget, or go on with the study in the folder.
+
+    `settings` are those of StudySpec: data, teacher, family, depth, temperature, trials, epochs
+    and so on. Raises NasKDError for what you can mend.
+    """
+    texts = (budget,) if isinstance(budget, str) else tuple(budget)
+    spec = StudySpec.create({"budget": texts} | settings)
+    options = RunOptions(
+        folder=Path(study) if study else default_folder(spec),
+        workers=cores() if workers is None else workers,
+        data_root=Path(data_root),
+        teacher_weights=Path(teacher_weights) if teacher_weights else None,
+        seconds=seconds,
+    )
+    with display(console(), quiet) as observe:
+        drive(spec, options, observe)
+    return Study.open(options.folder)
+
+
+class Study:
+    """A study that was searched, or is being searched."""
+
+    def __init__(self, view: StudyView) -> None:
+        self._view = view
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Study":
+        """The study in a folder. Raises UnusableStudy."""
+        return cls(read_study(StudyFolder(Path(folder).resolve())))
+
+    @property
+    def spec(self) -> StudySpec:
+        """The spec it was searched with."""
+        return self._view.spec
+
+    @property
+    def best(self) -> TrialRow:
+        """The completed trial of highest validation accuracy."""
+        return self._view.pick("best")
+
+    def summary(self) -> Summary:
+        """The closing table and the verdict."""
+        return summarize(self._view)
+
+    def trials(self) -> pd.DataFrame:
+        """Every trial, a row each."""
+        return pd.DataFrame([flat(row) for row in self._view.rows])
+
+    def front(self) -> pd.DataFrame:
+        """The trials on the Pareto front, cheapest first."""
+        return pd.DataFrame([flat(row) for row in self._view.front])
+
+    def figure(self, name: str = "pareto") -> go.Figure:
+        """A figure: `pareto` or `history`."""
+        if name == "history":
+            return history_figure(self._view)
+        if name == "pareto":
+            return pareto_figure(pareto_data(self._view))
+        raise ValueError(f"there is no figure {name!r}: say 'pareto' or 'history'")
+
+    def report(self) -> Path:
+        """Write the report, one HTML page, and give its path."""
+        write_text(self._view.folder.report, page(self._view))
+        return self._view.folder.report
+
+    def export(self, trial: str | int = "best", to: str | Path | None = None) -> Path:
+        """Write a student's package, and give its folder."""
+        target = Path(to) if to else self._view.folder.root / str(trial)
+        return export(self._view, str(trial), target)
+
+    def student(self, trial: str | int = "best") -> Student:
+        """A trial's student, exported beside the study and proved."""
+        target = self._view.folder.root / str(trial)
+        return load_student(target if target.exists() else self.export(trial, target))
+
+
+def flat(row: TrialRow) -> Mapping[str, Any]:
+    """A trial as a row of a frame: the student's config in place of the record."""
+    facts = asdict(row)
+    student = row.student
+    del facts["student"], facts["rungs"]
+    return facts | {
+        "family": student.family,
+        "depth": student.depth,
+        "channels": student.label(),
+        "parameters": row.counts.parameters,
+        "macs": row.counts.macs,
+    }

@@ -1,0 +1,367 @@
+"""The commands: parsing and printing only. torch is imported inside them, not before."""
+
+import os
+import signal
+import sys
+import tempfile
+import tomllib
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from nas_kd.errors import InvalidSpec, NasKDError
+
+app = typer.Typer(
+    help="Find the best small network for a budget, by distilling every candidate.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+StudyPath = Annotated[Path, typer.Argument(help="The study's folder, such as runs/glyphs-20k.")]
+BudgetFlag = Annotated[
+    list[str] | None,
+    typer.Option(help="Bound on every student: 20k, '5M macs', 200kB, 25%. Repeat for several."),
+]
+DataFlag = Annotated[str | None, typer.Option(help="Data source, such as glyphs or mnist.")]
+RootFlag = Annotated[
+    Path, typer.Option(help="Folder of the data's files; they are downloaded there if missing.")
+]
+FamilyFlag = Annotated[list[str] | None, typer.Option(help="Family to search. Repeat for several.")]
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        typer.echo(f"nas-kd {version('nas-kd')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="The version.")
+    ] = False,
+) -> None:
+    """Find the best small network for a budget, by distilling every candidate."""
+
+
+def value(text: str) -> Any:
+    """A flag's value: a number, a list or a word, as in TOML; low:high is a pair."""
+    low, colon, high = text.partition(":")
+    if colon and low.replace(".", "", 1).isdigit():
+        text = f"[{low}, {high}]"
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE flags as settings. Raises InvalidSpec."""
+    pairs = [text.partition("=") for text in texts or []]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise InvalidSpec(tuple(f"{flag} {name}: say {flag} NAME=VALUE" for name in wrong))
+    return {name.replace("-", "_"): value(text) for name, _, text in pairs}
+
+
+def more_trials(text: str, kept: int | None) -> int:
+    """N as it is, +N on top of the trials that the study has. Raises InvalidSpec."""
+    if not text.removeprefix("+").isdigit():
+        raise InvalidSpec((f"trials: say a number, or +N for N more (given: {text!r})",))
+    if text.startswith("+") and kept is None:
+        raise InvalidSpec((f"trials: {text} needs a study to add to: name it with --study",))
+    return int(text) + (kept or 0 if text.startswith("+") else 0)
+
+
+@app.command()
+def search(
+    spec: Annotated[Path | None, typer.Argument(help="Settings as TOML; flags win.")] = None,
+    budget: BudgetFlag = None,
+    data: DataFlag = None,
+    data_root: RootFlag = Path("data"),
+    unlabelled: Annotated[int | None, typer.Option(help="Unlabelled examples to add.")] = None,
+    views: Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="`train`, or module:function that returns an nn.Module.")
+    ] = None,
+    teacher_weights: Annotated[
+        Path | None, typer.Option(help="State dict of your teacher, .safetensors or .pt.")
+    ] = None,
+    family: FamilyFlag = None,
+    knowledge: Annotated[
+        list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
+    ] = None,
+    scheme: Annotated[str | None, typer.Option(help="Who teaches.")] = None,
+    fix: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
+    ] = None,
+    range_: Annotated[
+        list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")
+    ] = None,
+    trials: Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a student.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Such as 10m or 2h: no generation starts after it.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes; 0: none. Default: one a core.", min=0)
+    ] = None,
+    study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    job_limit: Annotated[
+        str, typer.Option(help="A job that takes longer is given to another worker.")
+    ] = "1h",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the resolved spec; train nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the closing table only.")] = False,
+) -> None:
+    """Search the best distilled student within a budget, or go on with a study.
+
+    Example: nas-kd search --budget 20k --data mnist --data-root data
+    """
+    from nas_kd.api import default_folder
+    from nas_kd.spec import StudySpec
+    from nas_kd.study.folder import StudyFolder
+    from nas_kd.study.options import RunOptions, cores
+
+    flags = {
+        "budget": budget, "data": data, "unlabelled": unlabelled, "views": views,
+        "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
+        "epochs": epochs, "seed": seed,
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    given |= assignments("--fix", fix) | assignments("--range", range_)
+    kept = StudyFolder(study).read_spec() if study and StudyFolder(study).spec.exists() else None
+    base = StudySpec.read(spec) if spec else {}
+    if kept and not spec and "budget" not in given:
+        base = kept.model_dump(exclude_none=True)
+    settings = base | given
+    if trials is not None:
+        named = study or (
+            default_folder(StudySpec.create(settings)) if "budget" in settings else None
+        )
+        old = kept or (read_if_there(named) if named else None)
+        settings["trials"] = more_trials(trials, old.trials if old else None)
+    resolved = StudySpec.create(settings)
+    options = RunOptions(
+        folder=study or default_folder(resolved),
+        workers=cores() if workers is None else workers,
+        data_root=data_root,
+        teacher_weights=teacher_weights,
+        seconds=seconds("--time", time) if time else None,
+        job_limit=seconds("--job-limit", job_limit),
+    )
+    if dry_run:
+        typer.echo(resolved.to_toml(), nl=False)
+        return
+    run_search(resolved, options, quiet)
+
+
+def read_if_there(folder: Path) -> Any:
+    """The spec of the study in a folder, or None."""
+    from nas_kd.study.folder import StudyFolder
+
+    return StudyFolder(folder).read_spec() if StudyFolder(folder).spec.exists() else None
+
+
+def seconds(flag: str, text: str) -> float:
+    """A time such as 90, 90s, 10m or 2h. Raises InvalidSpec."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        amount = float(number) * units[unit]
+    except ValueError:
+        amount = -1.0
+    if not amount > 0:
+        raise InvalidSpec((f"{flag}: say a time such as 90s, 10m or 2h (given: {text!r})",))
+    return amount
+
+
+def run_search(spec: Any, options: Any, quiet: bool) -> None:
+    """Search, then print the closing table, the verdict and what to do next."""
+    from nas_kd.report.summary import summarize
+    from nas_kd.report.terminal import closing_table, console, display
+    from nas_kd.study.driver import drive
+    from nas_kd.study.folder import StudyFolder
+    from nas_kd.study.reading import read_study
+
+    def ended(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, ended)
+    screen = console()
+    try:
+        if options.workers > spec.generation // 4:
+            typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
+                       "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
+        with display(screen, quiet) as observe:
+            drive(spec, options, observe)
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        code = stopped.code if isinstance(stopped, SystemExit) else 128 + signal.SIGINT
+        typer.echo(f"\nStopped. All that is finished is kept; go on with:\n"
+                   f"  nas-kd search --study {options.folder}", err=True)  # fmt: skip
+        raise SystemExit(code) from None
+    view = read_study(StudyFolder(options.folder.resolve()))
+    if not view.points:
+        typer.echo("No student was completed.")
+        return
+    summary = summarize(view)
+    screen.print(closing_table(view, summary))
+    typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
+    for command in ("report", "dashboard", "export"):
+        typer.echo(f"  nas-kd {command} {options.folder}")
+
+
+@app.command()
+def space(
+    budget: BudgetFlag = None,
+    data: DataFlag = None,
+    data_root: RootFlag = Path("data"),
+    family: FamilyFlag = None,
+) -> None:
+    """Show what fits: each family's depths, its smallest and largest student, and examples.
+
+    Example: nas-kd space --budget 20k --budget '2M macs' --data mnist
+    """
+    from nas_kd.data import SOURCES
+    from nas_kd.data.source import Request
+    from nas_kd.data.transfer import prepare
+    from nas_kd.report.fitting import fitting_table
+    from nas_kd.report.terminal import console
+    from nas_kd.spec import StudySpec
+    from nas_kd.study.teaching import budgets_of
+
+    given = {"budget": budget, "data": data, "family": family}
+    spec = StudySpec.create({k: v for k, v in given.items() if v is not None})
+    request = Request(data_root.expanduser().resolve(), spec.split_seed)
+    found = prepare(spec.data, SOURCES[spec.data], request, spec.split_seed)
+    budgets = budgets_of(spec, found)
+    console().print(fitting_table(spec, budgets, found.input_shape, len(found.classes)))
+
+
+@app.command()
+def trials(
+    study: StudyPath,
+    format_: Annotated[
+        str, typer.Option("--format", help="table, csv or json.", metavar="table|csv|json")
+    ] = "table",
+) -> None:
+    """List a study's trials; * marks the front.
+
+    Example: nas-kd trials runs/glyphs-20k --format csv
+    """
+    from nas_kd.api import Study
+    from nas_kd.report.terminal import console, trials_table
+    from nas_kd.study.folder import StudyFolder
+    from nas_kd.study.reading import read_study
+
+    if format_ not in ("table", "csv", "json"):
+        raise InvalidSpec((f"--format: say table, csv or json (given: {format_!r})",))
+    if format_ == "table":
+        console().print(trials_table(read_study(StudyFolder(study))))
+        return
+    frame = Study.open(study).trials()
+    text = frame.to_csv(index=False) if format_ == "csv" else frame.to_json(orient="records")
+    typer.echo(text.rstrip())
+
+
+@app.command()
+def report(study: StudyPath) -> None:
+    """Write a study's report: one HTML page with the front, the history and every trial.
+
+    Example: nas-kd report runs/glyphs-20k
+    """
+    from nas_kd.api import Study
+
+    typer.echo(Study.open(study).report())
+
+
+@app.command()
+def dashboard(
+    study: StudyPath,
+    port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let the pages change the study.")
+    ] = False,
+) -> None:
+    """Open Optuna Dashboard on a study; it only reads, unless --writable.
+
+    Example: nas-kd dashboard runs/glyphs-20k --port 8081
+    """
+    from nas_kd.report.dashboard import dashboard as serve
+    from nas_kd.study.folder import StudyFolder
+
+    with serve(StudyFolder(study), host, port, writable) as server:
+        mode = "may change the study" if writable else "reads only"
+        typer.echo(f"http://{host}:{server.server_port}  ({mode}; Ctrl-C ends it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+@app.command()
+def export(
+    study: StudyPath,
+    trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
+    to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/best.")] = None,
+) -> None:
+    """Write a student's package: config, weights, a proof and a card.
+
+    Example: nas-kd export runs/glyphs-20k --trial knee --to small
+    """
+    from nas_kd.api import Study
+
+    target = Study.open(study).export(trial, to or study / trial)
+    typer.echo(f"{target}\nScore it on the test split: nas-kd evaluate {target}")
+
+
+@app.command()
+def evaluate(
+    package: Annotated[Path, typer.Argument(help="A folder that `export` wrote.")],
+    data: DataFlag = None,
+    data_root: RootFlag = Path("data"),
+    split: Annotated[str, typer.Option(help="test or validation.")] = "test",
+) -> None:
+    """Prove a package, then score it; a look at its test split is counted in its card.
+
+    Example: nas-kd evaluate runs/glyphs-20k/best
+    """
+    from nas_kd.export import evaluate as score
+    from nas_kd.front import standard_error
+
+    if split not in ("test", "validation"):
+        raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))
+    result = score(package, data, data_root, split)
+    error = standard_error(result["accuracy"], result["examples"])
+    typer.echo(
+        f"{100 * result['accuracy']:.2f}% +- {100 * error:.2f} (s.e.) of "
+        f"{result['examples']:,} examples, {result['data']} {result['split']}"
+    )
+
+
+def main() -> NoReturn:
+    """Run a command. 0 done, 2 the user can mend it, 1 a bug, 130 and 143 interrupted."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    sys.path.insert(0, os.getcwd())
+    try:
+        app()
+    except NasKDError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+    except Exception as error:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="nas-kd-", suffix=".log", delete=False
+        ) as file:
+            traceback.print_exc(file=file)
+        typer.echo(
+            f"bug: {type(error).__name__}: {error}\nThe traceback is in {file.name}", err=True
+        )
+        raise SystemExit(1) from None
+    raise SystemExit(0)

@@ -1,0 +1,105 @@
+"""What a network costs, exactly, and the budgets that bound it.
+
+One MAC is one multiply-accumulate of a convolution or a matrix product for ONE example; biases,
+norms and activations are not counted (as in the ResNet and MobileNet papers; tools that print
+FLOPs often print twice this). Bytes are what flash holds: weights at their bits, and a bias of
+4 bytes a channel, into which norms are folded.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+from nas_kd.errors import UnusableBudget
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A network's size: trainable parameters, MACs of one example, weights, folded biases."""
+
+    parameters: int
+    macs: int
+    weights: int
+    biases: int
+
+
+COSTS: dict[str, Callable[[Counts, int], int]] = {
+    "parameters": lambda counts, bits: counts.parameters,
+    "macs": lambda counts, bits: counts.macs,
+    "bytes": lambda counts, bits: ceil(counts.weights * bits / 8) + 4 * counts.biases,
+}
+"""Each kind of cost, as a function of the counts and the bits of a weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A bound on one kind of cost: no student costs more than `bound`."""
+
+    cost: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.bound:,.0f} {self.cost}"
+
+    def holds(self, counts: Counts, bits: int = 32) -> bool:
+        """Whether a network of these counts is within the bound."""
+        return COSTS[self.cost](counts, bits) <= self.bound
+
+
+UNITS = {"": "parameters", "params": "parameters", "parameters": "parameters", "macs": "macs"}
+SCALES = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20}
+READABLE = "Write 20k (parameters), 5M macs, 200kB, 64KiB, or 25% (of the teacher's parameters)."
+
+
+def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
+    """Read one budget in natural words; a percentage is of the teacher's parameters.
+
+    Raises UnusableBudget.
+    """
+    given = f"budget {text!r}"
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*))\s*", text)
+    if not match:
+        raise UnusableBudget(given, "is no positive number with a unit", READABLE)
+    number = float(match[1])
+    if number <= 0:
+        raise UnusableBudget(given, "is not more than zero", READABLE)
+    if match[2] == "%":
+        if teacher is None:
+            raise UnusableBudget(given, "is a share of a teacher that is not known here", READABLE)
+        return Budget("parameters", teacher.parameters * number / 100)
+    bound, unit = number * SCALES[match[3] or ""], match[4]
+    if unit == "B":
+        return Budget("bytes", bound)
+    if unit not in UNITS:
+        raise UnusableBudget(given, f"has the unknown unit {unit!r}", READABLE)
+    return Budget(UNITS[unit], bound)
+
+
+def parse_budgets(texts: Sequence[str], teacher: Counts | None = None) -> tuple[Budget, ...]:
+    """All budgets; they hold at once, and the first is the cost axis of the front."""
+    budgets = tuple(parse_budget(text, teacher) for text in texts)
+    kinds = [budget.cost for budget in budgets]
+    if twice := {kind for kind in kinds if kinds.count(kind) > 1}:
+        raise UnusableBudget(
+            "budgets " + ", ".join(texts), f"bound {min(twice)} twice", "Keep one of each kind."
+        )
+    return budgets
+
+
+def measure(network: "nn.Module", input_shape: Shape) -> tuple[int, int]:
+    """Parameters and MACs of one example, counted on a network that was built on `meta`."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    example = torch.empty((2, *input_shape), device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(example)
+    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return parameters, counter.get_total_flops() // 4

@@ -1,0 +1,44 @@
+"""Arrays on disk, named by what is in them and memory-mapped, so that workers share one copy."""
+
+import hashlib
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_kd.errors import DataNotHere
+from nas_kd.files import replace
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayRef:
+    """Where an array lies and what it must be: a job carries this instead of the array."""
+
+    sha256: str
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def open(self) -> NDArray[Any]:
+        """The array, memory-mapped and read-only. Raises DataNotHere."""
+        if not Path(self.path).exists():
+            raise DataNotHere(self.sha256, self.path, socket.gethostname())
+        array: NDArray[Any] = np.load(self.path, mmap_mode="r")
+        return array
+
+    @classmethod
+    def save(cls, array: NDArray[Any], path: Path) -> Self:
+        """Write the array to `path`, whole or not at all."""
+        array = np.ascontiguousarray(array)
+        replace(path, lambda file: np.save(file, array))
+        return cls(content(array), str(path), array.shape, str(array.dtype))
+
+
+def content(array: NDArray[Any]) -> str:
+    """Hash of an array's type, shape and values."""
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,252 @@
+"""The student package: config, weights, a proof and a card; and loading it back, proved.
+
+A package proves itself when it is loaded: its parameters are counted again and held against the
+budget, and its stored inputs must give the stored logits.
+
+Suffixes: B examples, C channels or classes, H and W pixels.
+"""
+
+import json
+import platform
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from nas_kd.costs import COSTS
+from nas_kd.data import SOURCES
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import TransferSet, prepare, size
+from nas_kd.errors import Unusable, UnusablePackage
+from nas_kd.files import write_bytes, write_text
+from nas_kd.front import standard_error
+from nas_kd.registry import import_plugins
+from nas_kd.students import build
+from nas_kd.students.decode import counts
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.reading import StudyView, TrialRow
+from nas_kd.training import answer
+
+FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
+TOLERANCE = 1e-5
+
+
+class Student(nn.Module):
+    """A student that takes examples as they are stored, and normalises them itself."""
+
+    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Logits [B, C] of raw images [B, C, H, W], uint8 or float."""
+        assert isinstance(self.mean, Tensor)
+        assert isinstance(self.scale, Tensor)
+        logits_BC: Tensor = self.network((images_BCHW.float() - self.mean) * self.scale)
+        return logits_BC
+
+
+def export(view: StudyView, which: str, to: Path) -> Path:
+    """Write the package of a trial (`best`, `knee` or a number) to a new folder, and prove it.
+
+    Raises UnusableStudy for a trial that has no student, Unusable for a folder that exists.
+    """
+    chosen = view.pick(which)
+    if to.exists() and any(to.iterdir()):
+        raise Unusable(str(to), "exists and is not empty", "Name another folder with --to.")
+    number = original(view, chosen)
+    data = TransferSet.from_json(view.folder.data.read_text())
+    kept = view.folder.student(number)
+    inputs = load_file(view.folder.proof)["inputs"]
+    logits = load_file(kept / "proof.safetensors")["logits"]
+    facts = describe(view, chosen, data)
+    evaluations = read_list(view.folder.evaluations)
+    mine = [one for one in evaluations if one["trial"] == chosen.number]
+    write_bytes(to / "weights.safetensors", (kept / "weights.safetensors").read_bytes())
+    write_bytes(to / "proof.safetensors", save({"inputs": inputs, "logits": logits}))
+    write_text(to / "evaluations.json", json.dumps(mine))
+    write_text(to / "card.md", card(facts, mine))
+    write_text(to / "config.json", json.dumps(facts, indent=1))
+    load_student(to)
+    return to
+
+
+def original(view: StudyView, row: TrialRow) -> int:
+    """The trial that trained this student: its own number, or the one it is the same as."""
+    facts = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
+    return int(facts.get("duplicate_of", row.number))
+
+
+def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any]:
+    """Everything that is known of a student."""
+    size_of = counts(row.student)
+    return {
+        "schema": 1,
+        "student": asdict(row.student),
+        "input": {"shape": data.input_shape, "mean": data.mean, "std": data.std},
+        "classes": data.classes,
+        "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()},
+        "budgets": view.facts["budgets"],
+        "validation": {"accuracy": row.accuracy, "examples": view.examples},
+        "distillation": {
+            "alpha": row.alpha, "temperature": row.temperature, "knowledge": row.knowledge,
+            "learning_rate": row.learning_rate, "epochs": view.spec.epochs,
+        },
+        "teacher": {
+            name: view.facts["teacher"][name]
+            for name in ("target", "sha256", "accuracy", "parameters")
+        },
+        "data": {"name": data.name, "key": data.key, "split_seed": view.spec.split_seed,
+                 "unlabelled": view.spec.unlabelled, "views": view.spec.views},
+        "plugins": view.spec.plugins,
+        "study": str(view.folder.root),
+        "trial": row.number,
+        "versions": {name: version(name) for name in ("nas-kd", "torch", "optuna")}
+        | {"python": platform.python_version()},
+    }  # fmt: skip
+
+
+def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
+    """The package in words."""
+    student, kd, seen = facts["student"], facts["distillation"], facts["validation"]
+    error = standard_error(seen["accuracy"], seen["examples"])
+    bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in facts["budgets"])
+    size_of = ", ".join(f"{value:,} {name}" for name, value in facts["counts"].items())
+    channels = "-".join(map(str, student["channels"]))
+    tests = "".join(
+        f"\n- {one['when']}: {100 * one['accuracy']:.2f}% of {one['examples']:,} examples"
+        for one in evaluations
+    )
+    return f"""# {student["family"]} {channels} for {facts["data"]["name"]}
+
+A student network within {bounds}: {size_of}.
+It was trained by distillation from a teacher of {facts["teacher"]["parameters"]:,} parameters
+({100 * facts["teacher"]["accuracy"]:.2f}% on the same validation examples).
+
+| | |
+|---|---|
+| validation accuracy | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
+| validation examples | {seen["examples"]:,} |
+| temperature | {kd["temperature"]:.3f} |
+| alpha | {kd["alpha"]:.2f} |
+| learning rate | {kd["learning_rate"]:.5f} |
+| epochs | {kd["epochs"]} |
+| input | {"x".join(map(str, facts["input"]["shape"]))}, as stored; the student normalises |
+| classes | {len(facts["classes"])} |
+
+The student was chosen on the validation examples, so that accuracy leans upward. It was scored on
+the test split {len(evaluations)} {"time" if len(evaluations) == 1 else "times"}.{tests}
+
+Load it, counted and proved again:
+
+    from nas_kd import load_student
+    student = load_student("{facts["data"]["name"]}-student")   # this folder
+    logits = student(images)   # [B, {", ".join(map(str, facts["input"]["shape"]))}], uint8 or float
+
+Made by nas-kd {facts["versions"]["nas-kd"]}, torch {facts["versions"]["torch"]}, trial
+{facts["trial"]} of its study.
+"""
+
+
+def read_config(package: Path) -> dict[str, Any]:
+    """A package's config. Raises UnusablePackage."""
+    right = "Name a folder that `nas-kd export` wrote."
+    if missing := [name for name in FILES if not (package / name).exists()]:
+        raise UnusablePackage(f"package {package}", f"has no {', '.join(missing)}", right)
+    facts: dict[str, Any] = json.loads((package / "config.json").read_text())
+    return facts
+
+
+def load_student(package: str | Path) -> Student:
+    """The student of a package, in eval mode, after it has proved itself.
+
+    Takes raw images [B, *shape], gives logits [B, classes]. Raises UnusablePackage.
+    """
+    package = Path(package)
+    facts = read_config(package)
+    import_plugins(facts["plugins"])
+    config = StudentConfig.from_json(json.dumps(facts["student"]))
+    network = build(config)
+    given = f"package {package}"
+    try:
+        network.load_state_dict(load_file(package / "weights.safetensors"))
+        proof = load_file(package / "proof.safetensors")
+    except (RuntimeError, SafetensorError) as error:
+        raise UnusablePackage(given, f"has other weights ({error})", "Export it again.") from error
+    parameters = sum(p.numel() for p in network.parameters())
+    if parameters != facts["counts"]["parameters"]:
+        wrong = f"has {parameters:,} parameters, its config says {facts['counts']['parameters']:,}"
+        raise UnusablePackage(given, wrong, "Export it again.")
+    for cost, bound in facts["budgets"]:
+        if facts["counts"][cost] > bound:
+            raise UnusablePackage(
+                given, f"is over its budget of {bound:,.0f} {cost}", "Export it again."
+            )
+    student = Student(network, facts["input"]["mean"], facts["input"]["std"]).eval()
+    with torch.inference_mode():
+        again = student(proof["inputs"])
+    off = float((again - proof["logits"]).abs().max())
+    if not off <= TOLERANCE * max(1.0, float(proof["logits"].abs().max())):
+        wrong = f"gives logits that differ by {off:.2g} from those in the study"
+        raise UnusablePackage(given, wrong, "Export it again; compare the versions in config.json.")
+    return student
+
+
+def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> dict[str, Any]:
+    """Score a package on a split; a look at the study's test split is counted in the card.
+
+    Raises UnusablePackage, UnusableData, Unusable for data of another form.
+    """
+    facts = read_config(package)
+    student = load_student(package)
+    name = data or facts["data"]["name"]
+    split_seed = facts["data"]["split_seed"]
+    unlabelled = facts["data"]["unlabelled"] if name == facts["data"]["name"] else 0
+    request = Request(data_root.expanduser().resolve(), split_seed, unlabelled)
+    found = prepare(name, SOURCES[name], request, split_seed, facts["data"]["views"])
+    shape, classes = tuple(facts["input"]["shape"]), len(facts["classes"])
+    if (found.input_shape, len(found.classes)) != (shape, classes):
+        wrong = f"has examples {found.input_shape} of {len(found.classes)} classes"
+        raise Unusable(f"data {name!r}", wrong, f"The student takes {shape} and {classes} classes.")
+    rows = found.validation if split == "validation" else found.test
+    logits_BC = answer(student.network, found_as(found, facts), rows)
+    labels_B = torch.from_numpy(np.array(found.labels.open()[slice(*rows)]))
+    result = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": name,
+        "split": split,
+        "accuracy": float((logits_BC.argmax(-1) == labels_B).double().mean()),
+        "examples": size(rows),
+        "trial": facts["trial"],
+    }
+    if split == "test" and found.key == facts["data"]["key"]:
+        count_test(package, facts, result)
+    return result
+
+
+def found_as(found: TransferSet, facts: dict[str, Any]) -> TransferSet:
+    """The data with the student's own normalisation."""
+    return replace(found, mean=tuple(facts["input"]["mean"]), std=tuple(facts["input"]["std"]))
+
+
+def count_test(package: Path, facts: dict[str, Any], result: dict[str, Any]) -> None:
+    """Note a look at the test split in the package, its card, and the study if it is there."""
+    study = Path(facts["study"])
+    for path in (package / "evaluations.json", study / "evaluations.json"):
+        if path.parent.is_dir():
+            write_text(path, json.dumps([*read_list(path), result], indent=1))
+    write_text(package / "card.md", card(facts, read_list(package / "evaluations.json")))
+
+
+def read_list(path: Path) -> list[dict[str, Any]]:
+    """The entries in a JSON file; none if there is no file."""
+    return json.loads(path.read_text()) if path.exists() else []

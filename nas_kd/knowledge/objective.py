@@ -1,0 +1,51 @@
+"""The one loss convention: how hard and soft are mixed.
+
+    loss = (1 - alpha) * CE(student, label) + alpha * weight * term(student, teacher, T)
+
+for each example. T^2 is inside the term and nowhere else. alpha = 0 is training without the
+teacher, alpha = 1 without the labels. An example without a label has the second summand only.
+
+Suffixes: G students, B examples, C classes. Leading dimensions broadcast.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from nas_kd.knowledge.term import Knowledge, Temperature
+
+UNLABELLED = -1
+"""The label of an example that has none."""
+
+
+def hard(student_BC: Tensor, label_B: Tensor) -> Tensor:
+    """Cross-entropy [B] with the labels, zero where there is none."""
+    leading = student_BC.shape[:-1]
+    flat = student_BC.reshape(-1, student_BC.shape[-1])
+    label = label_B.expand(leading).reshape(-1)
+    loss = cross_entropy(flat, label, ignore_index=UNLABELLED, reduction="none")
+    return loss.reshape(leading)
+
+
+def mixed(
+    student_BC: Tensor,
+    label_B: Tensor,
+    teacher_BC: Tensor | None,
+    term: Knowledge,
+    temperature: Temperature,
+    alpha: float | Tensor,
+) -> Tensor:
+    """The loss [B] of each example. `teacher_BC` may be None only where alpha is 0 throughout."""
+    labelled = hard(student_BC, label_B)
+    if teacher_BC is None:
+        return (1 - alpha) * labelled
+    soft = term.weight * term.loss(student_BC, teacher_BC, temperature)
+    return (1 - alpha) * labelled + alpha * soft
+
+
+def additive_weight(alpha: float, temperature: float) -> float:
+    """The factor a of the additive form CE + a * CE(student / T, softmax(teacher / T)).
+
+    Its gradient is ours divided by (1 - alpha); infinite at alpha = 1.
+    """
+    return torch.inf if alpha == 1 else alpha * temperature**2 / (1 - alpha)

@@ -1,0 +1,36 @@
+"""A dict of named parts whose missing key says what there is."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TypeVar
+
+from nas_kd.errors import UnknownName, Unusable
+
+T = TypeVar("T")
+
+
+class Registry(dict[str, T]):
+    """Parts of one kind by name. Add one from outside with `FAMILIES["mine"] = MINE`."""
+
+    def __init__(self, kind: str, **parts: T) -> None:
+        super().__init__(parts)
+        self.kind = kind
+
+    def __missing__(self, name: str) -> T:
+        raise UnknownName(self.kind, name, tuple(self))
+
+
+def import_plugins(modules: Sequence[str]) -> None:
+    """Import modules that register parts. A worker has no registrations of its own.
+
+    Raises Unusable naming the module that cannot be imported.
+    """
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise Unusable(
+                f"plug-in {module!r}",
+                f"cannot be imported ({error})",
+                "Name an importable module, from the current folder or installed.",
+            ) from error

@@ -1,0 +1,51 @@
+"""Optuna Dashboard on a study: on this machine only, and reading only unless asked otherwise."""
+
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from optuna_dashboard import wsgi
+
+from nas_kd.errors import Unusable
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.storage import Ledger
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def reading_only(app: App) -> App:
+    """The same pages, but whatever would change the study is refused."""
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"This dashboard only reads. Start it with --writable to change the study.\n"]
+
+    return guarded
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    """Answers several requests at once; ends with the program."""
+
+    daemon_threads = True
+
+
+class Handler(WSGIRequestHandler):
+    """Answers without a line in the terminal for each request."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def dashboard(folder: StudyFolder, host: str, port: int, writable: bool) -> WSGIServer:
+    """A server that is ready to serve. Raises UnusableStudy, or Unusable for a port in use."""
+    folder.read_spec()
+    app: App = wsgi(Ledger.open(folder.database).storage)
+    try:
+        return make_server(host, port, app if writable else reading_only(app), Server, Handler)
+    except OSError as error:
+        raise Unusable(
+            f"{host}:{port}", f"cannot be served ({error.strerror})", "Say another --port."
+        ) from error

@@ -1,0 +1,124 @@
+"""Figures in two steps: what is shown, as data, and how it is drawn."""
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from nas_kd.report.summary import summarize
+from nas_kd.study.reading import StudyView, TrialRow
+
+COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#0891b2", "#be123c", "#a16207", "#475569")
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoData:
+    """Completed trials by family, the front, and horizontal lines to compare with."""
+
+    cost: str
+    families: dict[str, tuple[TrialRow, ...]]
+    front: tuple[TrialRow, ...]
+    lines: tuple[tuple[str, float], ...]
+    best: int
+    knee: int
+
+
+def pareto_data(view: StudyView) -> ParetoData:
+    """What the Pareto figure shows."""
+    done = [row for row in view.rows if row.accuracy is not None]
+    families = {row.student.family: () for row in done}
+    lines = tuple(
+        (one.name, one.accuracy)
+        for one in summarize(view).lines
+        if one.accuracy is not None and (one.name == "teacher" or one.name.startswith("largest"))
+    )
+    return ParetoData(
+        view.cost,
+        {f: tuple(row for row in done if row.student.family == f) for f in sorted(families)},
+        view.front,
+        lines,
+        view.pick("best").number,
+        view.pick("knee").number,
+    )
+
+
+def hover(row: TrialRow) -> str:
+    """A trial's whole configuration."""
+    return (
+        f"<b>trial {row.number}</b>: {100 * (row.accuracy or 0):.2f}%<br>"
+        f"{row.student.family}, depth {row.student.depth}, channels {row.student.label()}<br>"
+        f"{row.counts.parameters:,} parameters, {row.counts.macs:,} MACs<br>"
+        f"T {row.temperature:.2f}, alpha {row.alpha:.2f}, knowledge {row.knowledge}<br>"
+        f"learning rate {row.learning_rate:.4f}, fill {row.fill:.1%}, {row.seconds or 0:.1f} s"
+    )
+
+
+def pareto_figure(data: ParetoData) -> go.Figure:
+    """Accuracy against cost on a log axis, families as colours, controls as lines."""
+    figure = go.Figure()
+    for (family, rows), colour in zip(data.families.items(), COLOURS * 9, strict=False):
+        figure.add_scatter(
+            x=[row.cost for row in rows],
+            y=[100 * (row.accuracy or 0) for row in rows],
+            mode="markers",
+            name=family,
+            marker={"color": colour, "size": 9, "opacity": 0.75},
+            hovertext=[hover(row) for row in rows],
+            hoverinfo="text",
+        )
+    figure.add_scatter(
+        x=[row.cost for row in data.front],
+        y=[100 * (row.accuracy or 0) for row in data.front],
+        mode="lines",
+        name="front",
+        line={"color": "#111827", "width": 1.5, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    for name, accuracy in data.lines:
+        dash = "solid" if name == "teacher" else "dash" if "without" not in name else "dot"
+        figure.add_hline(
+            y=100 * accuracy,
+            line={"dash": dash, "width": 1, "color": "#6b7280"},
+            annotation={"text": f"{name} {100 * accuracy:.1f}", "font": {"size": 10}},
+            annotation_position="top left",
+        )
+    figure.update_xaxes(type="log", title=f"{data.cost} (log)")
+    figure.update_yaxes(title="validation accuracy, %")
+    return dressed(figure)
+
+
+def history_figure(view: StudyView) -> go.Figure:
+    """Each trial's accuracy in the order of numbers, and the best so far."""
+    done = [row for row in view.rows if row.accuracy is not None]
+    best: list[float] = []
+    for row in done:
+        best.append(max(best[-1] if best else 0.0, 100 * (row.accuracy or 0)))
+    numbers = [row.number for row in done]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=numbers,
+        y=[100 * (row.accuracy or 0) for row in done],
+        mode="markers",
+        name="trial",
+        marker={"color": COLOURS[0], "size": 7},
+        hovertext=[hover(row) for row in done],
+        hoverinfo="text",
+    )
+    figure.add_scatter(
+        x=numbers, y=best, mode="lines", name="best so far",
+        line={"color": "#111827", "shape": "hv", "width": 1.5},
+    )  # fmt: skip
+    figure.update_xaxes(title="trial")
+    figure.update_yaxes(title="validation accuracy, %")
+    return dressed(figure)
+
+
+def dressed(figure: go.Figure) -> go.Figure:
+    """The project's plain look."""
+    figure.update_layout(
+        template="plotly_white",
+        height=480,
+        margin={"l": 60, "r": 20, "t": 30, "b": 50},
+        legend={"orientation": "h", "y": 1.08},
+        font={"family": "system-ui, sans-serif", "size": 13},
+    )
+    return figure

@@ -1,0 +1,96 @@
+"""The report: one HTML page that needs nothing else, with the front, the history and the table."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from nas_kd.front import not_told_apart
+from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
+from nas_kd.report.summary import summarize
+from nas_kd.report.terminal import cells, percent
+from nas_kd.study.reading import StudyView
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1080px; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+.verdict { font-size: 1.1rem; border-left: 4px solid #2563eb; padding: .4rem .8rem;
+           background: #eff6ff }
+table { border-collapse: collapse; width: 100%; font-size: 13px } th, td { padding: 3px 8px;
+        text-align: right; border-bottom: 1px solid #e5e7eb; white-space: nowrap }
+th:first-child, td:first-child, td:nth-child(2), th:nth-child(2) { text-align: left }
+tr.front { background: #f0fdf4 } tr.best { background: #dbeafe; font-weight: 600 }
+.wide { overflow-x: auto } code { background: #f3f4f6; padding: 1px 4px } small { color: #6b7280 }
+"""
+
+LOSS = (
+    "(1 - alpha) * CE(student, label) + alpha * T^2 * KL(softmax(teacher / T) || "
+    "softmax(student / T)), for each example, then the mean"
+)
+
+
+def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """An HTML table; each row has a class and its cells."""
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(
+        f'<tr class="{kind}">' + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for kind, row in rows
+    )
+    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
+
+
+def controls(view: StudyView) -> str:
+    """The closing table."""
+    head = ["network", "student", "parameters", "times smaller", "accuracy %", "+- s.e."]
+    head += [view.cost] if view.cost != "parameters" else []
+    lines = summarize(view).lines
+    return table(
+        head, [("best" if x.name.startswith("best") else "", cells(view, x)) for x in lines]
+    )
+
+
+def trials(view: StudyView) -> str:
+    """Every trial, the best first, the front marked."""
+    on = {row.number for row in view.front}
+    equal = not_told_apart(view.points, view.examples)
+    best = view.pick("best").number
+    head = ("trial", "student", "state", "accuracy %", view.cost, "parameters", "MACs", "T",
+            "alpha", "knowledge", "learning rate", "fill", "seconds", "note")  # fmt: skip
+    rows = []
+    for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.cost, r.number)):
+        kind = "best" if row.number == best else "front" if row.number in on else ""
+        note = row.note or ("not told apart from the best" if row.number in equal else "")
+        rows.append((kind, (
+            str(row.number), f"{row.student.family} {row.student.label()}", row.state,
+            "" if row.accuracy is None else percent(row.accuracy), f"{row.cost:,}",
+            f"{row.counts.parameters:,}", f"{row.counts.macs:,}", f"{row.temperature:.2f}",
+            f"{row.alpha:.2f}", row.knowledge, f"{row.learning_rate:.4f}", f"{row.fill:.1%}",
+            "" if row.seconds is None else f"{row.seconds:.1f}", note,
+        )))  # fmt: skip
+    return table(head, rows)
+
+
+def page(view: StudyView) -> str:
+    """The whole page. Raises UnusableStudy before the first completed trial."""
+    summary = summarize(view)
+    pareto = pareto_figure(pareto_data(view)).to_html(full_html=False, include_plotlyjs=True)
+    history = history_figure(view).to_html(full_html=False, include_plotlyjs=False)
+    bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in view.facts["budgets"])
+    name = escape(view.folder.root.name)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
+<h1>{name}</h1>
+<small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.rows)} trials of
+{view.spec.epochs} epochs, seed {view.spec.seed}</small>
+<p class="verdict">{escape(summary.sentence)}</p>
+<p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
+{controls(view)}
+<p><small>Accuracy on {view.examples:,} validation examples, with its standard error. Students were
+chosen on these examples, so the best one's accuracy leans upward; none was scored on the test
+split.</small></p>
+<h2>The front</h2>{pareto}
+<h2>History</h2>{history}
+<h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}
+<h2>The loss</h2><p><code>{escape(LOSS)}</code></p>
+<h2>The spec</h2><pre>{escape(view.spec.to_toml())}</pre>
+</body></html>
+"""

@@ -1,0 +1,110 @@
+"""The closing table as data: the teacher, the found student, and what it must beat."""
+
+import json
+from dataclasses import dataclass
+
+from nas_kd.front import standard_error, verdict
+from nas_kd.knowledge.objective import additive_weight
+from nas_kd.study.reading import StudyView, TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One network of the closing table."""
+
+    name: str
+    label: str
+    parameters: int
+    cost: int
+    smaller: float | None
+    accuracy: float | None
+    error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a search found."""
+
+    lines: tuple[Line, ...]
+    sentence: str
+    best: TrialRow
+    settings: str
+
+
+def summarize(view: StudyView) -> Summary:
+    """The closing table and verdict. Raises UnusableStudy before the first completed trial."""
+    top = view.pick("best")
+    twin = view.facts.get("twin")
+    lines = [*teacher_line(view), student_line(view, f"best, trial {top.number}", top)]
+    if top.alpha > 0 and twin and twin["trial"] == top.number:
+        lines.append(control_line(view, "  its twin without the teacher", twin))
+        size = f"{top.cost:,} {view.cost}"
+        sentence = verdict(top.accuracy or 0.0, twin["accuracy"], view.examples, size)
+    elif top.alpha == 0:
+        sentence = "The best student was trained without the teacher: distillation gained nothing."
+    else:
+        sentence = "Its twin without the teacher is not trained yet: run the search to its end."
+    lines += largest_lines(view)
+    return Summary(tuple(lines), sentence, top, in_words(top))
+
+
+def in_words(row: TrialRow) -> str:
+    """A student's settings, alpha in both forms."""
+    additive = additive_weight(row.alpha, row.temperature)
+    return (
+        f"{row.student.family}, {row.student.depth} blocks, channels {row.student.label()}; "
+        f"T {row.temperature:.2f}, alpha {row.alpha:.2f} (additive form a = {additive:.2f}), "
+        f"learning rate {row.learning_rate:.4f}"
+    )
+
+
+def teacher_line(view: StudyView) -> list[Line]:
+    """The teacher, if it is known."""
+    facts = view.facts.get("teacher")
+    if not facts:
+        return []
+    error = standard_error(facts["accuracy"], view.examples)
+    sizes = {"parameters": facts["parameters"], "macs": facts["macs"] or 0,
+             "bytes": 4 * facts["parameters"]}  # fmt: skip
+    label = facts["target"] if facts["target"] != "train" else f"wide cnn, {facts['width']}"
+    return [
+        Line("teacher", label, facts["parameters"], sizes[view.cost], 1.0,
+             facts["accuracy"], error)
+    ]  # fmt: skip
+
+
+def line(
+    view: StudyView, name: str, label: str, sizes: tuple[int, int], accuracy: float | None
+) -> Line:
+    """A student's line, from its parameters and its cost."""
+    teacher = view.facts.get("teacher")
+    smaller = teacher["parameters"] / sizes[0] if teacher else None
+    error = None if accuracy is None else standard_error(accuracy, view.examples)
+    return Line(name, label, *sizes, smaller, accuracy, error)
+
+
+def student_line(view: StudyView, name: str, row: TrialRow) -> Line:
+    """A trial's line."""
+    label = f"{row.student.family} {row.student.label()}"
+    return line(view, name, label, (row.counts.parameters, row.cost), row.accuracy)
+
+
+def control_line(view: StudyView, name: str, facts: dict[str, object]) -> Line:
+    """A control's line."""
+    config = json.loads(str(facts["student"]))
+    label = f"{config['family']} {facts['channels']}"
+    sizes = (int(str(facts["parameters"])), int(str(facts[view.cost])))
+    return line(view, name, label, sizes, float(str(facts["accuracy"])))
+
+
+def largest_lines(view: StudyView) -> list[Line]:
+    """Each family's default student with and without the teacher: the first trials or controls."""
+    lines = []
+    for family in view.facts["families"]:
+        first = [row for row in view.rows[: view.facts["fixed"]] if row.student.family == family]
+        for row in first:
+            how = "" if row.alpha > 0 else ", without the teacher"
+            lines.append(student_line(view, f"largest {family}{how}", row))
+        if alone := view.facts.get(f"largest {family} alone"):
+            lines.append(control_line(view, f"largest {family}, without the teacher", alone))
+    return lines

@@ -1,0 +1,177 @@
+"""The search in a terminal: a live display, plain lines without one, and the closing table."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nas_kd.front import Point, front
+from nas_kd.report.summary import Line, Summary
+from nas_kd.study.driver import line
+from nas_kd.study.events import Ended, Event, Observe, Planned, Scored, Started, Step
+from nas_kd.study.reading import StudyView
+
+
+class Display:
+    """Collects what happened and draws it: how far, what runs, the front so far."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.plan = Planned(0, 1, 0)
+        self.running: dict[str, Started] = {}
+        self.scored: dict[int, Scored] = {}
+        self.first: float | None = None
+
+    def take(self, event: Event) -> None:
+        """Note an event."""
+        match event:
+            case Planned():
+                self.plan = event
+            case Started():
+                self.running[event.job] = event
+                if event.job.startswith("trial"):
+                    self.first = self.first or time.monotonic()
+            case Ended():
+                self.running.pop(event.job, None)
+            case Scored():
+                self.scored[event.trial] = event
+            case Step():
+                pass
+
+    def epochs(self, started: Started) -> int:
+        """The epochs that a running job has done."""
+        try:
+            return started.progress.stat().st_size
+        except OSError:
+            return 0
+
+    def left(self) -> str:
+        """The time that is left for the trials, from their pace so far."""
+        trials = self.plan.trials - self.plan.done
+        part = sum(self.epochs(s) for s in self.running.values() if s.job.startswith("trial"))
+        done = len(self.scored) + part / self.plan.epochs
+        if not self.first or done < 1:
+            return "estimating"
+        pace = (time.monotonic() - self.first) / done
+        return f"about {timedelta(seconds=round(pace * max(0, trials - done)))} left"
+
+    def __rich__(self) -> RenderableType:
+        """The display as it is now."""
+        done = self.plan.done + len(self.scored)
+        passed = timedelta(seconds=int(time.monotonic() - self.began))
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            f"trial {done}/{self.plan.trials}",
+            ProgressBar(total=max(1, self.plan.trials), completed=done, width=30),
+            f"{passed} passed, {self.left()}",
+        )
+        jobs = Table.grid(padding=(0, 2))
+        for job in list(self.running.values()):
+            if epochs := self.epochs(job):
+                jobs.add_row(f"  {job.job}", f"epoch {epochs}/{job.epochs}")
+        return Group(head, jobs, self.front_so_far())
+
+    def front_so_far(self) -> RenderableType:
+        """The last few points of the front."""
+        points = [Point(s.trial, s.accuracy, s.cost) for s in self.scored.values() if not s.stopped]
+        on = front(points)[-6:]
+        return Text("\n".join(
+            f"  front: {100 * p.accuracy:5.1f}%  {p.cost:>9,}  "
+            f"{self.scored[p.trial].student.family} {self.scored[p.trial].student.label()}"
+            for p in on
+        ), style="dim")  # fmt: skip
+
+
+@contextmanager
+def display(console: Console, quiet: bool = False) -> Iterator[Observe]:
+    """Shows events: live on a terminal, else a line each; nothing if quiet."""
+    if quiet:
+        yield lambda event: None
+        return
+    state = Display()
+    live = Live(state, console=console, refresh_per_second=4, transient=True)
+    with live if console.is_terminal else plain():
+
+        def observe(event: Event) -> None:
+            state.take(event)
+            if isinstance(event, Step | Scored):
+                console.print(line(event), highlight=False, markup=False, soft_wrap=True)
+
+        yield observe
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """No live display."""
+    yield
+
+
+def console() -> Console:
+    """The console of the commands."""
+    return Console(file=sys.stdout)
+
+
+def percent(value: float | None) -> str:
+    """An accuracy in points of a hundred."""
+    return "stopped" if value is None else f"{100 * value:.2f}"
+
+
+def closing_table(view: StudyView, summary: Summary) -> Table:
+    """Teacher, best, twin and the largest that fit, side by side."""
+    table = Table(
+        title=f"{view.folder.root.name}: accuracy on {view.examples:,} validation examples"
+    )
+    table.add_column("network")
+    table.add_column("student")
+    for name in ("parameters", "times smaller", "accuracy %", "+- s.e."):
+        table.add_column(name, justify="right")
+    if view.cost != "parameters":
+        table.add_column(view.cost, justify="right")
+    for one in summary.lines:
+        table.add_row(*cells(view, one), style="bold" if one.name.startswith("best") else None)
+    return table
+
+
+def cells(view: StudyView, one: Line) -> list[str]:
+    """One line's cells."""
+    texts = [
+        one.name,
+        one.label,
+        f"{one.parameters:,}",
+        "" if one.smaller is None else f"{one.smaller:.1f}",
+        percent(one.accuracy),
+        "" if one.error is None else f"{100 * one.error:.2f}",
+    ]
+    return texts + ([f"{one.cost:,}"] if view.cost != "parameters" else [])
+
+
+def trials_table(view: StudyView) -> Table:
+    """Every trial, a line each; the front is marked."""
+    table = Table(title=f"{view.folder.root}: {len(view.rows)} trials")
+    on = {row.number for row in view.front}
+    names = ("trial", "state", "accuracy %", view.cost, "family", "channels", "T", "alpha", "rate",
+             "s", "note")  # fmt: skip
+    for name in names:
+        table.add_column(name, justify="left" if name in ("state", "family", "note") else "right")
+    for row in view.rows:
+        table.add_row(
+            f"{row.number}{' *' if row.number in on else ''}",
+            row.state,
+            "" if row.accuracy is None else percent(row.accuracy),
+            f"{row.cost:,}",
+            row.student.family,
+            row.student.label(),
+            f"{row.temperature:.2f}",
+            f"{row.alpha:.2f}",
+            f"{row.learning_rate:.4f}",
+            "" if row.seconds is None else f"{row.seconds:.1f}",
+            row.note,
+        )
+    return table

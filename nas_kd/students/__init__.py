@@ -1,0 +1,16 @@
+"""Students: one family a file, its config, and decoding a sample into a student that fits."""
+
+from torch import nn
+
+from nas_kd.registry import Registry
+from nas_kd.students.cnn import CNN
+from nas_kd.students.family import Family, StudentConfig
+from nas_kd.students.mlp import MLP
+
+FAMILIES: Registry[Family] = Registry("family", cnn=CNN, mlp=MLP)
+"""Families by name; `FAMILIES["mine"] = MINE` adds one."""
+
+
+def build(config: StudentConfig) -> nn.Module:
+    """The student of this config, with freshly drawn weights."""
+    return FAMILIES[config.family].build(config)

@@ -1,0 +1,69 @@
+"""What a student is (its config) and what a family of students is (a frozen record)."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import nn
+
+from nas_kd.costs import Counts, Shape
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StudentConfig:
+    """Everything that building a student needs; nothing else is ever asked."""
+
+    family: str
+    input_shape: Shape
+    """Shape of one example, such as (channels, height, width)."""
+    classes: int
+    depth: int
+    channels: tuple[int, ...]
+    """The real widths, block by block."""
+    bits: int = 32
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal configs give equal text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "StudentConfig":
+        """The config that `to_json` wrote."""
+        facts: dict[str, Any] = json.loads(text)
+        for name in ("input_shape", "channels"):
+            facts[name] = tuple(facts[name])
+        return cls(**facts)
+
+    def key(self) -> str:
+        """Hash of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def label(self) -> str:
+        """The widths as people write them: 12-24-48."""
+        return "-".join(map(str, self.channels))
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One parametrised kind of network, each width of which is free."""
+
+    build: Callable[[StudentConfig], nn.Module]
+    """A network with freshly drawn weights, from [B, *input_shape] to [B, classes] logits."""
+    counts: Callable[[StudentConfig], Counts]
+    """The size of that network in closed form; checked against the network itself."""
+    default_depth: int
+    default_taper: float
+    depths: range = range(1, 17)
+    """The depths the family can have."""
+
+
+def tapered(depth: int, base: float, taper: float, multiple_of: int = 1) -> tuple[int, ...]:
+    """Widths that grow by the factor `taper` from `base`, rounded, at least one multiple each."""
+    real = (base * taper**block / multiple_of for block in range(depth))
+    return tuple(multiple_of * max(1, round(width)) for width in real)

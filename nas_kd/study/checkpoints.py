@@ -1,0 +1,55 @@
+"""Rung results on disk: written before any tell, checked when read, removed at the tell."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from nas_kd.files import write_bytes, write_text
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.folder import StudyFolder
+from nas_kd.training import RungResult
+
+
+def keep(folder: StudyFolder, result: RungResult) -> None:
+    """Write a result: the checkpoint, then its metrics, which make it count."""
+    path = folder.checkpoint(result.trial, result.epochs)
+    write_bytes(path, result.checkpoint)
+    metrics = asdict(result) | {"sha256": hashlib.sha256(result.checkpoint).hexdigest()}
+    del metrics["checkpoint"]
+    write_text(path.with_suffix(".json"), json.dumps(metrics))
+
+
+def find(folder: StudyFolder, trial: int, epoch: int) -> RungResult | None:
+    """The kept result of a trial at a rung; None if there is none, or not a sound one."""
+    path = folder.checkpoint(trial, epoch)
+    try:
+        metrics = json.loads(path.with_suffix(".json").read_text())
+        checkpoint = path.read_bytes()
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    if metrics.pop("sha256") != hashlib.sha256(checkpoint).hexdigest():
+        return None
+    return RungResult(**metrics, checkpoint=checkpoint)
+
+
+def forget(folder: StudyFolder, trial: int) -> None:
+    """Remove a trial's checkpoints."""
+    shutil.rmtree(folder.checkpoint(trial, 0).parent, ignore_errors=True)
+
+
+def keep_student(folder: StudyFolder, config: StudentConfig, result: RungResult) -> None:
+    """Write a completed student: weights, the answers that prove it, and its config last."""
+    tensors = load(result.checkpoint)
+    weights = {
+        name.removeprefix("model."): np.ascontiguousarray(value)
+        for name, value in tensors.items()
+        if name.startswith("model.")
+    }
+    place = folder.student(result.trial)
+    write_bytes(place / "weights.safetensors", save(weights))
+    write_bytes(place / "proof.safetensors", save({"logits": tensors["proof"]}))
+    write_text(place / "config.json", config.to_json())

@@ -1,0 +1,74 @@
+"""What the found student must beat, trained outside the trials, after the last generation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import TrialState
+
+from nas_kd.front import best
+from nas_kd.study.events import Ended, Started, Step
+from nas_kd.study.generation import attributes, point, settings, student
+from nas_kd.study.jobs import train_students
+from nas_kd.study.scene import Scene, member, rung_job
+from nas_kd.study.space import Sample, default_sample, first_samples
+from nas_kd.training import RungResult
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A student to be trained once: its name, the trial whose seed it has, its sample."""
+
+    name: str
+    trial: int
+    sample: Sample
+
+
+def wanted(scene: Scene) -> list[Control]:
+    """The best student's twin without the teacher, and default students that are no trials."""
+    done = [t for t in scene.ledger.trials() if t.state == TrialState.COMPLETE]
+    top = best(point(scene, t, t.values[0]) for t in done)
+    if top is None:
+        return []
+    winner = scene.sample(scene.ledger.trials()[top.trial])
+    controls = []
+    if winner["alpha"] > 0:
+        controls.append(Control("twin", top.trial, winner | {"alpha": 0.0}))
+    if all(sample["alpha"] > 0 for sample in first_samples(scene.space)):
+        controls += [
+            Control(f"largest {family} alone", number, default_sample(scene.space, family, 0.0))
+            for number, family in enumerate(scene.space.families)
+        ]
+    return controls
+
+
+def run_controls(scene: Scene) -> None:
+    """Train the controls that are missing, and keep their results as facts of the study."""
+    for control in wanted(scene):
+        kept = scene.ledger.facts().get(control.name)
+        if kept is None or kept["trial"] != control.trial:
+            send(scene, control)
+    scene.crew.drain()
+
+
+def send(scene: Scene, control: Control) -> None:
+    """Send a control out. The twin is the winner's own student, with its seed."""
+    if control.name == "twin":
+        config = student(scene.ledger.trials()[control.trial])
+    else:
+        config = scene.space.student(control.sample)
+    one = member(scene, control.trial, config, control.sample, None)
+    epochs = scene.spec.epochs
+    progress = scene.folder.progress(control.name.replace(" ", "-"))
+    scene.observe(Started(control.name, epochs, progress))
+
+    def arrived(results: tuple[RungResult, ...]) -> None:
+        progress.unlink(missing_ok=True)
+        facts: dict[str, Any] = attributes(scene, config)
+        facts |= {"trial": control.trial, "accuracy": results[0].accuracy}
+        facts["settings"] = settings(control.sample)
+        scene.ledger.note(control.name, facts)
+        scene.observe(Ended(control.name))
+        reached = f"{100 * results[0].accuracy:.1f}%"
+        scene.observe(Step(f"control   {control.name} of trial {control.trial}: {reached}"))
+
+    scene.crew.submit(train_students, rung_job(scene, one, 0, epochs), progress, then=arrived)

@@ -1,0 +1,69 @@
+"""Jobs and what follows from them: a small event loop over any executor."""
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from nas_kd.errors import WorkerDied, WorkerOverdue, WorkFailed
+
+TRIES = 3
+
+Then = Callable[[Any], None]
+T = TypeVar("T")
+
+
+class Crew:
+    """Submits jobs and calls what follows each result, in the driver's thread.
+
+    A job that the environment failed goes out again, three times in all; then WorkFailed is
+    raised. An error of the job itself is raised at once.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
+
+    def submit(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
+        """Send a job out; `then` is called with its result by `drain`."""
+        self._send(partial(self._executor.submit, job, *arguments), then, 1)
+
+    def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
+        self._open[start()] = (start, then, tried)
+
+    def drain(self) -> None:
+        """Wait until every job, and every job that followed from one, is done."""
+        while self._open:
+            done, _ = wait(self._open, return_when=FIRST_COMPLETED)
+            for future in done:
+                start, then, tried = self._open.pop(future)
+                try:
+                    result = future.result()
+                except (WorkerDied, WorkerOverdue) as error:
+                    if tried == TRIES:
+                        raise WorkFailed(error.job, error.reason) from error
+                    self._send(start, then, tried + 1)
+                else:
+                    then(result)
+
+
+class Awaited(Generic[T]):
+    """A value that a job will give, and what waits for it."""
+
+    def __init__(self) -> None:
+        self.value: T | None = None
+        self._waiting: list[Callable[[], None]] = []
+
+    def when(self, ready: Callable[[], None]) -> None:
+        """Call `ready` once the value is there: now, or when it is set."""
+        if self.value is None:
+            self._waiting.append(ready)
+        else:
+            ready()
+
+    def set(self, value: T) -> None:
+        """Set the value and call what waits for it."""
+        self.value = value
+        waiting, self._waiting = self._waiting, []
+        for ready in waiting:
+            ready()

@@ -1,0 +1,178 @@
+"""The straight line: data, teacher, signals, generations, controls; resumed where it stopped."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from nas_kd.costs import parse_budgets
+from nas_kd.data import SOURCES
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import TransferSet, prepare, size
+from nas_kd.errors import SpecDiffers
+from nas_kd.files import write_bytes, write_text
+from nas_kd.spec import StudySpec
+from nas_kd.students.decode import join
+from nas_kd.study.controls import run_controls
+from nas_kd.study.crew import Crew
+from nas_kd.study.events import Event, Observe, Planned, Scored, Step
+from nas_kd.study.folder import StudyFolder, lock
+from nas_kd.study.generation import run_generation
+from nas_kd.study.lease import lease
+from nas_kd.study.options import RunOptions
+from nas_kd.study.pool import open_executor
+from nas_kd.study.scene import Scene
+from nas_kd.study.space import Space, first_samples, resolve
+from nas_kd.study.storage import Ledger
+from nas_kd.study.teaching import Teaching, commonest
+from nas_kd.training import PROOF
+
+
+def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
+    """Run a study to its end, or on from where it stopped.
+
+    Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
+    """
+    folder = StudyFolder(options.folder.resolve())
+    with lock(folder) as holder:
+        folder.claim(spec)
+        both = logged(folder, observe)
+        if finished(folder, spec):
+            more = f"nas-kd search --study {options.folder} --trials +{spec.generation}"
+            both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
+            return
+        executor = open_executor(options.workers, options.job_limit)
+        whole = False
+        try:
+            run(spec, options, folder, holder, Crew(executor), both)
+            whole = True
+        finally:
+            executor.shutdown(cancel_futures=not whole)
+
+
+def run(
+    spec: StudySpec,
+    options: RunOptions,
+    folder: StudyFolder,
+    holder: str,
+    crew: Crew,
+    observe: Observe,
+) -> None:
+    """Everything between taking the folder and giving it back."""
+    began = time.monotonic()
+    data = prepared(spec, options, folder, observe)
+    teaching = Teaching(spec, folder, crew, data, observe, options.teacher_weights)
+    teaching.begin()
+    shares = any("%" in text for text in spec.budget)
+    own = spec.teacher != "train"
+    budgets = parse_budgets(spec.budget, teaching.counts() if shares or own else None)
+    space = resolve(spec, budgets, data.input_shape, len(data.classes))
+    observe(Step(f"fits      {in_words(space)}"))
+    ledger = Ledger.create(folder.database, folder.root.name, budgets[0].cost)
+    with lease(ledger, str(folder.root), holder):
+        record(ledger, space, data)
+        teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
+        scene = Scene(spec, folder, ledger, crew, data, space, teaching.signals, observe)
+        done = sum(trial.state.is_finished() for trial in ledger.trials())
+        observe(Planned(spec.trials, spec.epochs, done))
+        too_late = deadline(began, options.seconds)
+        for first in range(0, spec.trials, spec.generation):
+            if too_late():
+                observe(Step(f"time      is up after {first} of {spec.trials} trials"))
+                break
+            run_generation(scene, first)
+        crew.drain()
+        run_controls(scene)
+        done = sum(trial.state.is_finished() for trial in ledger.trials())
+        if done == spec.trials:
+            ledger.note("finished", spec.trials)
+
+
+def finished(folder: StudyFolder, spec: StudySpec) -> bool:
+    """Whether every trial of the spec is told and its controls are trained."""
+    if not folder.database.exists():
+        return False
+    ledger = Ledger.open(folder.database)
+    return bool(ledger.facts().get("finished") == spec.trials)
+
+
+def deadline(began: float, seconds: float | None) -> Callable[[], bool]:
+    """Whether no further generation may start."""
+    return lambda: seconds is not None and time.monotonic() - began > seconds
+
+
+def prepared(
+    spec: StudySpec, options: RunOptions, folder: StudyFolder, observe: Observe
+) -> TransferSet:
+    """The data, prepared; on resume they must be what they were. Raises SpecDiffers."""
+    source = SOURCES[spec.data]
+    request = Request(options.data_root.expanduser().resolve(), spec.split_seed, spec.unlabelled)
+    data = prepare(spec.data, source, request, spec.split_seed, spec.views)
+    if folder.data.exists():
+        kept = TransferSet.from_json(folder.data.read_text())
+        if kept.key != data.key:
+            change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
+            raise SpecDiffers(str(folder.root), (change,))
+    write_text(folder.data, data.to_json())
+    inputs = np.array(data.images.open()[slice(*data.validation)][:PROOF])
+    write_bytes(folder.proof, save({"inputs": inputs}))
+    shape = "x".join(map(str, (*data.input_shape[1:], data.input_shape[0])))
+    observe(Step(
+        f"data      {data.name}: {size(data.train):,} for the students, "
+        f"{size(data.validation):,} validation, {size(data.test):,} test; "
+        f"{shape}, {len(data.classes)} classes"
+    ))  # fmt: skip
+    return data
+
+
+def in_words(space: Space) -> str:
+    """What fits, in one line."""
+    low, high = space.depth
+    kept = f"{' and '.join(space.families)}, {low} to {high} blocks, within {join(space.budgets)}"
+    out = "".join(f"; {family} is left out: {why}" for family, why in space.left_out)
+    return kept + out
+
+
+def record(ledger: Ledger, space: Space, data: TransferSet) -> None:
+    """Keep what reading the study later needs."""
+    facts: dict[str, Any] = {
+        "cost": space.budgets[0].cost,
+        "budgets": [[budget.cost, budget.bound] for budget in space.budgets],
+        "families": list(space.families),
+        "fixed": len(first_samples(space)),
+        "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
+        "chance": commonest(data),
+    }
+    known = ledger.facts()
+    for key, value in facts.items():
+        if known.get(key) != value:
+            ledger.note(key, value)
+
+
+def logged(folder: StudyFolder, observe: Observe) -> Observe:
+    """Also write steps and scores to search.log, with the time."""
+
+    def both(event: Event) -> None:
+        if isinstance(event, Step | Scored):
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            with folder.log.open("a") as file:
+                file.write(f"{now} {os.getpid()} {line(event)}\n")
+        observe(event)
+
+    return both
+
+
+def line(event: Step | Scored) -> str:
+    """An event as one line of text."""
+    if isinstance(event, Step):
+        return event.text
+    how = f"T {event.temperature:.1f}, alpha {event.alpha:.2f}"
+    score = event.stopped or f"{100 * event.accuracy:.2f}%"
+    return (
+        f"trial {event.trial:<4}{score}  {event.student.family} {event.student.label()}, "
+        f"{event.cost:,}, {how}"
+    )

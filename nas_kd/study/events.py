@@ -1,0 +1,56 @@
+"""What a search says while it runs; a display and a log listen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas_kd.students.family import StudentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line about something that is done or known."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How much there is to train: students, epochs of each, and those that are done already."""
+
+    trials: int
+    epochs: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A job went out; `progress` grows by a byte with each of its epochs."""
+
+    job: str
+    epochs: int
+    progress: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job came back."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A student reached its last rung, or was stopped."""
+
+    trial: int
+    student: StudentConfig
+    accuracy: float
+    cost: int
+    temperature: float
+    alpha: float
+    stopped: str | None = None
+
+
+Event = Step | Planned | Started | Ended | Scored
+Observe = Callable[[Event], None]

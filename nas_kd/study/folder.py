@@ -1,0 +1,126 @@
+"""Where everything of a study lies, and who may write there."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
+from nas_kd.files import write_text
+from nas_kd.spec import StudySpec
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """The files of a study."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The spec, as TOML."""
+        return self.root / "spec.toml"
+
+    @property
+    def database(self) -> Path:
+        """The Optuna study."""
+        return self.root / "study.db"
+
+    @property
+    def log(self) -> Path:
+        """What happened, a line each."""
+        return self.root / "search.log"
+
+    @property
+    def data(self) -> Path:
+        """The splits and the normalisation."""
+        return self.root / "data.json"
+
+    @property
+    def teacher(self) -> Path:
+        """The folder of the teacher."""
+        return self.root / "teacher"
+
+    @property
+    def report(self) -> Path:
+        """The report, one page."""
+        return self.root / "report.html"
+
+    @property
+    def evaluations(self) -> Path:
+        """How often, and with what result, a student was scored on the test split."""
+        return self.root / "evaluations.json"
+
+    def signals(self, key: str) -> Path:
+        """The folder of the teacher signals of this key."""
+        return self.root / "signals" / key
+
+    def checkpoint(self, trial: int, epoch: int) -> Path:
+        """A running trial's checkpoint at a rung; its metrics lie beside it as .json."""
+        return self.root / "checkpoints" / f"{trial:05}" / f"rung-{epoch}.safetensors"
+
+    def progress(self, job: str) -> Path:
+        """A file that grows by a byte with each epoch of a running job."""
+        return self.root / "checkpoints" / f"{job}.epochs"
+
+    @property
+    def proof(self) -> Path:
+        """The validation examples that every completed student answered."""
+        return self.root / "students" / "inputs.safetensors"
+
+    def student(self, trial: int) -> Path:
+        """The folder of a completed trial's student."""
+        return self.root / "students" / f"{trial:05}"
+
+    def read_spec(self) -> StudySpec:
+        """The study's spec. Raises UnusableStudy."""
+        if not self.spec.exists():
+            raise UnusableStudy(
+                str(self.root),
+                "holds no study",
+                "Name the folder of a study, or make one: nas-kd search --budget 20k",
+            )
+        return StudySpec.create(StudySpec.read(self.spec))
+
+    def claim(self, spec: StudySpec) -> None:
+        """Keep the spec; on resume it must be the one that is kept, but for more trials.
+
+        Raises SpecDiffers with the differences.
+        """
+        if self.spec.exists():
+            kept = self.read_spec()
+            differences = kept.differences(spec)
+            if spec.trials < kept.trials:
+                differences += (f"trials: {kept.trials} there, only {spec.trials} asked",)
+            if differences:
+                raise SpecDiffers(str(self.root), differences)
+        write_text(self.spec, spec.to_toml())
+
+
+@contextmanager
+def lock(folder: StudyFolder) -> Iterator[str]:
+    """Hold the study's folder on this host; yields who holds it. Raises StudyLocked.
+
+    The kernel frees the lock when the process ends, however it ends.
+    """
+    try:
+        folder.root.mkdir(parents=True, exist_ok=True)
+        file = (folder.root / "driver.lock").open("a+")
+    except OSError as error:
+        raise UnusableStudy(
+            str(folder.root), f"cannot be written ({error.strerror})", "Name another with --study."
+        ) from error
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise StudyLocked(str(folder.root), file.read() or "another process") from None
+        file.truncate(0)
+        file.write(holder)
+        file.flush()
+        yield holder

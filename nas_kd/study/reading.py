@@ -1,0 +1,130 @@
+"""A stored study as plain records, for reports, exports and people."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nas_kd.costs import Counts
+from nas_kd.errors import UnusableStudy
+from nas_kd.front import Point, best, front, knee
+from nas_kd.spec import StudySpec
+from nas_kd.students.decode import counts
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.storage import Ledger
+
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.RUNNING: "running",
+    TrialState.FAIL: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial: its student, its settings, and what came of it."""
+
+    number: int
+    state: str
+    student: StudentConfig
+    accuracy: float | None
+    cost: int
+    fill: float
+    alpha: float
+    temperature: float
+    learning_rate: float
+    knowledge: str
+    seconds: float | None
+    rungs: tuple[tuple[int, float], ...]
+    note: str
+
+    @property
+    def counts(self) -> Counts:
+        """The student's size."""
+        return counts(self.student)
+
+
+def row(trial: FrozenTrial, cost: str) -> TrialRow:
+    """A stored trial as a record."""
+    facts = trial.user_attrs
+    original = facts.get("duplicate_of")
+    return TrialRow(
+        number=trial.number,
+        state=STATES[trial.state],
+        student=StudentConfig.from_json(facts["student"]),
+        accuracy=trial.values[0] if trial.values else None,
+        cost=facts[cost],
+        fill=facts["fill"],
+        **json.loads(facts["settings"]),
+        seconds=facts.get("seconds"),
+        rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", [])),
+        note=facts.get("fault") or (f"same as trial {original}" if original is not None else ""),
+    )
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study as it is now: spec, facts and trials."""
+
+    folder: StudyFolder
+    spec: StudySpec
+    facts: Mapping[str, Any]
+    rows: tuple[TrialRow, ...]
+    optuna: optuna.Study
+
+    @property
+    def cost(self) -> str:
+        """The kind of cost that the front has on its axis."""
+        return str(self.facts["cost"])
+
+    @property
+    def examples(self) -> int:
+        """The size of the validation split."""
+        return int(self.facts["data"]["validation"])
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """The completed trials in the plane of cost and accuracy."""
+        return tuple(
+            Point(row.number, row.accuracy, row.cost)
+            for row in self.rows
+            if row.accuracy is not None
+        )
+
+    @property
+    def front(self) -> tuple[TrialRow, ...]:
+        """The trials on the Pareto front, cheapest first."""
+        return tuple(self.rows[point.trial] for point in front(self.points))
+
+    def pick(self, which: str) -> TrialRow:
+        """The trial called `best`, `knee`, or by its number. Raises UnusableStudy."""
+        given = f"trial {which!r} of {self.folder.root}"
+        if which in ("best", "knee"):
+            point = (best if which == "best" else knee)(self.points)
+            if point is None:
+                raise UnusableStudy(given, "there is no completed trial yet", "Go on searching.")
+            return self.rows[point.trial]
+        if not which.isdigit() or int(which) >= len(self.rows):
+            right = f"Say best, knee or a number below {len(self.rows)}."
+            raise UnusableStudy(given, "there is no such trial", right)
+        row = self.rows[int(which)]
+        if row.state != "complete":
+            raise UnusableStudy(given, f"is {row.state}", "Choose a completed one: nas-kd trials")
+        return row
+
+
+def read_study(folder: StudyFolder) -> StudyView:
+    """The study in a folder. Raises UnusableStudy."""
+    spec = folder.read_spec()
+    ledger = Ledger.open(folder.database)
+    facts = ledger.facts()
+    if "cost" not in facts:
+        raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
+    rows = tuple(row(trial, facts["cost"]) for trial in ledger.trials())
+    return StudyView(folder, spec, facts, rows, ledger.study)

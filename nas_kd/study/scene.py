@@ -1,0 +1,75 @@
+"""What the driver's parts share while a study runs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet
+from nas_kd.spec import StudySpec
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.crew import Awaited, Crew
+from nas_kd.study.events import Observe
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.space import Sample, Space, complete
+from nas_kd.study.storage import Ledger
+from nas_kd.training import Member, RungJob, TrainSettings, derive
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A study that is being driven."""
+
+    spec: StudySpec
+    folder: StudyFolder
+    ledger: Ledger
+    crew: Crew
+    data: TransferSet
+    space: Space
+    signals: Awaited[Signals]
+    observe: Observe
+
+    def settings(self) -> TrainSettings:
+        """What all students share."""
+        return TrainSettings(
+            self.spec.epochs,
+            self.spec.batch,
+            self.spec.weight_decay,
+            self.spec.scheme,
+            self.spec.plugins,
+        )
+
+    def sample(self, trial: FrozenTrial) -> Sample:
+        """The whole sample of a stored trial, fixed settings included."""
+        return complete(self.space, trial.params)
+
+
+def member(
+    scene: Scene, trial: int, config: StudentConfig, sample: Sample, checkpoint: bytes | None
+) -> Member:
+    """A trial as the trainer wants it; its own seed draws its weights and nothing else."""
+    return Member(
+        trial=trial,
+        config=config,
+        temperature=sample["temperature"],
+        alpha=sample["alpha"],
+        learning_rate=sample["learning_rate"],
+        knowledge=sample["knowledge"],
+        seed=derive(scene.spec.seed, "weights", trial),
+        checkpoint=checkpoint,
+    )
+
+
+def rung_job(scene: Scene, one: Member, start: int, stop: int) -> RungJob:
+    """The job that trains one member through the epochs [start, stop)."""
+    needed: Any = scene.signals.value if one.alpha > 0 else None
+    return RungJob(
+        members=(one,),
+        data=scene.data,
+        signals=needed,
+        settings=scene.settings(),
+        order_seed=scene.spec.seed,
+        start=start,
+        stop=stop,
+    )

@@ -1,0 +1,122 @@
+"""The study in Optuna's own database: one atomic write to propose, one to tell."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import event
+
+from nas_kd.errors import UnusableStudy
+from nas_kd.study.proposal import DIRECTIONS
+
+logging.getLogger("optuna").setLevel(logging.WARNING)
+
+
+def open_sqlite(path: Path) -> RDBStorage:
+    """SQLite in WAL mode, whose transactions take the write lock when they begin.
+
+    So readers (a dashboard) never block the search, and a second writer waits instead of failing.
+    """
+    url = f"sqlite:///{path.resolve()}".replace("{", "{{").replace("}", "}}")
+    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=60000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(storage.engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()
+    return storage
+
+
+class Ledger:
+    """A stored study, written in an order that a crash cannot confuse."""
+
+    def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
+        self.storage, self.study = storage, study
+
+    @classmethod
+    def open(cls, path: Path) -> "Ledger":
+        """The study in this database. Raises UnusableStudy."""
+        right = "Name the folder of a study, or make one: nas-kd search --budget 20k"
+        if not path.exists():
+            raise UnusableStudy(str(path.parent), "holds no study.db", right)
+        storage = open_sqlite(path)
+        names = optuna.get_all_study_names(storage)
+        if len(names) != 1:
+            raise UnusableStudy(str(path), f"holds {len(names)} studies, not one", right)
+        study = optuna.load_study(study_name=names[0], storage=storage)
+        return cls(storage, study)
+
+    @classmethod
+    def create(cls, path: Path, name: str, cost: str) -> "Ledger":
+        """The study in this database, made if it is not there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage = open_sqlite(path)
+        study = optuna.create_study(
+            study_name=name, storage=storage, directions=DIRECTIONS, load_if_exists=True
+        )
+        if study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(["validation accuracy", cost])
+        return cls(storage, study)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the whole study: teacher, data, controls."""
+        return self.study.user_attrs
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a fact of the whole study."""
+        self.study.set_user_attr(key, value)
+
+    def propose(
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Add a running trial with everything that is known before training, or nothing."""
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=dict(params),
+                distributions=dict(distributions),
+                user_attrs=dict(attributes),
+            )
+        )
+
+    def tell(
+        self, number: int, values: tuple[float, float] | None, attributes: Mapping[str, Any]
+    ) -> None:
+        """Finish a trial: complete with its values, or stopped without.
+
+        A trial that a person failed in the dashboard stays as it is.
+        """
+        trial = self.trials()[number]
+        if trial.state.is_finished():
+            return
+        try:
+            study = self.storage.get_study_id_from_name(self.study.study_name)
+            row = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+            for key, value in attributes.items():
+                self.storage.set_trial_user_attr(row, key, value)
+            state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+            self.study.tell(number, values, state=state, skip_if_finished=True)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return

@@ -1,0 +1,160 @@
+"""The teacher and its signals: made ready once, kept in the study's folder, checked on resume."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nas_kd.costs import Budget, Counts, parse_budgets
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.errors import UnusableTeacher
+from nas_kd.files import write_bytes, write_text
+from nas_kd.front import at_chance
+from nas_kd.spec import StudySpec
+from nas_kd.study.crew import Awaited, Crew
+from nas_kd.study.events import Ended, Observe, Started, Step
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.jobs import ready_teacher
+from nas_kd.teachers.loading import TRAINED, Teacher, TeacherReport, create, sizes
+from nas_kd.teachers.making import TeacherJob, default_epochs
+from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
+
+WEIGHTS = "weights.safetensors"
+
+
+def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
+    """The teacher that the spec asks for."""
+    file = str(weights.resolve()) if weights else None
+    return Teacher(spec.teacher, data.input_shape, len(data.classes), spec.teacher_width, file)
+
+
+def trained_counts(teacher: Teacher) -> Counts:
+    """What a teacher costs that is still to be trained, for budgets that are a share of it."""
+    with torch.device("meta"):
+        parameters, macs = sizes(create(teacher), teacher.input_shape)
+    return Counts(parameters, macs or 0, parameters, 0)
+
+
+def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
+    """The spec's budgets before there is a study; a share is of the teacher to be trained.
+
+    Raises UnusableBudget for a share of a teacher of the user's own.
+    """
+    own = spec.teacher != TRAINED
+    return parse_budgets(spec.budget, None if own else trained_counts(describe(spec, data, None)))
+
+
+def known(folder: StudyFolder) -> dict[str, Any] | None:
+    """What is kept of the study's teacher, if it is ready."""
+    path = folder.teacher / "config.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+class Teaching:
+    """Brings the teacher, then its signals, each of them once."""
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        folder: StudyFolder,
+        crew: Crew,
+        data: TransferSet,
+        observe: Observe,
+        weights: Path | None,
+    ) -> None:
+        self.spec, self.folder, self.crew = spec, folder, crew
+        self.data, self.observe = data, observe
+        self.teacher = describe(spec, data, weights)
+        self.signals: Awaited[Signals] = Awaited()
+        self.facts: Awaited[dict[str, Any]] = Awaited()
+
+    def counts(self) -> Counts:
+        """What the teacher costs: at once if it is ready or to be trained, else after a job."""
+        if self.teacher.target == TRAINED:
+            return trained_counts(self.teacher)
+        self.crew.drain()
+        assert self.facts.value is not None
+        facts = self.facts.value
+        return Counts(facts["parameters"], facts["macs"] or 0, facts["parameters"], 0)
+
+    def begin(self) -> None:
+        """Send out what is missing; the signals are set when they are there."""
+        if facts := known(self.folder):
+            self._taught(facts)
+            return
+        trained = self.teacher.target == TRAINED
+        epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
+        job = TeacherJob(self.teacher, self.data, epochs, self.spec.seed)
+        progress = self.folder.progress("teacher")
+        self.observe(Started("teacher", epochs if trained else 1, progress))
+        if trained:
+            parameters = trained_counts(self.teacher).parameters
+            self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
+                              f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
+        self.crew.submit(ready_teacher, job, progress, then=self._made)
+
+    def _made(self, report: TeacherReport) -> None:
+        self.folder.progress("teacher").unlink(missing_ok=True)
+        write_bytes(self.folder.teacher / WEIGHTS, report.weights)
+        facts = asdict(self.teacher) | asdict(report)
+        del facts["weights"]
+        write_text(self.folder.teacher / "config.json", json.dumps(facts, indent=1))
+        self.observe(Ended("teacher"))
+        self._taught(facts)
+
+    def _taught(self, facts: dict[str, Any]) -> None:
+        if facts["target"] != self.teacher.target:
+            raise UnusableTeacher(
+                f"teacher {self.teacher.target!r}",
+                f"is not the study's teacher, {facts['target']!r}",
+                "Name another folder with --study.",
+            )
+        accuracy, examples = facts["accuracy"], size(self.data.validation)
+        self.observe(Step(f"teacher   {100 * accuracy:.1f}% on validation, "
+                          f"{facts['parameters']:,} parameters, "
+                          f"made in {facts['seconds']:.0f} s"))  # fmt: skip
+        if at_chance(accuracy, examples, commonest(self.data)):
+            raise UnusableTeacher(
+                f"teacher {self.teacher.target!r}",
+                f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
+                "Check its weights, its normalisation and the order of its classes.",
+            )
+        self.facts.set(facts)
+        weights = str(self.folder.teacher / WEIGHTS)
+        self._ask(SignalsJob(replace(self.teacher, weights=weights), facts["sha256"], self.data))
+
+    def _ask(self, job: SignalsJob) -> None:
+        key = signals_key(job.sha256, self.data)
+        meta = self.folder.signals(key) / "meta.json"
+        if not meta.exists():
+            self.observe(Started("signals", 1, self.folder.progress("signals")))
+            self.crew.submit(compute_signals, job, then=lambda logits: self._keep(key, logits))
+            return
+        facts = json.loads(meta.read_text())
+        path = str(meta.parent / "logits.npy")
+        kept = ArrayRef(facts["sha256"], path, tuple(facts["shape"]), facts["dtype"])
+        signals = Signals(key, kept)
+        self.crew.submit(check_signals, job, signals, then=lambda _: self.signals.set(signals))
+
+    def _keep(self, key: str, logits_VNC: NDArray[np.float32]) -> None:
+        place = self.folder.signals(key)
+        array = ArrayRef.save(logits_VNC, place / "logits.npy")
+        facts = asdict(array) | {"passes": self.data.views.count}
+        write_text(place / "meta.json", json.dumps(facts, indent=1))
+        self.observe(Ended("signals"))
+        views, examples, _ = logits_VNC.shape
+        self.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "
+                          f"{views} {'pass' if views == 1 else 'passes'}"))  # fmt: skip
+        self.signals.set(Signals(key, array))
+
+
+def commonest(data: TransferSet) -> float:
+    """The share of the commonest class in the validation split: what guessing can reach."""
+    labels_N = data.labels.open()[slice(*data.validation)]
+    return float(np.bincount(labels_N).max() / len(labels_N))

@@ -1,0 +1,89 @@
+"""The other side of the process pool: a server that has torch loaded and forks workers.
+
+It is started as a fresh interpreter that imports this module and nothing of the user's, so plain
+scripts and notebook cells work; a worker is a fork of it, ready in hundredths of a second. Server
+and workers watch the line to the driver and end when it is cut, however the driver ended.
+"""
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+CUT = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+
+
+def end_when_cut(line: int, stop: threading.Event) -> None:
+    """End this process as soon as the other side of a socket is gone."""
+    poll = select.poll()
+    poll.register(line, CUT)
+    while not stop.is_set():
+        if poll.poll(200):
+            os._exit(1)
+
+
+@contextlib.contextmanager
+def watched(line: int) -> Any:
+    """Watch a line while the block runs."""
+    stop = threading.Event()
+    watcher = threading.Thread(target=end_when_cut, args=(line, stop), daemon=True)
+    watcher.start()
+    yield
+    stop.set()
+    watcher.join()
+
+
+def serve(line: int) -> NoReturn:
+    """Fork a worker for each connection that comes over the line; end when it is cut."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with watched(line):
+        import torch
+
+        torch.set_num_threads(1)
+    control = socket.socket(fileno=line)
+    while True:
+        message, handles, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            control.close()
+            work(handles[0])
+        os.close(handles[0])
+
+
+def work(handle: int) -> NoReturn:
+    """Do the jobs that come over the connection, one after the other; end when it is cut."""
+    with watched(handle):
+        connection = Connection(handle)
+        connection.send(os.getpid())
+        sys.path[:] = connection.recv()
+        while True:
+            try:
+                job = connection.recv_bytes()
+            except (EOFError, OSError):
+                os._exit(0)
+            connection.send_bytes(reply(job))
+    raise AssertionError("a worker ends by os._exit")
+
+
+def reply(job: bytes) -> bytes:
+    """(True, result) or (False, error) of a pickled (function, arguments)."""
+    try:
+        function, arguments = pickle.loads(job)
+        return pickle.dumps((True, function(*arguments)))
+    except BaseException as error:
+        text = traceback.format_exc()
+        error.add_note(f"In a worker process:\n{text}")
+        try:
+            pickle.loads(pickled := pickle.dumps((False, error)))
+        except Exception:
+            return pickle.dumps((False, RuntimeError(text)))
+        return pickled

@@ -1,0 +1,1 @@
+"""Teachers: loading, training, and computing what the students need of them."""

@@ -1,0 +1,110 @@
+"""Two jobs that give a teacher: training one, and taking the user's own.
+
+Suffixes: N examples, C classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import torch
+from safetensors.torch import save
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers.loading import (
+    TRAINED,
+    Teacher,
+    TeacherReport,
+    create,
+    fingerprint,
+    load,
+    sizes,
+    state,
+)
+from nas_kd.training import Schedule, adamw, answer, derive, fit, tensor
+
+VISITS = 120_000
+"""A teacher sees at least so many examples, however few there are."""
+MOST_EPOCHS = 60
+VIEWS = 25
+LEARNING_RATE = 4e-3
+WEIGHT_DECAY = 0.05
+BATCH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherJob:
+    """Make this teacher ready, on this data."""
+
+    teacher: Teacher
+    data: TransferSet
+    epochs: int
+    seed: int
+
+
+def default_epochs(data: TransferSet, search_epochs: int) -> int:
+    """Epochs for a trained teacher: it sees at least what a student sees, and VISITS examples."""
+    visits = max(VISITS, search_epochs * size(data.train))
+    return min(MOST_EPOCHS, -(-visits // size(data.teacher)))
+
+
+def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -> TeacherReport:
+    """Train the teacher, or load the user's own, and score it on the validation split."""
+    began = perf_counter()
+    trained = job.teacher.target == TRAINED
+    network = train(job, on_epoch) if trained else load(job.teacher)
+    accuracy = score(network, job.teacher, job.data)
+    parameters, macs = sizes(network, job.data.input_shape)
+    return TeacherReport(
+        weights=save(state(network)),
+        sha256=fingerprint(network),
+        accuracy=accuracy,
+        parameters=parameters,
+        macs=macs,
+        seconds=perf_counter() - began,
+    )
+
+
+def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
+    """A wide network trained on shifted and flipped views; its last epoch counts.
+
+    bfloat16 halves the time of these widths; the weights and the answers are float32.
+    """
+    torch.manual_seed(derive(job.seed, "teacher"))
+    network = create(job.teacher)
+    seen_as = replace(job.data.views, count=VIEWS)
+    fit(
+        network.to(memory_format=torch.channels_last),
+        adamw(network, WEIGHT_DECAY),
+        lambda epoch, index_B, answer_BC, label_B: cross_entropy(
+            answer_BC, label_B, reduction="none"
+        ),
+        examples=replace(job.data, views=seen_as),
+        rows=job.data.teacher,
+        schedule=Schedule(LEARNING_RATE, job.epochs, BATCH),
+        order_seed=derive(job.seed, "teacher order"),
+        span=range(job.epochs),
+        on_epoch=on_epoch,
+        precision=torch.bfloat16,
+    )
+    return network.to(memory_format=torch.contiguous_format)
+
+
+def score(network: nn.Module, teacher: Teacher, data: TransferSet) -> float:
+    """Accuracy on the validation split. Raises UnusableTeacher for answers of the wrong form."""
+    given = f"teacher {teacher.target!r}"
+    right = f"It must give logits [B, {teacher.classes}] for examples {data.input_shape}."
+    try:
+        logits_NC = answer(network, data, data.validation)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise UnusableTeacher(given, f"fails on the data ({error})", right) from error
+    if logits_NC.shape != (size(data.validation), teacher.classes):
+        wrong = f"answers with shape {tuple(logits_NC.shape)}"
+        raise UnusableTeacher(given, wrong, right)
+    if not logits_NC.isfinite().all():
+        raise UnusableTeacher(given, "answers NaN or infinity", "Check its weights and inputs.")
+    labels_N = tensor(data.labels)[slice(*data.validation)]
+    return float((logits_NC.argmax(-1) == labels_N).double().mean())

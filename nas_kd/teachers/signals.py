@@ -1,0 +1,82 @@
+"""The teacher's answers, computed once a view, and checked whenever they are read again.
+
+Suffixes: V views, N examples of the train split, C classes, B rows, H and W pixels.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet
+from nas_kd.data.views import view
+from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers.loading import Teacher, fingerprint, load
+from nas_kd.training import normaliser, tensor
+
+CHECKED = 32
+"""Rows that are computed again when signals are read from disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalsJob:
+    """Compute the answers of this teacher, whose weights have this hash, on this data."""
+
+    teacher: Teacher
+    sha256: str
+    data: TransferSet
+
+
+def signals_key(sha256: str, data: TransferSet) -> str:
+    """The name of signals: of the teacher's weights, the data and the views."""
+    return hashlib.sha256(f"{sha256} {data.key}".encode()).hexdigest()[:24]
+
+
+def compute_signals(job: SignalsJob) -> NDArray[np.float32]:
+    """Logits [V, N, C]: one pass over the train split a view, in eval mode, without gradients."""
+    network = load(job.teacher)
+    expect(network, job.sha256)
+    images_NCHW = tensor(job.data.images)[slice(*job.data.train)]
+    parts = [respond(network, job.data, view(images_NCHW, how)) for how in job.data.views.table()]
+    expect(network, job.sha256)
+    return torch.stack(parts).numpy()
+
+
+@torch.inference_mode()
+def respond(network: nn.Module, data: TransferSet, images_BCHW: Tensor) -> Tensor:
+    """The network's logits [B, C]."""
+    normalise = normaliser(data)
+    return torch.cat([network(normalise(part)).float() for part in images_BCHW.split(512)])
+
+
+def expect(network: nn.Module, sha256: str) -> None:
+    """Raise UnusableTeacher unless the network's weights and buffers have this hash."""
+    if (found := fingerprint(network)) != sha256:
+        raise UnusableTeacher(
+            "the teacher's weights",
+            f"changed (sha256 {found[:12]}, expected {sha256[:12]})",
+            "A teacher must not change itself in eval mode, nor its file during a study.",
+        )
+
+
+def check_signals(job: SignalsJob, signals: Signals) -> None:
+    """Recompute a few random rows. Raises UnusableTeacher if the stored ones are others."""
+    network = load(job.teacher)
+    expect(network, job.sha256)
+    stored: NDArray[Any] = signals.logits_VNC.open()
+    generator = np.random.default_rng(int(signals.key, 16) % 2**32)
+    row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
+    images_NCHW = tensor(job.data.images)[slice(*job.data.train)]
+    for number, how in enumerate(job.data.views.table()):
+        again_BC = respond(network, job.data, view(images_NCHW[row_B], how)).numpy()
+        if not np.allclose(again_BC, stored[number, row_B], rtol=1e-3, atol=1e-3):
+            raise UnusableTeacher(
+                f"the stored teacher signals {signals.logits_VNC.path}",
+                "are not what the teacher answers",
+                "Delete the study's folder signals/; they are computed again.",
+            )
