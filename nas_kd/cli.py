@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import tempfile
-import tomllib
 import traceback
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from nas_kd.errors import InvalidSpec, NasKDError
+from nas_kd.flags import assignments, resolve, seconds
 
 app = typer.Typer(
     help="Find the best small network for a budget, by distilling every candidate.",
@@ -46,34 +46,6 @@ def root(
     ] = False,
 ) -> None:
     """Find the best small network for a budget, by distilling every candidate."""
-
-
-def value(text: str) -> Any:
-    """A flag's value: a number, a list or a word, as in TOML; low:high is a pair."""
-    low, colon, high = text.partition(":")
-    if colon and low.replace(".", "", 1).isdigit():
-        text = f"[{low}, {high}]"
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
-    """NAME=VALUE flags as settings. Raises InvalidSpec."""
-    pairs = [text.partition("=") for text in texts or []]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise InvalidSpec(tuple(f"{flag} {name}: say {flag} NAME=VALUE" for name in wrong))
-    return {name.replace("-", "_"): value(text) for name, _, text in pairs}
-
-
-def more_trials(text: str, kept: int | None) -> int:
-    """N as it is, +N on top of the trials that the study has. Raises InvalidSpec."""
-    if not text.removeprefix("+").isdigit():
-        raise InvalidSpec((f"trials: say a number, or +N for N more (given: {text!r})",))
-    if text.startswith("+") and kept is None:
-        raise InvalidSpec((f"trials: {text} needs a study to add to: name it with --study",))
-    return int(text) + (kept or 0 if text.startswith("+") else 0)
 
 
 @app.command()
@@ -124,8 +96,6 @@ def search(
     Example: nas-kd search --budget 20k --data mnist --data-root data
     """
     from nas_kd.api import default_folder
-    from nas_kd.spec import StudySpec
-    from nas_kd.study.folder import StudyFolder
     from nas_kd.study.options import RunOptions, cores
 
     flags = {
@@ -135,18 +105,7 @@ def search(
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     given |= assignments("--fix", fix) | assignments("--range", range_)
-    kept = StudyFolder(study).read_spec() if study and StudyFolder(study).spec.exists() else None
-    base = StudySpec.read(spec) if spec else {}
-    if kept and not spec and "budget" not in given:
-        base = kept.model_dump(exclude_none=True)
-    settings = base | given
-    if trials is not None:
-        named = study or (
-            default_folder(StudySpec.create(settings)) if "budget" in settings else None
-        )
-        old = kept or (read_if_there(named) if named else None)
-        settings["trials"] = more_trials(trials, old.trials if old else None)
-    resolved = StudySpec.create(settings)
+    resolved = resolve(spec, given, trials, study)
     options = RunOptions(
         folder=study or default_folder(resolved),
         workers=cores() if workers is None else workers,
@@ -159,26 +118,6 @@ def search(
         typer.echo(resolved.to_toml(), nl=False)
         return
     run_search(resolved, options, quiet)
-
-
-def read_if_there(folder: Path) -> Any:
-    """The spec of the study in a folder, or None."""
-    from nas_kd.study.folder import StudyFolder
-
-    return StudyFolder(folder).read_spec() if StudyFolder(folder).spec.exists() else None
-
-
-def seconds(flag: str, text: str) -> float:
-    """A time such as 90, 90s, 10m or 2h. Raises InvalidSpec."""
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
-    try:
-        amount = float(number) * units[unit]
-    except ValueError:
-        amount = -1.0
-    if not amount > 0:
-        raise InvalidSpec((f"{flag}: say a time such as 90s, 10m or 2h (given: {text!r})",))
-    return amount
 
 
 def run_search(spec: Any, options: Any, quiet: bool) -> None:

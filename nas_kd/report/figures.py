@@ -74,7 +74,7 @@ def pareto_figure(data: ParetoData) -> go.Figure:
         hoverinfo="skip",
     )
     for name, accuracy in data.lines:
-        dash = "solid" if name == "teacher" else "dash" if "without" not in name else "dot"
+        dash = "solid" if name == "teacher" else "dash" if "alone" not in name else "dot"
         figure.add_hline(
             y=100 * accuracy,
             line={"dash": dash, "width": 1, "color": "#6b7280"},

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from nas_kd.costs import COSTS
 from nas_kd.front import not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
 from nas_kd.report.summary import summarize
-from nas_kd.report.terminal import cells, percent
+from nas_kd.report.terminal import ALONE, cells, columns, percent
 from nas_kd.study.reading import StudyView
 
 STYLE = """
@@ -40,8 +41,7 @@ def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str
 
 def controls(view: StudyView) -> str:
     """The closing table."""
-    head = ["network", "student", "parameters", "times smaller", "accuracy %", "+- s.e."]
-    head += [view.cost] if view.cost != "parameters" else []
+    head = columns(view)
     lines = summarize(view).lines
     return table(
         head, [("best" if x.name.startswith("best") else "", cells(view, x)) for x in lines]
@@ -53,18 +53,21 @@ def trials(view: StudyView) -> str:
     on = {row.number for row in view.front}
     equal = not_told_apart(view.points, view.examples)
     best = view.pick("best").number
-    head = ("trial", "student", "state", "accuracy %", view.cost, "parameters", "MACs", "T",
-            "alpha", "knowledge", "learning rate", "fill", "seconds", "note")  # fmt: skip
+    costs = [view.cost] + [cost for cost in ("parameters", "macs") if cost != view.cost]
+    head = ["trial", "student", "accuracy %", *costs, "T", "alpha", "knowledge", "learning rate",
+            "fill", "seconds", "state"]  # fmt: skip
     rows = []
     for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.cost, r.number)):
         kind = "best" if row.number == best else "front" if row.number in on else ""
         note = row.note or ("not told apart from the best" if row.number in equal else "")
+        size = [COSTS[cost](row.counts, row.student.bits) for cost in costs]
         rows.append((kind, (
-            str(row.number), f"{row.student.family} {row.student.label()}", row.state,
-            "" if row.accuracy is None else percent(row.accuracy), f"{row.cost:,}",
-            f"{row.counts.parameters:,}", f"{row.counts.macs:,}", f"{row.temperature:.2f}",
-            f"{row.alpha:.2f}", row.knowledge, f"{row.learning_rate:.4f}", f"{row.fill:.1%}",
-            "" if row.seconds is None else f"{row.seconds:.1f}", note,
+            str(row.number), f"{row.student.family} {row.student.label()}",
+            "" if row.accuracy is None else percent(row.accuracy), *(f"{x:,}" for x in size),
+            f"{row.temperature:.2f}", f"{row.alpha:.2f}", row.knowledge,
+            f"{row.learning_rate:.4f}", f"{row.fill:.1%}",
+            "" if row.seconds is None else f"{row.seconds:.1f}",
+            f"{row.state}; {note}" if note else row.state,
         )))  # fmt: skip
     return table(head, rows)
 
@@ -84,9 +87,9 @@ def page(view: StudyView) -> str:
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}
-<p><small>Accuracy on {view.examples:,} validation examples, with its standard error. Students were
-chosen on these examples, so the best one's accuracy leans upward; none was scored on the test
-split.</small></p>
+<p><small>{ALONE} Accuracy on {view.examples:,} validation examples +- standard error. Students
+were chosen on these examples, so the best one's accuracy leans upward; none was scored on the
+test split.</small></p>
 <h2>The front</h2>{pareto}
 <h2>History</h2>{history}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}

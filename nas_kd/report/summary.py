@@ -35,9 +35,9 @@ def summarize(view: StudyView) -> Summary:
     """The closing table and verdict. Raises UnusableStudy before the first completed trial."""
     top = view.pick("best")
     twin = view.facts.get("twin")
-    lines = [*teacher_line(view), student_line(view, f"best, trial {top.number}", top)]
+    lines = [*teacher_line(view), student_line(view, f"best (trial {top.number})", top)]
     if top.alpha > 0 and twin and twin["trial"] == top.number:
-        lines.append(control_line(view, "  its twin without the teacher", twin))
+        lines.append(control_line(view, "its twin, alone", twin))
         size = f"{top.cost:,} {view.cost}"
         sentence = verdict(top.accuracy or 0.0, twin["accuracy"], view.examples, size)
     elif top.alpha == 0:
@@ -103,8 +103,8 @@ def largest_lines(view: StudyView) -> list[Line]:
     for family in view.facts["families"]:
         first = [row for row in view.rows[: view.facts["fixed"]] if row.student.family == family]
         for row in first:
-            how = "" if row.alpha > 0 else ", without the teacher"
+            how = "" if row.alpha > 0 else ", alone"
             lines.append(student_line(view, f"largest {family}{how}", row))
         if alone := view.facts.get(f"largest {family} alone"):
-            lines.append(control_line(view, f"largest {family}, without the teacher", alone))
+            lines.append(control_line(view, f"largest {family}, alone", alone))
     return lines

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -114,8 +115,8 @@ def plain() -> Iterator[None]:
 
 
 def console() -> Console:
-    """The console of the commands."""
-    return Console(file=sys.stdout)
+    """The console of the commands; wide where the output goes to a file."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 132)
 
 
 def percent(value: float | None) -> str:
@@ -123,17 +124,21 @@ def percent(value: float | None) -> str:
     return "stopped" if value is None else f"{100 * value:.2f}"
 
 
+ALONE = "Alone: trained without the teacher."
+
+
+def columns(view: StudyView) -> list[str]:
+    """The closing table's columns."""
+    extra = [view.cost] if view.cost != "parameters" else []
+    return ["network", "student", "parameters", *extra, "times smaller", "accuracy, %"]
+
+
 def closing_table(view: StudyView, summary: Summary) -> Table:
     """Teacher, best, twin and the largest that fit, side by side."""
-    table = Table(
-        title=f"{view.folder.root.name}: accuracy on {view.examples:,} validation examples"
-    )
-    table.add_column("network")
-    table.add_column("student")
-    for name in ("parameters", "times smaller", "accuracy %", "+- s.e."):
-        table.add_column(name, justify="right")
-    if view.cost != "parameters":
-        table.add_column(view.cost, justify="right")
+    caption = f"{ALONE} Accuracy on {view.examples:,} validation examples +- standard error."
+    table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1))
+    for number, name in enumerate(columns(view)):
+        table.add_column(name, justify="left" if number < 2 else "right", overflow="fold")
     for one in summary.lines:
         table.add_row(*cells(view, one), style="bold" if one.name.startswith("best") else None)
     return table
@@ -141,25 +146,23 @@ def closing_table(view: StudyView, summary: Summary) -> Table:
 
 def cells(view: StudyView, one: Line) -> list[str]:
     """One line's cells."""
-    texts = [
-        one.name,
-        one.label,
-        f"{one.parameters:,}",
-        "" if one.smaller is None else f"{one.smaller:.1f}",
-        percent(one.accuracy),
-        "" if one.error is None else f"{100 * one.error:.2f}",
-    ]
-    return texts + ([f"{one.cost:,}"] if view.cost != "parameters" else [])
+    accuracy = percent(one.accuracy)
+    if one.error is not None:
+        accuracy += f" +- {100 * one.error:.2f}"
+    smaller = "" if one.smaller is None else f"{one.smaller:.1f}"
+    extra = [f"{one.cost:,}"] if view.cost != "parameters" else []
+    return [one.name, one.label, f"{one.parameters:,}", *extra, smaller, accuracy]
 
 
 def trials_table(view: StudyView) -> Table:
     """Every trial, a line each; the front is marked."""
-    table = Table(title=f"{view.folder.root}: {len(view.rows)} trials")
+    table = Table(box=SIMPLE_HEAD, caption="* on the front", caption_justify="left", padding=(0, 1))
     on = {row.number for row in view.front}
     names = ("trial", "state", "accuracy %", view.cost, "family", "channels", "T", "alpha", "rate",
              "s", "note")  # fmt: skip
     for name in names:
-        table.add_column(name, justify="left" if name in ("state", "family", "note") else "right")
+        left = name in ("state", "family", "channels", "note")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
     for row in view.rows:
         table.add_row(
             f"{row.number}{' *' if row.number in on else ''}",

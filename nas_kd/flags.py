@@ -1,0 +1,82 @@
+"""Reading what a flag says: numbers, pairs, assignments, times. All raise InvalidSpec."""
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas_kd.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from nas_kd.spec import StudySpec
+
+
+def value(text: str) -> Any:
+    """A flag's value: a number, a list or a word, as in TOML; low:high is a pair."""
+    low, colon, high = text.partition(":")
+    if colon and low.replace(".", "", 1).isdigit():
+        text = f"[{low}, {high}]"
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE flags as settings. Raises InvalidSpec."""
+    pairs = [text.partition("=") for text in texts or []]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise InvalidSpec(tuple(f"{flag} {name}: say {flag} NAME=VALUE" for name in wrong))
+    return {name.replace("-", "_"): value(text) for name, _, text in pairs}
+
+
+def more_trials(text: str, kept: int | None) -> int:
+    """N as it is, +N on top of the trials that the study has. Raises InvalidSpec."""
+    if not text.removeprefix("+").isdigit():
+        raise InvalidSpec((f"trials: say a number, or +N for N more (given: {text!r})",))
+    if text.startswith("+") and kept is None:
+        raise InvalidSpec((f"trials: {text} needs a study to add to: name it with --study",))
+    return int(text) + (kept or 0 if text.startswith("+") else 0)
+
+
+def seconds(flag: str, text: str) -> float:
+    """A time such as 90, 90s, 10m or 2h. Raises InvalidSpec."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        amount = float(number) * units[unit]
+    except ValueError:
+        amount = -1.0
+    if not amount > 0:
+        raise InvalidSpec((f"{flag}: say a time such as 90s, 10m or 2h (given: {text!r})",))
+    return amount
+
+
+def resolve(
+    file: Path | None, given: dict[str, Any], trials: str | None, study: Path | None
+) -> "StudySpec":
+    """The spec of a TOML file and flags; on a study that exists, what is not said stays as it is.
+
+    Raises InvalidSpec.
+    """
+    from nas_kd.api import default_folder
+    from nas_kd.spec import StudySpec
+
+    kept = kept_spec(study) if study else None
+    settings = StudySpec.read(file) if file else {}
+    if kept and not file and "budget" not in given:
+        settings = kept.model_dump(exclude_none=True)
+    settings |= given
+    if trials is not None:
+        settings.pop("trials", None)
+        asked = StudySpec.create(settings)
+        kept = kept or kept_spec(default_folder(asked))
+        settings["trials"] = more_trials(trials, kept.trials if kept else None)
+    return StudySpec.create(settings)
+
+
+def kept_spec(folder: Path) -> "StudySpec | None":
+    """The spec of the study in a folder, if there is one."""
+    from nas_kd.study.folder import StudyFolder
+
+    there = StudyFolder(folder)
+    return there.read_spec() if there.spec.exists() else None

@@ -1,0 +1,137 @@
+"""Prepared data: splits, normalisation, the cache."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas_kd.data import SOURCES
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.source import Labelled, Raw, Request, Source
+from nas_kd.data.transfer import TransferSet, prepare, size
+from nas_kd.errors import DataNotHere, UnusableData
+
+
+def small(count: int = 120, classes: int = 3, **changes: object) -> Raw:
+    """Random pictures of a few classes."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 255, (count, 2, 6, 6), dtype=np.uint8)
+    labels = np.arange(count, dtype=np.int64) % classes
+    names = tuple(f"class {n}" for n in range(classes))
+    return replace(Raw(classes=names, train=Labelled(images, labels)), **changes)
+
+
+def source(make: Callable[[], Raw]) -> Source:
+    return Source(load=lambda request: make())
+
+
+def test_splits_are_stratified_seeded_and_do_not_overlap(tmp_path: Path) -> None:
+    data = prepare("small", source(small), Request(tmp_path), cache=tmp_path)
+    assert [size(r) for r in (data.train, data.validation, data.test)] == [72, 24, 24]
+    for rows in (data.train, data.validation, data.test):
+        counts = np.bincount(data.labels.open()[slice(*rows)])
+        assert counts.max() - counts.min() <= 1
+    images = data.images.open().reshape(120, -1)
+    assert len(np.unique(images, axis=0)) == 120
+    again = prepare("small", source(small), Request(tmp_path), cache=tmp_path / "other")
+    assert again.key == data.key
+    other = prepare("small", source(small), Request(tmp_path), split_seed=1, cache=tmp_path)
+    assert other.key != data.key
+
+
+def test_a_set_of_its_own_test_split_keeps_it(tmp_path: Path) -> None:
+    own = small(30).train
+    raw = small(test=own)
+    data = prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
+    assert np.array_equal(data.images.open()[slice(*data.test)], own.images_NCHW)
+    assert size(data.validation) == 12
+
+
+def test_normalisation_comes_from_the_training_split_only(tmp_path: Path) -> None:
+    data = prepare("small", source(small), Request(tmp_path), cache=tmp_path)
+    train = data.images.open()[slice(*data.train)].astype(float)
+    np.testing.assert_allclose(data.mean, train.mean((0, 2, 3)))
+    np.testing.assert_allclose(data.std, train.std((0, 2, 3)))
+
+
+def test_unlabelled_examples_join_the_transfer_set_without_a_label(tmp_path: Path) -> None:
+    raw = small(unlabelled_NCHW=small(50).train.images_NCHW)
+    data = prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
+    labels = data.labels.open()[slice(*data.train)]
+    assert (labels == -1).sum() == 50
+    assert size(data.labelled) == 72
+    assert data.teacher == data.labelled
+
+
+def test_a_teacher_gets_its_own_examples_where_there_are_some(tmp_path: Path) -> None:
+    raw = small(teacher=small(60).train)
+    data = prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
+    assert size(data.teacher) == 60
+    assert data.teacher[0] >= data.test[1]
+
+
+def test_the_record_survives_json(tmp_path: Path) -> None:
+    data = prepare("small", source(small), Request(tmp_path), views=3, cache=tmp_path)
+    assert TransferSet.from_json(data.to_json()) == data
+
+
+def test_a_fixed_source_is_loaded_once(tmp_path: Path) -> None:
+    loads = []
+
+    def load(request: Request) -> Raw:
+        loads.append(request)
+        return small()
+
+    fixed = Source(load=load, fixed=True)
+    first = prepare("small", fixed, Request(tmp_path), cache=tmp_path)
+    second = prepare("small", fixed, Request(tmp_path), cache=tmp_path)
+    assert first == second
+    assert len(loads) == 1
+
+
+def bad_labels() -> Raw:
+    raw = small()
+    return replace(raw, train=Labelled(raw.train.images_NCHW, raw.train.labels_N + 5))
+
+
+def bad_shape() -> Raw:
+    raw = small()
+    return replace(raw, train=Labelled(raw.train.images_NCHW[:, 0], raw.train.labels_N))
+
+
+def bad_values() -> Raw:
+    raw = small()
+    images = raw.train.images_NCHW.astype(np.float32)
+    images[3, 0, 0, 0] = np.nan
+    return replace(raw, train=Labelled(images, raw.train.labels_N))
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong"),
+    [
+        (bad_labels, "labels 5 to 7 for 3 classes"),
+        (bad_shape, r"images \(120, 6, 6\)"),
+        (bad_values, "NaN"),
+        (lambda: small(6), "only 2 training examples of class 'class 0'"),
+        (lambda: small(20, classes=1), "1 classes"),
+    ],
+)
+def test_data_of_the_wrong_form_are_named(
+    make: Callable[[], Raw], wrong: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnusableData, match=wrong):
+        prepare("small", source(make), Request(tmp_path), cache=tmp_path)
+
+
+def test_asking_a_source_for_what_it_has_not_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UnusableData, match="no unlabelled examples"):
+        prepare("digits", SOURCES["digits"], Request(tmp_path, unlabelled=5), cache=tmp_path)
+
+
+def test_an_array_that_is_not_here_names_itself_and_the_host(tmp_path: Path) -> None:
+    array = ArrayRef.save(np.zeros(3), tmp_path / "zeros.npy")
+    (tmp_path / "zeros.npy").unlink()
+    with pytest.raises(DataNotHere, match=r"zeros\.npy"):
+        array.open()

@@ -1,0 +1,57 @@
+"""Budgets in natural words, and counting a network."""
+
+import pytest
+from torch import nn
+
+from nas_kd.costs import Budget, Counts, measure, parse_budget, parse_budgets
+from nas_kd.errors import UnusableBudget
+
+TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100)
+
+
+@pytest.mark.parametrize(
+    ("text", "cost", "bound"),
+    [
+        ("20k", "parameters", 20_000),
+        ("1.5M", "parameters", 1_500_000),
+        ("20000 params", "parameters", 20_000),
+        ("5M macs", "macs", 5_000_000),
+        ("5Mmacs", "macs", 5_000_000),
+        ("200kB", "bytes", 200_000),
+        ("64KiB", "bytes", 65_536),
+        ("25%", "parameters", 250),
+    ],
+)
+def test_a_budget_is_read_in_natural_words(text: str, cost: str, bound: float) -> None:
+    assert parse_budget(text, TEACHER) == Budget(cost, bound)
+
+
+@pytest.mark.parametrize("text", ["", "k", "-5k", "0", "20 apples", "20kk", "1e3", "five"])
+def test_a_budget_that_cannot_be_read_shows_how_to_write_one(text: str) -> None:
+    with pytest.raises(UnusableBudget, match="Write 20k"):
+        parse_budget(text, TEACHER)
+
+
+def test_a_share_needs_a_teacher() -> None:
+    with pytest.raises(UnusableBudget, match="teacher that is not known"):
+        parse_budget("25%")
+
+
+def test_one_kind_of_cost_is_bound_once() -> None:
+    with pytest.raises(UnusableBudget, match="twice"):
+        parse_budgets(["20k", "30k"])
+
+
+def test_a_network_is_counted_without_being_trained() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * 8 * 8, 10)
+    ).to("meta")
+    parameters, macs = measure(network, (3, 8, 8))
+    assert parameters == 3 * 4 * 9 + 4 + 256 * 10 + 10
+    assert macs == 3 * 4 * 9 * 64 + 256 * 10
+
+
+def test_bytes_count_weights_at_their_bits_and_biases_at_four_bytes() -> None:
+    assert Budget("bytes", 4000).holds(TEACHER)
+    assert not Budget("bytes", 3999).holds(TEACHER)
+    assert Budget("bytes", 1300).holds(TEACHER, bits=8)

@@ -1,0 +1,79 @@
+"""The spec: one object, every problem at once."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas_kd.errors import InvalidSpec, Unusable
+from nas_kd.spec import StudySpec
+from tests.conftest import tiny
+
+
+def test_a_spec_survives_toml() -> None:
+    spec = tiny(budget=["20k", "5M macs"], rungs=[1], alpha=0.5, family="cnn")
+    assert StudySpec.create(tomllib.loads(spec.to_toml())) == spec
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        StudySpec.create(
+            {"budget": "abc", "data": "glyph", "depht": 3, "trials": "x", "alpha": [0.5, 2],
+             "family": ["cnn", "mpl"], "depth": 2.5}
+        )  # fmt: skip
+    text = str(caught.value)
+    assert len(caught.value.problems) == 7
+    for part in ("budget 'abc'", "Did you mean 'glyphs'", "Did you mean 'depth'", "trials:",
+                 "alpha: must lie in [0, 1]", "Did you mean 'mlp'", "given: 2.5"):  # fmt: skip
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"rungs": [3, 2]}, "rungs"),
+        ({"rungs": [2]}, "rungs"),
+        ({"temperature": [4, 2]}, "temperature"),
+        ({"width": 0}, "width"),
+        ({"depth": [0, 3]}, "depth"),
+        ({"knowledge": "klx"}, "knowledge"),
+        ({"scheme": "onlin"}, "scheme"),
+        ({"budget": ["20k", "30k"]}, "budget"),
+        ({"budget": []}, "budget"),
+        ({"multiple_of": 3}, "multiple_of"),
+        ({"batch": 1}, "batch"),
+        ({"eta": 1}, "eta"),
+        ({"trials": 0}, "trials"),
+        ({"epochs": 0}, "epochs"),
+        ({"sampler": "gp"}, "sampler"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_named(settings: dict[str, Any], name: str) -> None:
+    with pytest.raises(InvalidSpec, match=f"(?m)^  {name}:"):
+        tiny(**settings)
+
+
+def test_a_spec_without_a_budget_shows_one() -> None:
+    with pytest.raises(InvalidSpec, match='for example budget = "20k"'):
+        StudySpec.create({})
+
+
+def test_a_plugin_that_is_not_there_is_named() -> None:
+    with pytest.raises(Unusable, match="no_such_plugin"):
+        tiny(plugins=["no_such_plugin"])
+
+
+@pytest.mark.parametrize("text", ["budget = ", "[[", "\xff"])
+def test_what_is_not_toml_is_an_error_that_names_the_file(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InvalidSpec, match=r"spec\.toml: is not TOML"):
+        StudySpec.read(path)
+    with pytest.raises(InvalidSpec, match="no such file"):
+        StudySpec.read(tmp_path / "other.toml")
+
+
+def test_only_the_number_of_trials_may_differ() -> None:
+    assert tiny().differences(tiny(trials=99)) == ()
+    assert tiny().differences(tiny(epochs=3)) == ("epochs: 2 there, 3 asked",)
