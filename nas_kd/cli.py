@@ -166,20 +166,13 @@ def space(
 
     Example: nas-kd space --budget 20k --budget '2M macs' --data mnist
     """
-    from nas_kd.data import SOURCES
-    from nas_kd.data.source import Request
-    from nas_kd.data.transfer import prepare
-    from nas_kd.report.fitting import fitting_table
+    from nas_kd.report.fitting import what_fits
     from nas_kd.report.terminal import console
     from nas_kd.spec import StudySpec
-    from nas_kd.study.teaching import budgets_of
 
     given = {"budget": budget, "data": data, "family": family}
     spec = StudySpec.create({k: v for k, v in given.items() if v is not None})
-    request = Request(data_root.expanduser().resolve(), spec.split_seed)
-    found = prepare(spec.data, SOURCES[spec.data], request, spec.split_seed)
-    budgets = budgets_of(spec, found)
-    console().print(fitting_table(spec, budgets, found.input_shape, len(found.classes)))
+    console().print(what_fits(spec, data_root))
 
 
 @app.command()

@@ -32,6 +32,10 @@ TINY: dict[str, Any] = {
 """A search of seconds."""
 
 
+TAUGHT = {"alpha": [0.1, 1.0], "batch": 32}
+"""So that the best student has a teacher, and a twin without."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Prepared data go to a folder of this test run."""
@@ -74,7 +78,7 @@ def searched(folder: Path, workers: int = 0, **settings: Any) -> StudyView:
 def study(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> StudyView:
     """A finished study; read only."""
     torch.manual_seed(0)
-    return searched(tmp_path_factory.mktemp("studies") / "digits-2k")
+    return searched(tmp_path_factory.mktemp("studies") / "digits-2k", **TAUGHT)
 
 
 def results(view: StudyView) -> list[tuple[Any, ...]]:

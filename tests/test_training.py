@@ -29,7 +29,7 @@ def signals(digits: TransferSet, tmp_path_factory: pytest.TempPathFactory) -> Si
 
 
 def member(**changes: Any) -> Member:
-    config = StudentConfig("cnn", (1, 8, 8), 10, 2, (6, 9))
+    config = StudentConfig("cnn", (1, 8, 8), 10, 3, (8, 12, 16))
     return replace(Member(0, config, 4.0, 0.9, 0.02, "kl", seed=1), **changes)
 
 

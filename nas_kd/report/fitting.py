@@ -1,12 +1,26 @@
 """What fits a budget, as a table: for each family its depths, its smallest and largest students."""
 
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nas_kd.costs import Budget, Shape
+from nas_kd.data import SOURCES
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import prepare
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.space import resolve, smallest
+from nas_kd.study.teaching import budgets_of
+
+
+def what_fits(spec: StudySpec, data_root: Path) -> Table:
+    """What fits the budgets of a spec on its data. Raises BudgetTooSmall, UnusableData."""
+    request = Request(data_root.expanduser().resolve(), spec.split_seed)
+    data = prepare(spec.data, SOURCES[spec.data], request, spec.split_seed)
+    return fitting_table(spec, budgets_of(spec, data), data.input_shape, len(data.classes))
 
 
 def fitting_table(
@@ -16,11 +30,12 @@ def fitting_table(
     space = resolve(spec, budgets, input_shape, classes)
     low, high = space.depth
     shape = "x".join(map(str, (*input_shape[1:], input_shape[0])))
-    table = Table(title=f"What fits {join(budgets)}: {shape}, {classes} classes, "
-                        f"{low} to {high} blocks")  # fmt: skip
+    title = f"What fits {join(budgets)}: {shape}, {classes} classes, {low} to {high} blocks"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1))
     for name in ("family", "blocks", "smallest", "largest", "parameters", "MACs", "bytes",
                  "unused"):  # fmt: skip
-        table.add_column(name, justify="left" if name in ("family", "largest") else "right")
+        table.add_column(name, justify="left" if name in ("family", "largest") else "right",
+                         overflow="fold")  # fmt: skip
     for family in space.families:
         for depth in range(low, high + 1):
             sample = {"family": family, "depth": depth, "width": 1.0,

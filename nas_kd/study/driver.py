@@ -39,7 +39,7 @@ def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
     """
     folder = StudyFolder(options.folder.resolve())
     with lock(folder) as holder:
-        folder.claim(spec)
+        folder.compare(spec)
         both = logged(folder, observe)
         if finished(folder, spec):
             more = f"nas-kd search --study {options.folder} --trials +{spec.generation}"
@@ -62,34 +62,50 @@ def run(
     crew: Crew,
     observe: Observe,
 ) -> None:
-    """Everything between taking the folder and giving it back."""
+    """Everything between taking the folder and giving it back.
+
+    The spec is kept once nothing in it can turn out to be wrong any more, so that a mistake can
+    be mended in the same folder. A teacher of the user's own is asked first; one that is to be
+    trained is known well enough beforehand, and trains while the first students do.
+    """
     began = time.monotonic()
     data = prepared(spec, options, folder, observe)
     teaching = Teaching(spec, folder, crew, data, observe, options.teacher_weights)
-    teaching.begin()
-    shares = any("%" in text for text in spec.budget)
-    own = spec.teacher != "train"
-    budgets = parse_budgets(spec.budget, teaching.counts() if shares or own else None)
+    if teaching.own:
+        teaching.begin()
+        crew.drain()
+    budgets = parse_budgets(spec.budget, teaching.counts())
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
+    keep(folder, spec, data)
+    if not teaching.own:
+        teaching.begin()
     observe(Step(f"fits      {in_words(space)}"))
     ledger = Ledger.create(folder.database, folder.root.name, budgets[0].cost)
     with lease(ledger, str(folder.root), holder):
         record(ledger, space, data)
         teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
         scene = Scene(spec, folder, ledger, crew, data, space, teaching.signals, observe)
-        done = sum(trial.state.is_finished() for trial in ledger.trials())
-        observe(Planned(spec.trials, spec.epochs, done))
-        too_late = deadline(began, options.seconds)
-        for first in range(0, spec.trials, spec.generation):
-            if too_late():
-                observe(Step(f"time      is up after {first} of {spec.trials} trials"))
-                break
-            run_generation(scene, first)
-        crew.drain()
+        generations(scene, deadline(began, options.seconds))
         run_controls(scene)
-        done = sum(trial.state.is_finished() for trial in ledger.trials())
-        if done == spec.trials:
+        if told(ledger) == spec.trials:
             ledger.note("finished", spec.trials)
+
+
+def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
+    """Run one generation after the other, as long as there is time."""
+    spec = scene.spec
+    scene.observe(Planned(spec.trials, spec.epochs, told(scene.ledger)))
+    for first in range(0, spec.trials, spec.generation):
+        if too_late():
+            scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
+            break
+        run_generation(scene, first)
+    scene.crew.drain()
+
+
+def told(ledger: Ledger) -> int:
+    """How many trials are finished."""
+    return sum(trial.state.is_finished() for trial in ledger.trials())
 
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:
@@ -112,14 +128,11 @@ def prepared(
     source = SOURCES[spec.data]
     request = Request(options.data_root.expanduser().resolve(), spec.split_seed, spec.unlabelled)
     data = prepare(spec.data, source, request, spec.split_seed, spec.views)
-    if folder.data.exists():
+    if folder.spec.exists():
         kept = TransferSet.from_json(folder.data.read_text())
         if kept.key != data.key:
             change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
             raise SpecDiffers(str(folder.root), (change,))
-    write_text(folder.data, data.to_json())
-    inputs = np.array(data.images.open()[slice(*data.validation)][:PROOF])
-    write_bytes(folder.proof, save({"inputs": inputs}))
     shape = "x".join(map(str, (*data.input_shape[1:], data.input_shape[0])))
     observe(Step(
         f"data      {data.name}: {size(data.train):,} for the students, "
@@ -127,6 +140,14 @@ def prepared(
         f"{shape}, {len(data.classes)} classes"
     ))  # fmt: skip
     return data
+
+
+def keep(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
+    """Write down what the study is: its data, the examples of the proof, and last its spec."""
+    write_text(folder.data, data.to_json())
+    inputs = np.array(data.images.open()[slice(*data.validation)][:PROOF])
+    write_bytes(folder.proof, save({"inputs": inputs}))
+    write_text(folder.spec, spec.to_toml())
 
 
 def in_words(space: Space) -> str:

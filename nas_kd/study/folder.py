@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
-from nas_kd.files import write_text
 from nas_kd.spec import StudySpec
 
 
@@ -85,19 +84,19 @@ class StudyFolder:
             )
         return StudySpec.create(StudySpec.read(self.spec))
 
-    def claim(self, spec: StudySpec) -> None:
-        """Keep the spec; on resume it must be the one that is kept, but for more trials.
+    def compare(self, spec: StudySpec) -> None:
+        """On resume the spec must be the one that is kept, but for more trials.
 
         Raises SpecDiffers with the differences.
         """
-        if self.spec.exists():
-            kept = self.read_spec()
-            differences = kept.differences(spec)
-            if spec.trials < kept.trials:
-                differences += (f"trials: {kept.trials} there, only {spec.trials} asked",)
-            if differences:
-                raise SpecDiffers(str(self.root), differences)
-        write_text(self.spec, spec.to_toml())
+        if not self.spec.exists():
+            return
+        kept = self.read_spec()
+        differences = kept.differences(spec)
+        if spec.trials < kept.trials:
+            differences += (f"trials: {kept.trials} there, only {spec.trials} asked",)
+        if differences:
+            raise SpecDiffers(str(self.root), differences)
 
 
 @contextmanager

@@ -30,10 +30,18 @@ def run_generation(scene: Scene, first: int) -> None:
     numbers = range(first, min(first + scene.spec.generation, scene.spec.trials))
     propose_missing(scene, numbers)
     trials = [scene.ledger.trials()[number] for number in numbers]
-    running = [t for t in trials if t.state == TrialState.RUNNING]
-    results = climb(scene, [t for t in running if "duplicate_of" not in t.user_attrs])
-    for trial in running:
-        tell(scene, trial, results.get(trial.number, []))
+    results = climb(scene, [t for t in trials if taking_part(t)])
+    for trial in trials:
+        if trial.state == TrialState.RUNNING:
+            tell(scene, trial, results.get(trial.number, []))
+
+
+def taking_part(trial: FrozenTrial) -> bool:
+    """Whether a trial is compared with its generation: told or not, but trained and not cancelled.
+
+    After a crash between two tells the told ones still decide who is stopped.
+    """
+    return trial.state != TrialState.FAIL and "duplicate_of" not in trial.user_attrs
 
 
 def propose_missing(scene: Scene, numbers: Sequence[int]) -> None:
@@ -105,7 +113,7 @@ def train_to(
     """Train every trial that has no result at this rung yet; the longest goes out first."""
     for trial in sending_order(scene, trials):
         before = results[trial.number][-1].checkpoint if results[trial.number] else None
-        kept = find(scene.folder, trial.number, stop)
+        kept = recorded(trial, stop) or find(scene.folder, trial.number, stop)
         if kept:
             arrive(scene, trial, results, (kept,))
         elif not taught(scene, trial):
@@ -113,6 +121,16 @@ def train_to(
         else:
             scene.signals.when(partial(send, scene, trial, before, start, stop, results))
     scene.crew.drain()
+
+
+def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
+    """What a told trial had at a rung, without its checkpoint."""
+    fault = trial.user_attrs.get("fault")
+    for at, accuracy in trial.user_attrs.get("rungs", []):
+        if at == epoch and trial.state.is_finished():
+            last = at == trial.user_attrs["rungs"][-1][0]
+            return RungResult(trial.number, accuracy, at, 0.0, b"", fault if last else None)
+    return None
 
 
 def taught(scene: Scene, trial: FrozenTrial) -> bool:
@@ -170,7 +188,9 @@ def arrive(
 
 
 def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | None) -> None:
-    """Tell whoever listens how a trial ended."""
+    """Tell whoever listens how a trial ended, unless it was told before."""
+    if trial.state.is_finished():
+        return
     sample = scene.sample(trial)
     price = trial.user_attrs[scene.space.budgets[0].cost]
     scene.observe(

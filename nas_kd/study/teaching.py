@@ -71,29 +71,33 @@ class Teaching:
         self.spec, self.folder, self.crew = spec, folder, crew
         self.data, self.observe = data, observe
         self.teacher = describe(spec, data, weights)
+        self.resumed = folder.spec.exists()
         self.signals: Awaited[Signals] = Awaited()
         self.facts: Awaited[dict[str, Any]] = Awaited()
 
+    @property
+    def own(self) -> bool:
+        """Whether the teacher is the user's own, not one to be trained."""
+        return self.teacher.target != TRAINED
+
     def counts(self) -> Counts:
-        """What the teacher costs: at once if it is ready or to be trained, else after a job."""
-        if self.teacher.target == TRAINED:
+        """What the teacher costs; one of the user's own must be ready."""
+        if not self.own:
             return trained_counts(self.teacher)
-        self.crew.drain()
         assert self.facts.value is not None
         facts = self.facts.value
         return Counts(facts["parameters"], facts["macs"] or 0, facts["parameters"], 0)
 
     def begin(self) -> None:
         """Send out what is missing; the signals are set when they are there."""
-        if facts := known(self.folder):
+        if self.resumed and (facts := known(self.folder)):
             self._taught(facts)
             return
-        trained = self.teacher.target == TRAINED
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
         job = TeacherJob(self.teacher, self.data, epochs, self.spec.seed)
         progress = self.folder.progress("teacher")
-        self.observe(Started("teacher", epochs if trained else 1, progress))
-        if trained:
+        self.observe(Started("teacher", 1 if self.own else epochs, progress))
+        if not self.own:
             parameters = trained_counts(self.teacher).parameters
             self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
@@ -109,12 +113,6 @@ class Teaching:
         self._taught(facts)
 
     def _taught(self, facts: dict[str, Any]) -> None:
-        if facts["target"] != self.teacher.target:
-            raise UnusableTeacher(
-                f"teacher {self.teacher.target!r}",
-                f"is not the study's teacher, {facts['target']!r}",
-                "Name another folder with --study.",
-            )
         accuracy, examples = facts["accuracy"], size(self.data.validation)
         self.observe(Step(f"teacher   {100 * accuracy:.1f}% on validation, "
                           f"{facts['parameters']:,} parameters, "

@@ -6,6 +6,7 @@ and workers watch the line to the driver and end when it is cut, however the dri
 """
 
 import contextlib
+import ctypes
 import os
 import pickle
 import select
@@ -59,8 +60,16 @@ def serve(line: int) -> NoReturn:
         os.close(handles[0])
 
 
+def end_with_parent() -> None:
+    """On Linux, have the kernel end this process with its parent, whatever it is busy with."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
 def work(handle: int) -> NoReturn:
     """Do the jobs that come over the connection, one after the other; end when it is cut."""
+    end_with_parent()
     with watched(handle):
         connection = Connection(handle)
         connection.send(os.getpid())

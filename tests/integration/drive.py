@@ -1,0 +1,66 @@
+"""Drives a study in a process of its own, and kills it with SIGKILL at one exact moment.
+
+python drive.py FOLDER WORKERS [MOMENT COUNT VICTIM]
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nas_kd.study import driver, generation, pool, teaching
+from nas_kd.study.options import RunOptions
+from nas_kd.study.storage import Ledger
+from tests.conftest import tiny
+
+SPEC = {"trials": 20, "generation": 20, "epochs": 3, "rungs": [1], "batch": 64}
+
+
+def kill(victim: str) -> None:
+    """SIGKILL this driver, or one of its workers."""
+    if victim == "driver":
+        os.kill(os.getpid(), signal.SIGKILL)
+    for worker in POOLS[0]._pids:
+        os.kill(worker, signal.SIGKILL)
+        return
+
+
+POOLS: list[pool.ProcessPool] = []
+
+
+def after(owner: Any, name: str, count: int, victim: str) -> None:
+    """Kill when the named function has returned for the `count`-th time."""
+    original: Callable[..., Any] = getattr(owner, name)
+    calls = []
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        result = original(*arguments, **named)
+        calls.append(1)
+        if len(calls) == count:
+            kill(victim)
+        return result
+
+    setattr(owner, name, counted)
+
+
+def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: str = "") -> None:
+    start = pool.ProcessPool.__init__
+
+    def remembered(self: pool.ProcessPool, *arguments: Any) -> None:
+        start(self, *arguments)
+        POOLS.append(self)
+
+    pool.ProcessPool.__init__ = remembered  # type: ignore[method-assign]
+    moments = {"result": (generation, "keep"), "proposal": (Ledger, "propose"),
+               "tell": (Ledger, "tell"), "student": (generation, "keep_student"),
+               "teacher": (teaching, "write_bytes")}  # fmt: skip
+    if moment:
+        after(*moments[moment], int(count), victim)
+    options = RunOptions(Path(folder), int(workers))
+    driver.drive(tiny(**SPEC), options, lambda event: None)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

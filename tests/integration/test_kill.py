@@ -1,0 +1,150 @@
+"""kill -9 at any moment, then resume: the same study, bit for bit, and no process left behind."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.reading import StudyView, read_study
+from tests.conftest import results
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
+ROOT = Path(__file__).parents[2]
+
+
+def drive(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.integration.drive", str(folder), *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"STUDY_OF_TEST": str(folder)})
+
+
+def left(folder: Path) -> list[str]:
+    """The processes of a study that are alive: they carry its folder in their environment."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            mine = f"STUDY_OF_TEST={folder}".encode() in (process / "environ").read_bytes()
+            if mine and "\nState:\tZ" not in (process / "status").read_text():
+                found.append(process.name)
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def read(folder: Path) -> StudyView:
+    return read_study(StudyFolder(folder))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> StudyView:
+    """The study that nobody killed, with one worker."""
+    folder = tmp_path_factory.mktemp("kill") / "whole"
+    assert drive(folder, "1").wait() == 0
+    view = read(folder)
+    assert len(view.rows) == 20
+    assert any(row.state == "stopped" for row in view.rows)
+    return view
+
+
+def equal(view: StudyView, other: StudyView) -> None:
+    assert results(view) == results(other)
+    for row in view.rows:
+        places = [v.folder.student(row.number) / "weights.safetensors" for v in (view, other)]
+        assert places[0].exists() == places[1].exists()
+        if places[0].exists():
+            assert places[0].read_bytes() == places[1].read_bytes()
+    assert view.facts.get("twin") == other.facts.get("twin")
+
+
+def test_two_workers_give_what_one_gives(whole: StudyView, tmp_path: Path) -> None:
+    assert drive(tmp_path / "study", "2").wait() == 0
+    equal(read(tmp_path / "study"), whole)
+
+
+@pytest.mark.parametrize(
+    ("moment", "count"),
+    [
+        ("result", 3),
+        ("result", 7),
+        ("result", 12),
+        ("proposal", 5),
+        ("tell", 4),
+        ("student", 2),
+        ("teacher", 1),
+    ],
+)
+def test_a_killed_driver_goes_on_where_it_stopped(
+    moment: str, count: int, whole: StudyView, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    assert drive(folder, "2", moment, str(count), "driver").wait() == -9
+    if moment == "result":
+        assert len(list(folder.glob("checkpoints/*/*.json"))) == count
+    time.sleep(2)
+    assert left(folder) == []
+    assert drive(folder, "2").wait() == 0
+    equal(read(folder), whole)
+
+
+@pytest.mark.parametrize("count", [3, 7, 12])
+def test_a_killed_worker_changes_nothing(count: int, whole: StudyView, tmp_path: Path) -> None:
+    assert drive(tmp_path / "study", "2", "result", str(count), "worker").wait() == 0
+    equal(read(tmp_path / "study"), whole)
+
+
+@pytest.mark.parametrize("victim", ["driver", "workers"])
+def test_a_kill_inside_the_teachers_training_changes_nothing(
+    victim: str, whole: StudyView, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    driver = drive(folder, "2")
+    progress = folder / "checkpoints" / "teacher.epochs"
+    while not (progress.exists() and progress.stat().st_size):
+        assert driver.poll() is None, "the teacher was never seen training"
+        time.sleep(0.005)
+    assert not (folder / "teacher" / "config.json").exists()
+    if victim == "driver":
+        driver.kill()
+        assert driver.wait() == -9
+        time.sleep(2)
+        assert left(folder) == []
+        driver = drive(folder, "2")
+    else:
+        for pid in left(folder):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"serve" in command and parent(pid) != driver.pid:
+                os.kill(int(pid), 9)
+    assert driver.wait() == 0
+    equal(read(folder), whole)
+
+
+def parent(pid: str) -> int:
+    """The parent of a process: a worker's is the fork server, whose is the driver."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[1])
+
+
+def test_a_half_written_checkpoint_is_trained_again(whole: StudyView, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    assert drive(folder, "2", "result", "7", "driver").wait() == -9
+    kept = sorted(folder.glob("checkpoints/*/*.safetensors"))
+    kept[0].write_bytes(kept[0].read_bytes()[:100])
+    kept[1].with_suffix(".json").write_text("{")
+    assert drive(folder, "1").wait() == 0
+    equal(read(folder), whole)
+
+
+def test_a_study_goes_on_without_its_prepared_data(whole: StudyView, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    assert drive(folder, "2", "result", "3", "driver").wait() == -9
+    shutil.rmtree(os.environ["NAS_KD_CACHE"])
+    assert drive(folder, "2").wait() == 0
+    equal(read(folder), whole)

@@ -1,0 +1,148 @@
+"""The report as data, as figures and as a page."""
+
+import io
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from nas_kd.errors import UnusableStudy
+from nas_kd.knowledge.objective import additive_weight
+from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
+from nas_kd.report.fitting import fitting_table
+from nas_kd.report.page import page
+from nas_kd.report.summary import in_words, summarize
+from nas_kd.report.terminal import Display, closing_table, display, trials_table
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.events import Ended, Planned, Scored, Started, Step
+from nas_kd.study.reading import StudyView
+from tests.conftest import tiny
+
+
+def printed(thing: object, width: int = 140) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(thing)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_closing_table_has_the_teacher_the_best_its_twin_and_the_largest(
+    study: StudyView,
+) -> None:
+    summary = summarize(study)
+    names = [line.name for line in summary.lines]
+    assert names == [
+        "teacher", f"best (trial {summary.best.number})", "its twin, alone",
+        "largest cnn", "largest cnn, alone", "largest mlp", "largest mlp, alone",
+    ]  # fmt: skip
+    text = printed(closing_table(study, summary))
+    assert f"{summary.best.cost:,}" in text
+    best, twin = summary.lines[1], summary.lines[2]
+    assert best.parameters == twin.parameters
+    assert best.smaller == pytest.approx(study.facts["teacher"]["parameters"] / best.parameters)
+
+
+def test_both_forms_of_alpha_are_printed(study: StudyView) -> None:
+    best = study.pick("best")
+    expected = f"additive form a = {additive_weight(best.alpha, best.temperature):.2f}"
+    assert expected in in_words(best)
+
+
+def test_the_pareto_figure_shows_every_completed_trial_once(study: StudyView) -> None:
+    data = pareto_data(study)
+    shown = [row.number for rows in data.families.values() for row in rows]
+    assert sorted(shown) == [row.number for row in study.rows if row.accuracy is not None]
+    assert data.lines[0][0] == "teacher"
+    figure = pareto_figure(data)
+    assert figure.layout.xaxis.type == "log"
+    assert {trace.name for trace in figure.data} == {"cnn", "mlp", "front"}
+    assert len(figure.layout.shapes) == len(data.lines)
+    assert "learning rate" in figure.data[0].hovertext[0]
+
+
+def test_the_history_never_forgets_the_best(study: StudyView) -> None:
+    best = history_figure(study).data[1].y
+    assert list(best) == sorted(best)
+
+
+class Page(HTMLParser):
+    """Collects what a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        facts = dict(attributes)
+        if tag in ("script", "img", "link") and (source := facts.get("src") or facts.get("href")):
+            self.loads.append(source)
+
+
+def test_the_page_stands_alone_and_says_what_was_found(study: StudyView) -> None:
+    text = page(study)
+    parser = Page()
+    parser.feed(text)
+    assert parser.loads == []
+    assert summarize(study).sentence in text
+    assert "T^2 * KL" in text
+    for row in study.rows:
+        assert row.student.label() in text
+
+
+def test_the_trials_table_marks_the_front(study: StudyView) -> None:
+    text = printed(trials_table(study))
+    for row in study.front:
+        assert f"{row.number} *" in text
+
+
+def test_what_fits_is_a_table_with_a_line_for_what_is_left_out() -> None:
+    spec = tiny(budget="1k")
+    from nas_kd.costs import parse_budgets
+
+    text = printed(fitting_table(spec, parse_budgets(spec.budget), (3, 32, 32), 10))
+    assert "left out" in text
+    assert "cnn" in text
+
+
+def test_a_display_without_a_terminal_prints_a_line_an_event(tmp_path: object) -> None:
+    console = Console(file=io.StringIO(), width=100)
+    student = StudentConfig("cnn", (1, 8, 8), 10, 2, (3, 4))
+    with display(console) as observe:
+        observe(Planned(4, 2, 0))
+        observe(Step("data      [digits]"))
+        observe(Scored(0, student, 0.5, 100, 4.0, 0.9))
+        observe(Scored(1, student, 0.1, 100, 4.0, 0.9, "stopped at epoch 1"))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "data      [digits]"
+    assert "50.00%" in lines[1]
+    assert "3-4" in lines[1]
+    assert "stopped at epoch 1" in lines[2]
+
+
+def test_the_live_display_shows_trial_epoch_front_and_time_left(tmp_path: object) -> None:
+    from pathlib import Path
+
+    assert isinstance(tmp_path, Path)
+    progress = tmp_path / "progress"
+    progress.write_bytes(b"...")
+    student = StudentConfig("cnn", (1, 8, 8), 10, 2, (3, 4))
+    state = Display()
+    state.take(Planned(8, 5, 1))
+    state.take(Started("trial 3", 5, progress))
+    state.take(Started("trial 4", 5, tmp_path / "nothing"))
+    assert "estimating" in printed(state)
+    state.take(Scored(2, student, 0.5, 100, 4.0, 0.9))
+    text = printed(state)
+    for part in ("trial 2/8", "trial 3", "epoch 3/5", "front:", "50.0%", "left"):
+        assert part in text
+    state.take(Ended("trial 3"))
+    assert "epoch 3/5" not in printed(state)
+
+
+def test_picking_a_trial_that_is_not_there_says_what_to_say(study: StudyView) -> None:
+    for wrong in ("bst", "99", "-1"):
+        with pytest.raises(UnusableStudy, match="best, knee or a number below 8"):
+            study.pick(wrong)
+    assert study.pick("knee") in study.front
+    assert study.pick("0").number == 0

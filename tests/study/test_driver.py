@@ -1,0 +1,220 @@
+"""Whole searches: real training, real databases, in this process and in workers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from nas_kd.costs import parse_budgets
+from nas_kd.errors import BudgetTooSmall, SpecDiffers, UnusableTeacher, WorkFailed
+from nas_kd.report.summary import summarize
+from nas_kd.study.driver import drive
+from nas_kd.study.events import Event, Scored, Step
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.options import RunOptions
+from nas_kd.study.reading import StudyView, read_study
+from nas_kd.teachers.network import wide
+from tests.conftest import TAUGHT, results, searched, tiny
+
+
+def test_a_search_ends_with_students_that_fit_and_a_front(study: StudyView) -> None:
+    bound = parse_budgets(study.spec.budget)[0].bound
+    done = [row for row in study.rows if row.state == "complete"]
+    assert len(study.rows) == 8
+    assert len(done) >= 7
+    assert all(0 < row.cost <= bound for row in done)
+    assert all(row.cost == row.counts.parameters for row in done)
+    assert study.front
+    assert study.pick("best").accuracy == max(row.accuracy or 0 for row in done)
+
+
+def test_everything_of_a_finished_study_is_in_its_folder(study: StudyView) -> None:
+    names = {path.name for path in study.folder.root.iterdir()}
+    assert {"spec.toml", "study.db", "search.log", "data.json", "teacher", "signals",
+            "students"} <= names  # fmt: skip
+    for row in study.rows:
+        if row.state == "complete" and not row.note:
+            place = study.folder.student(row.number)
+            assert {path.name for path in place.iterdir()} == {
+                "config.json", "weights.safetensors", "proof.safetensors",
+            }  # fmt: skip
+    assert not list((study.folder.root / "checkpoints").rglob("*.*"))
+
+
+def test_the_twin_is_the_best_student_without_the_teacher(study: StudyView) -> None:
+    best, twin = study.pick("best"), study.facts["twin"]
+    assert best.alpha > 0
+    assert twin["trial"] == best.number
+    assert twin["student"] == best.student.to_json()
+    assert '"alpha": 0.0' in twin["settings"]
+
+
+def test_two_workers_give_the_same_study_bit_for_bit(study: StudyView, tmp_path: Path) -> None:
+    other = searched(tmp_path / "other", workers=2, **TAUGHT)
+    assert results(other) == results(study)
+    assert other.facts["twin"] == study.facts["twin"]
+    for row in study.rows:
+        mine, theirs = (v.folder.student(row.number) / "weights.safetensors"
+                        for v in (study, other))  # fmt: skip
+        assert mine.exists() == theirs.exists()
+        assert not mine.exists() or mine.read_bytes() == theirs.read_bytes()
+
+
+def test_a_study_that_is_extended_equals_one_that_was_longer_from_the_start(
+    study: StudyView, tmp_path: Path
+) -> None:
+    searched(tmp_path / "grown", trials=4, **TAUGHT)
+    grown = searched(tmp_path / "grown", trials=8, **TAUGHT)
+    assert results(grown) == results(study)
+
+
+def test_a_finished_study_says_so_and_how_to_add_trials(tmp_path: Path) -> None:
+    searched(tmp_path / "study", trials=4)
+    events: list[Event] = []
+    drive(tiny(trials=4), RunOptions(tmp_path / "study", 0), events.append)
+    (only,) = events
+    assert isinstance(only, Step)
+    assert "--trials +4" in only.text
+
+
+def test_another_spec_in_the_same_folder_lists_the_differences(tmp_path: Path) -> None:
+    searched(tmp_path / "study", trials=4)
+    with pytest.raises(SpecDiffers, match="epochs: 2 there, 3 asked"):
+        searched(tmp_path / "study", trials=4, epochs=3)
+
+
+def test_equal_trials_are_trained_once(tmp_path: Path) -> None:
+    view = searched(
+        tmp_path / "study", family="mlp", depth=2, width=1.0, taper=1.0, learning_rate=0.02,
+        temperature=4.0, alpha=0.9, trials=4,
+    )  # fmt: skip
+    assert [row.note for row in view.rows] == ["", *["same as trial 0"] * 3]
+    assert len({row.accuracy for row in view.rows}) == 1
+    assert len(list(view.folder.root.glob("students/*/config.json"))) == 1
+
+
+def test_without_a_gain_the_twin_is_the_student_itself(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", alpha=0.0, trials=4)
+    assert view.pick("best").alpha == 0
+    assert "twin" not in view.facts
+    assert "gained nothing" in summarize(view).sentence
+
+
+def test_with_a_fixed_alpha_the_largest_that_fits_is_trained_alone_as_a_control(
+    tmp_path: Path,
+) -> None:
+    view = searched(tmp_path / "study", alpha=0.9, trials=4)
+    for family in ("cnn", "mlp"):
+        assert '"alpha": 0.0' in view.facts[f"largest {family} alone"]["settings"]
+
+
+def test_students_that_are_stopped_at_a_rung_are_pruned_without_values(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=8, generation=8, epochs=3, rungs=[1])
+    trials = view.optuna.get_trials()
+    stopped = [t for t in trials if t.state == TrialState.PRUNED]
+    assert stopped
+    assert all(t.values is None and not t.intermediate_values for t in stopped)
+    assert all([epoch for epoch, _ in t.user_attrs["rungs"]] == [1] for t in stopped)
+    finished = [t for t in trials if t.state == TrialState.COMPLETE]
+    assert all([epoch for epoch, _ in t.user_attrs["rungs"]] == [1, 3] for t in finished
+               if "duplicate_of" not in t.user_attrs)  # fmt: skip
+
+
+def test_a_student_whose_loss_is_not_finite_is_stopped_with_the_reason(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", learning_rate=[0.9, 1.0], family="mlp", trials=4)
+    bad = [row for row in view.rows if row.state == "stopped"]
+    assert all("not finite" in row.note for row in bad)
+    assert len(view.rows) == 4
+
+
+def test_views_are_seen_by_teacher_and_student(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2, generation=2, views=3)
+    (meta,) = view.folder.root.glob("signals/*/meta.json")
+    assert '"passes": 3' in meta.read_text()
+
+
+def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:
+    network = wide((1, 8, 8), 10, 4)
+    torch.save(network.state_dict(), tmp_path / "teacher.pt")
+    guesses = pytest.raises(UnusableTeacher, match="is at chance on the data")
+    with guesses:
+        searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4,
+                 teacher_weights=tmp_path / "teacher.pt")  # fmt: skip
+
+
+def test_a_mistake_can_be_mended_in_the_same_folder(tmp_path: Path) -> None:
+    with pytest.raises(BudgetTooSmall):
+        searched(tmp_path / "study", budget="10", trials=4)
+    with pytest.raises(UnusableTeacher):
+        searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4)
+    view = searched(tmp_path / "study", trials=4)
+    assert view.facts["teacher"]["target"] == "train"
+
+
+def test_your_own_teacher_teaches(study: StudyView, tmp_path: Path) -> None:
+    weights = study.folder.teacher / "weights.safetensors"
+    view = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
+                    teacher_weights=weights)  # fmt: skip
+    assert view.facts["teacher"]["sha256"] == study.facts["teacher"]["sha256"]
+    grown = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8)
+    assert len(grown.rows) == 8
+
+
+def test_a_budget_may_be_a_share_of_the_teacher(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", budget=["10%", "60k macs"], trials=4)
+    bounds = dict(view.facts["budgets"])
+    assert bounds["parameters"] == pytest.approx(view.facts["teacher"]["parameters"] / 10)
+    assert all(row.counts.macs <= 60_000 for row in view.rows)
+
+
+def test_time_that_is_up_starts_no_generation(tmp_path: Path) -> None:
+    events: list[Event] = []
+    options = RunOptions(tmp_path / "study", 0, seconds=0.001)
+    drive(tiny(), options, events.append)
+    assert any("is up after 0 of 8 trials" in e.text for e in events if isinstance(e, Step))
+    assert not any(isinstance(e, Scored) for e in events)
+    assert read_study(StudyFolder(options.folder)).rows == ()
+
+
+def test_a_trial_that_a_person_cancels_stays_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas_kd.study import generation
+
+    tell = generation.tell
+
+    def cancel_first(scene: Any, trial: Any, rest: Any) -> None:
+        if trial.number == 1:
+            scene.ledger.study.tell(1, state=TrialState.FAIL)
+        tell(scene, trial, rest)
+
+    monkeypatch.setattr(generation, "tell", cancel_first)
+    view = searched(tmp_path / "study", trials=4)
+    assert view.rows[1].state == "cancelled"
+    assert len(view.rows) == 4
+
+
+def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(
+    tmp_path: Path,
+) -> None:
+    options = RunOptions(tmp_path / "study", 1, job_limit=0.01)
+    with pytest.raises(WorkFailed, match="run the same search again"):
+        drive(tiny(trials=4), options, lambda event: None)
+    drive(tiny(trials=4), RunOptions(tmp_path / "study", 1), lambda event: None)
+    assert len(read_study(StudyFolder(tmp_path / "study")).points) == 4
+
+
+def test_what_happened_is_in_the_log(study: StudyView) -> None:
+    text = study.folder.log.read_text()
+    for part in ("data      digits", "teacher ", "signals ", "fits ", "trial 0 ", "control "):
+        assert part in text
+
+
+def test_the_teachers_hash_is_the_same_before_and_after(study: StudyView) -> None:
+    from nas_kd.teachers.loading import Teacher, fingerprint, load
+
+    weights = study.folder.teacher / "weights.safetensors"
+    teacher = Teacher("train", (1, 8, 8), 10, width=8, weights=str(weights))
+    assert fingerprint(load(teacher)) == study.facts["teacher"]["sha256"]

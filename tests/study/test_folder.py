@@ -1,0 +1,75 @@
+"""The study's folder and who may write there."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
+from nas_kd.files import write_text
+from nas_kd.study.folder import StudyFolder, lock
+from nas_kd.study.lease import lease
+from nas_kd.study.storage import Ledger
+from tests.conftest import tiny
+
+
+def test_a_folder_without_a_study_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UnusableStudy, match="nas-kd search"):
+        StudyFolder(tmp_path).read_spec()
+
+
+def test_a_study_is_resumed_with_its_own_spec_only(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    folder.compare(tiny())
+    write_text(folder.spec, tiny().to_toml())
+    folder.compare(tiny(trials=20))
+    with pytest.raises(SpecDiffers) as caught:
+        folder.compare(tiny(trials=4, epochs=3, seed=1))
+    assert len(caught.value.differences) == 3
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from nas_kd.files import write_text
+from nas_kd.study.folder import StudyFolder, lock
+with lock(StudyFolder(Path(sys.argv[1]))):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_live_study_is_refused_and_a_dead_one_taken_over(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        held = pytest.raises(StudyLocked, match=f"process {other.pid} on")
+        with held, lock(StudyFolder(tmp_path)):
+            pass
+        other.kill()
+        other.wait()
+    with lock(StudyFolder(tmp_path)) as holder:
+        assert holder in (tmp_path / "driver.lock").read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    unusable = pytest.raises(UnusableStudy, match="--study")
+    with unusable, lock(StudyFolder(tmp_path / "file" / "study")):
+        pass
+
+
+def test_a_lease_of_another_host_is_respected_until_it_expires(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "parameters")
+    ledger.note("driver", {"holder": "process 1 on elsewhere", "until": time.time() + 60})
+    held = pytest.raises(StudyLocked, match="process 1 on elsewhere")
+    with held, lease(ledger, "runs/x", "process 2 on here"):
+        pass
+    ledger.note("driver", {"holder": "process 1 on elsewhere", "until": time.time() - 1})
+    with lease(ledger, "runs/x", "process 2 on here"):
+        assert ledger.facts()["driver"]["holder"] == "process 2 on here"
+        assert ledger.facts()["driver"]["until"] > time.time()
+    assert ledger.facts()["driver"]["until"] == 0

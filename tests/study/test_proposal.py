@@ -1,0 +1,91 @@
+"""Proposing is a pure function of what was before."""
+
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nas_kd.costs import parse_budgets
+from nas_kd.students.decode import decode
+from nas_kd.study.proposal import mirror, propose, propose_all
+from nas_kd.study.space import Sample, Space, distributions, resolve
+from tests.conftest import tiny
+
+
+@pytest.fixture
+def space() -> Space:
+    spec = tiny(budget="20k", depth=[1, 6], trials=64)
+    return resolve(spec, parse_budgets(spec.budget), (1, 28, 28), 10)
+
+
+def stored(space: Space, samples: list[tuple[int, Sample]], state: TrialState) -> list[FrozenTrial]:
+    """Trials as a database gives them back."""
+    asked = distributions(space)
+    trials = []
+    for number, sample in samples:
+        values = [sample["width"], float(sample["depth"])] if state == TrialState.COMPLETE else None
+        params: dict[str, Any] = {name: sample[name] for name in asked}
+        trial = create_trial(state=state, params=params, distributions=asked, values=values)
+        trial.number = number
+        trials.append(trial)
+    return trials
+
+
+def test_the_second_generation_is_the_same_however_often_the_driver_stopped(space: Space) -> None:
+    first = list(propose_all([], range(16), space))
+    told = stored(space, first, TrialState.COMPLETE)
+    whole = list(propose_all(told, range(16, 32), space))
+    for stop in (17, 20, 31):
+        running = stored(space, whole[: stop - 16], TrialState.RUNNING)
+        rest = list(propose_all([*told, *running], range(stop, 32), space))
+        assert whole[stop - 16 :] == rest
+
+
+def test_the_sampler_learns_from_finished_trials(space: Space) -> None:
+    first = list(propose_all([], range(16), space))
+    told = stored(space, first, TrialState.COMPLETE)
+    asked_blindly = list(propose_all(stored(space, first, TrialState.FAIL), range(16, 32), space))
+    asked = list(propose_all(told, range(16, 32), space))
+    assert asked != asked_blindly
+
+    def mean_width(samples: list[tuple[int, Sample]]) -> float:
+        return sum(sample["width"] for _, sample in samples) / len(samples)
+
+    assert mean_width(asked) > mean_width(asked_blindly)
+
+
+def test_a_stopped_trial_does_not_stop_the_sampler(space: Space) -> None:
+    first = list(propose_all([], range(16), space))
+    told = stored(space, first[:8], TrialState.COMPLETE) + stored(
+        space, first[8:], TrialState.PRUNED
+    )
+    assert len(list(propose_all(told, range(16, 32), space))) == 16
+
+
+def test_the_samples_of_a_generation_differ(space: Space) -> None:
+    samples = [str(sample) for _, sample in propose_all([], range(16), space)]
+    assert len(set(samples)) == 16
+
+
+def test_another_study_seed_proposes_others(space: Space) -> None:
+    spec = space.spec.model_copy(update={"seed": 1})
+    other = resolve(spec, space.budgets, (1, 28, 28), 10)
+    first, second = (list(propose_all([], range(4, 8), s)) for s in (space, other))
+    assert [a != b for (_, a), (_, b) in zip(first, second, strict=True)] == [True] * 4
+
+
+def test_every_depth_is_drawn_and_built_as_named_in_200_samples(space: Space) -> None:
+    study = mirror([])
+    drawn = set()
+    for number in range(200):
+        sample = propose(study, number, space)
+        config = decode(sample, space.budgets, (1, 28, 28), 10)
+        assert (config.family, config.depth) == (sample["family"], sample["depth"])
+        drawn.add((config.family, config.depth))
+    assert drawn == {(f, d) for f in ("cnn", "mlp") for d in range(1, 7)}
+
+
+def test_random_sampling_is_there_too(space: Space) -> None:
+    spec = space.spec.model_copy(update={"sampler": "random"})
+    other = resolve(spec, space.budgets, (1, 28, 28), 10)
+    assert len(list(propose_all([], range(16), other))) == 16

@@ -1,0 +1,188 @@
+"""Teachers: made, loaded, asked once, and never changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save_file
+from torch import nn
+
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.data.views import Views
+from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers import loading
+from nas_kd.teachers.loading import Teacher, fingerprint
+from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher
+from nas_kd.teachers.network import wide
+from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
+
+OWN = "tests.teachers.own:"
+
+
+@pytest.fixture
+def trained(digits: TransferSet, tmp_path: Path) -> SignalsJob:
+    """A small trained teacher and the question for its answers."""
+    teacher = Teacher("train", (1, 8, 8), 10, width=8)
+    report = make_teacher(TeacherJob(teacher, digits, epochs=6, seed=0))
+    assert report.accuracy > 0.8
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(report.weights)
+    return SignalsJob(replace(teacher, weights=str(path)), report.sha256, digits)
+
+
+def test_a_trained_teacher_is_good_and_the_same_again(digits: TransferSet) -> None:
+    job = TeacherJob(Teacher("train", (1, 8, 8), 10, width=8), digits, epochs=2, seed=0)
+    first, second = make_teacher(job), make_teacher(job)
+    assert first.sha256 == second.sha256
+    assert first.parameters == sum(v.numel() for n, v in load(first.weights).items()
+                                   if "running" not in n and "tracked" not in n)  # fmt: skip
+    assert first.macs
+
+
+def test_a_teacher_sees_enough_examples_however_few_there_are(digits: TransferSet) -> None:
+    assert default_epochs(digits, 10) == 60
+    many = replace(digits, train=(0, 60_000), teacher=(0, 60_000))
+    assert default_epochs(many, 3) == 3
+    assert default_epochs(many, 1) == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 48), (1, 3, 3)])
+def test_the_wide_network_takes_any_picture(shape: tuple[int, ...]) -> None:
+    assert wide(shape, 5, 4)(torch.randn(2, *shape)).shape == (2, 5)
+
+
+def test_signals_are_the_answers_in_eval_mode_and_the_teacher_stays_as_it_was(
+    trained: SignalsJob,
+) -> None:
+    logits_VNC = compute_signals(trained)
+    assert logits_VNC.shape == (1, size(trained.data.train), 10)
+    network = loading.load(trained.teacher)
+    assert not network.training
+    assert fingerprint(network) == trained.sha256
+    labels = trained.data.labels.open()[slice(*trained.data.train)]
+    assert (logits_VNC[0].argmax(-1) == labels).mean() > 0.8
+
+
+def test_the_teacher_passes_over_the_train_split_once_a_view(
+    trained: SignalsJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watched(teacher: Teacher) -> nn.Module:
+        network = loading.load(teacher)
+        network.register_forward_hook(lambda module, given, result: seen.append(len(result)))
+        return network
+
+    monkeypatch.setattr("nas_kd.teachers.signals.load", watched)
+    views = Views(3, shift=1)
+    logits_VNC = compute_signals(replace(trained, data=replace(trained.data, views=views)))
+    assert sum(seen) == 3 * size(trained.data.train)
+    assert not np.allclose(logits_VNC[0], logits_VNC[1])
+
+
+def test_stored_signals_are_checked_when_they_are_read(trained: SignalsJob, tmp_path: Path) -> None:
+    key = signals_key(trained.sha256, trained.data)
+    logits_VNC = compute_signals(trained)
+    good = ArrayRef.save(logits_VNC, tmp_path / "good.npy")
+    check_signals(trained, Signals(key, good))
+    shuffled = ArrayRef.save(np.roll(logits_VNC, 1, axis=1), tmp_path / "bad.npy")
+    with pytest.raises(UnusableTeacher, match="not what the teacher answers"):
+        check_signals(trained, Signals(key, shuffled))
+
+
+def test_the_key_depends_on_weights_data_and_views(trained: SignalsJob) -> None:
+    other = replace(trained.data, views=Views(2, shift=1))
+    keys = {
+        signals_key(trained.sha256, trained.data),
+        signals_key("f" * 64, trained.data),
+        signals_key(trained.sha256, other),
+        signals_key(trained.sha256, replace(trained.data, mean=(0.0,))),
+    }
+    assert len(keys) == 4
+
+
+def test_a_teacher_that_changes_itself_is_found_out(trained: SignalsJob) -> None:
+    restless = Teacher(OWN + "restless", (1, 8, 8), 10)
+    sha256 = fingerprint(loading.load(restless))
+    with pytest.raises(UnusableTeacher, match="changed"):
+        compute_signals(SignalsJob(restless, sha256, trained.data))
+
+
+def saved_state(path: Path) -> None:
+    torch.save(wide((1, 8, 8), 10, 4).state_dict(), path)
+
+
+def saved_module(path: Path) -> None:
+    torch.save(wide((1, 8, 8), 10, 4), path)
+
+
+def saved_nothing(path: Path) -> None:
+    path.write_bytes(b"no weights at all")
+
+
+def saved_others(path: Path) -> None:
+    torch.save(wide((1, 8, 8), 10, 5).state_dict(), path)
+
+
+def saved_list(path: Path) -> None:
+    torch.save([1, 2], path)
+
+
+@pytest.mark.parametrize(
+    ("save", "wrong"),
+    [
+        (saved_module, "more than tensors"),
+        (saved_nothing, "cannot be read|more than tensors"),
+        (saved_others, "do not fit 'tests.teachers.own:small'"),
+        (saved_list, "no state dict"),
+        (lambda path: None, "do not exist"),
+    ],
+)
+def test_weights_that_are_no_state_dict_are_named(
+    save: Callable[[Path], None], wrong: str, tmp_path: Path
+) -> None:
+    save(tmp_path / "teacher.pt")
+    teacher = Teacher(OWN + "small", (1, 8, 8), 10, weights=str(tmp_path / "teacher.pt"))
+    with pytest.raises(UnusableTeacher, match=wrong) as caught:
+        loading.load(teacher)
+    assert "teacher.pt" in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_your_own_teacher_is_taken_with_its_weights(
+    suffix: str, digits: TransferSet, tmp_path: Path
+) -> None:
+    network = wide((1, 8, 8), 10, 4)
+    path = tmp_path / f"teacher{suffix}"
+    if suffix == ".pt":
+        torch.save(network.state_dict(), path)
+    else:
+        save_file(network.state_dict(), path)
+    teacher = Teacher(OWN + "small", (1, 8, 8), 10, weights=str(path))
+    report = make_teacher(TeacherJob(teacher, digits, epochs=1, seed=0))
+    assert report.sha256 == fingerprint(network)
+    assert report.parameters == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong"),
+    [
+        ("resnet", "not of the form module:function"),
+        ("no_such_module:net", "cannot be made"),
+        (OWN + "nothing", "cannot be made"),
+        (OWN + "needs_an_argument", "cannot be made"),
+        (OWN + "a_number", "returns int"),
+        (OWN + "seven_classes", r"answers with shape \(360, 7\)"),
+        (OWN + "colour", "fails on the data"),
+        (OWN + "not_finite", "NaN"),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_named(target: str, wrong: str, digits: TransferSet) -> None:
+    job = TeacherJob(Teacher(target, (1, 8, 8), 10), digits, epochs=1, seed=0)
+    with pytest.raises(UnusableTeacher, match=wrong):
+        make_teacher(job)

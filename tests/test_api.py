@@ -1,0 +1,35 @@
+"""nas-kd from Python."""
+
+from pathlib import Path
+
+import pytest
+
+import nas_kd
+from nas_kd.study.reading import StudyView
+from tests.conftest import TINY
+
+
+def test_a_study_is_read_as_frames_and_figures(study: StudyView) -> None:
+    opened = nas_kd.Study.open(study.folder.root)
+    trials, front = opened.trials(), opened.front()
+    assert len(trials) == 8
+    assert {"number", "accuracy", "cost", "family", "channels", "alpha", "macs"} <= set(trials)
+    assert front["cost"].is_monotonic_increasing
+    assert front["accuracy"].is_monotonic_increasing
+    assert opened.best.number in set(front["number"])
+    assert len(opened.figure("pareto").data) == 3
+    assert opened.figure("history").data
+    with pytest.raises(ValueError, match="'pareto' or 'history'"):
+        opened.figure("parreto")
+
+
+def test_a_search_from_python_gives_a_student(tmp_path: Path) -> None:
+    import torch
+
+    settings = TINY | {"trials": 4}
+    study = nas_kd.search(study=tmp_path / "study", workers=0, quiet=True, **settings)
+    student = study.student()
+    assert student(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    assert study.report().exists()
+    assert study.spec.trials == 4
+    assert study.summary().sentence

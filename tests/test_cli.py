@@ -1,0 +1,181 @@
+"""The commands, as a user types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nas_kd.cli import main
+from nas_kd.errors import InvalidSpec
+from nas_kd.flags import assignments, more_trials, seconds, value
+from nas_kd.study.reading import StudyView
+
+FLAGS = [
+    "--budget", "2k", "--data", "digits", "--epochs", "2", "--fix", "teacher_epochs=3", "--fix",
+    "teacher_width=8", "--fix", "generation=4", "--range", "depth=1:3",
+]  # fmt: skip
+
+
+@dataclass
+class Done:
+    """What a command printed, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Run]:
+    """Runs a command as its entry point does, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["nas-kd", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Done(int(ended.value.code or 0), captured.out, captured.err)
+
+    yield command
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_command_is_a_program_of_its_own(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from nas_kd.cli import main; main()"]
+    package = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    arguments = ["search", *FLAGS, "--trials", "4", "--workers", "1"]
+    done = subprocess.run(
+        [*program, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False,
+        env=os.environ | package,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Next:" in done.stdout
+
+
+def test_a_search_shows_steps_table_verdict_and_next_commands(run: Run) -> None:
+    done = run("search", *FLAGS, "--trials", "4", "--workers", "0")
+    assert done.returncode == 0, done.stderr
+    order = ["data ", "teacher ", "fits ", "trial 0", "best (trial", "largest mlp", "Best:",
+             "additive form", "nas-kd report runs/digits-2k", "nas-kd export"]  # fmt: skip
+    places = [done.stdout.index(part) for part in order]
+    assert places == sorted(places)
+    assert "\x1b" not in done.stdout
+    assert "1 workers share" not in done.stderr
+
+    again = run("search", *FLAGS, "--trials", "4")
+    assert "all 4 trials are done" in again.stdout
+    more = run("search", "--study", "runs/digits-2k", "--trials", "+4", "--workers", "0")
+    assert more.returncode == 0, more.stderr
+    assert "trial 7" in more.stdout
+    other = run("search", *FLAGS, "--seed", "5")
+    assert other.returncode == 2
+    assert "seed: 0 there, 5 asked" in other.stderr
+
+
+def test_a_dry_run_prints_the_whole_spec_and_trains_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("search", *FLAGS, "--fix", "width=1", "--dry-run")
+    assert done.returncode == 0
+    assert 'budget = ["2k"]' in done.stdout
+    assert "width = 1" in done.stdout
+    assert "depth = [1, 3]" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "spec.toml").write_text(done.stdout)
+    again = run("search", "spec.toml", "--dry-run")
+    assert again.stdout == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["search"], "budget: is needed"),
+        (["search", "--budget", "abc"], "Write 20k"),
+        (["search", "--budget", "10", "--data", "digits"], "The smallest of each family"),
+        (["search", "--budget", "2k", "--data", "digts"], "Did you mean 'digits'"),
+        (["search", "--budget", "2k", "--fix", "width"], "--fix NAME=VALUE"),
+        (["search", "--budget", "2k", "--fix", "widht=1"], "Did you mean 'width'"),
+        (["search", "--budget", "2k", "--trials", "+3"], "needs a study to add to"),
+        (["search", "--budget", "2k", "--trials", "many"], "say a number"),
+        (["search", "--budget", "2k", "--time", "soon"], "--time: say a time"),
+        (["search", "nothing.toml"], "there is no such file"),
+        (["search", "--budget", "2k", "--data", "digits", "--teacher", "x"], "module:function"),
+        (["trials", "nowhere"], "holds no study"),
+        (["report", "nowhere"], "holds no study"),
+        (["export", "nowhere"], "holds no study"),
+        (["dashboard", "nowhere"], "holds no study"),
+        (["evaluate", "nowhere"], "nas-kd export"),
+        (["space", "--budget", "2k", "--family", "mpl"], "Did you mean 'mlp'"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(
+    run: Run, arguments: list[str], part: str
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_exit_code_1_with_its_traceback_in_a_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise ZeroDivisionError('planted')\n")
+    done = run("search", "--budget", "2k", "--fix", 'plugins=["broken"]')
+    assert done.returncode == 1
+    assert "bug: ZeroDivisionError: planted" in done.stderr
+    file = Path(done.stderr.split()[-1])
+    assert "planted" in file.read_text()
+    file.unlink()
+
+
+def test_the_commands_work_on_a_finished_study(run: Run, study: StudyView, tmp_path: Path) -> None:
+    folder = str(study.folder.root)
+    rows = json.loads(run("trials", folder, "--format", "json").stdout)
+    assert len(rows) == 8
+    assert run("trials", folder, "--format", "csv").stdout.startswith("number,")
+    assert " * " in run("trials", folder).stdout
+    report = Path(run("report", folder).stdout.strip())
+    assert report.read_text().startswith("<!doctype html>")
+    target = str(tmp_path / "small")
+    assert "nas-kd evaluate" in run("export", folder, "--trial", "knee", "--to", target).stdout
+    assert "360 examples, digits test" in run("evaluate", target).stdout
+
+
+def test_what_fits_is_shown_in_a_table(run: Run) -> None:
+    done = run("space", "--budget", "2k", "--budget", "60k macs", "--data", "digits")
+    assert done.returncode == 0
+    assert "2,000 parameters and 60,000 macs" in done.stdout
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version").stdout.startswith("nas-kd 0.")
+
+
+@pytest.mark.parametrize(
+    "command", ["search", "space", "trials", "report", "dashboard", "export", "evaluate"]
+)
+def test_every_command_has_a_sentence_and_an_example(run: Run, command: str) -> None:
+    text = run(command, "--help").stdout
+    assert f"Example: nas-kd {command}" in text
+
+
+def test_flags_are_read_as_numbers_pairs_and_words() -> None:
+    texts = ["3", "0.5", "2:8", "[1, 2]", "cnn", "0.1:0.9", "a:b"]
+    assert [value(text) for text in texts] == [3, 0.5, [2, 8], [1, 2], "cnn", [0.1, 0.9], "a:b"]
+    assert assignments("--fix", ["learning-rate=0.1"]) == {"learning_rate": 0.1}
+    assert (more_trials("8", None), more_trials("+8", 4)) == (8, 12)
+    assert [seconds("--time", text) for text in ("90", "90s", "10m", "2h")] == [90, 90, 600, 7200]
+    for wrong in ("", "-3m", "m", "x"):
+        with pytest.raises(InvalidSpec):
+            seconds("--time", wrong)
