@@ -135,6 +135,24 @@ def test_views_are_seen_by_teacher_and_student(tmp_path: Path) -> None:
     assert '"passes": 3' in meta.read_text()
 
 
+def test_the_teacher_is_asked_once_a_view_and_not_once_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas_kd.teachers import loading, signals
+
+    answered: list[int] = []
+
+    def watched(teacher: loading.Teacher) -> torch.nn.Module:
+        network = loading.load(teacher)
+        network.register_forward_hook(lambda module, given, result: answered.append(len(result)))
+        return network
+
+    monkeypatch.setattr(signals, "load", watched)
+    view = searched(tmp_path / "study", trials=4, views=2, **TAUGHT)
+    assert len(view.points) == 4
+    assert sum(answered) == 2 * 1077
+
+
 def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:
     network = wide((1, 8, 8), 10, 4)
     torch.save(network.state_dict(), tmp_path / "teacher.pt")

@@ -1,0 +1,47 @@
+"""Parts that are added from outside work in workers, which have no registrations of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PARTS = '''
+import numpy as np
+import torch
+from nas_kd import FAMILIES, KNOWLEDGE, SOURCES
+from nas_kd.data.source import Labelled, Raw, Source
+from nas_kd.knowledge import Knowledge
+from nas_kd.students.mlp import MLP
+
+def logit_mse(student, teacher, temperature):
+    """Half the squared distance of logits."""
+    return 0.5 * ((student - teacher) ** 2).mean(-1)
+
+def blobs(request):
+    random = np.random.default_rng(request.seed)
+    labels = np.arange(600) % 4
+    centres = random.normal(size=(4, 1, 4, 4)) * 2
+    images = (centres[labels] + random.normal(size=(600, 1, 4, 4))).astype(np.float32)
+    return Raw(classes=tuple("abcd"), train=Labelled(images, labels))
+
+FAMILIES["mine"] = MLP
+KNOWLEDGE["logit-mse"] = Knowledge(loss=logit_mse, tempered=False)
+SOURCES["blobs"] = Source(load=blobs, shift=0)
+'''
+
+
+def test_a_family_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Path) -> None:
+    (tmp_path / "myparts.py").write_text(PARTS)
+    command = [
+        sys.executable, "-c", "from nas_kd.cli import main; main()", "search", "--budget", "1k",
+        "--fix", 'plugins=["myparts"]', "--data", "blobs", "--family", "mine", "--knowledge",
+        "logit-mse", "--trials", "3", "--epochs", "5", "--fix", "teacher_epochs=5",
+        "--fix", "teacher_width=4", "--workers", "2", "--fix", "batch=32",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mine" in done.stdout
+    assert "largest mine" in done.stdout

@@ -1,0 +1,82 @@
+"""The documents say what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from nas_kd import FAMILIES, KNOWLEDGE, SOURCES
+from nas_kd.cli import app
+from nas_kd.costs import parse_budgets
+from nas_kd.students.decode import cost, decode
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+COMMANDS = typer.main.get_command(app)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an example registers is forgotten after the test."""
+    for registry in (FAMILIES, KNOWLEDGE, SOURCES):
+        monkeypatch.setitem(registry, "placeholder", next(iter(registry.values())))
+        for name in ("tiny", "logit-mse", "pets"):
+            monkeypatch.delitem(registry, name, raising=False)
+
+
+def test_every_command_and_flag_in_the_readme_exists() -> None:
+    commands = COMMANDS.commands  # type: ignore[attr-defined]
+    lines = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    used = [line.split("#")[0].split() for line in lines if line.startswith("nas-kd ")]
+    assert used
+    for _, command, *words in used:
+        known = {option for p in commands[command].params for option in p.opts}
+        assert {word for word in words if word.startswith("--")} <= known
+    listed = set(re.findall(r"`nas-kd (\w+)", README))
+    assert set(commands) <= listed
+
+
+def test_the_parts_that_contributing_adds_work(registries: None) -> None:
+    family, loss, source = blocks(CONTRIBUTING, "python")
+    for code in (family, loss, source):
+        exec(code, {})
+    budgets = parse_budgets(["2k"])
+    sample = {"family": "tiny", "depth": 1, "width": 1.0, "taper": 1.0}
+    config = decode(sample, budgets, (3, 8, 8), 10)
+    assert cost(config, budgets[0]) > 1900
+    logits = torch.randn(4, 5)
+    assert KNOWLEDGE["logit-mse"].loss(logits, logits, 1.0).tolist() == [0.0] * 4
+    assert SOURCES["pets"].flip
+    for name, registry in (("tiny", FAMILIES), ("logit-mse", KNOWLEDGE), ("pets", SOURCES)):
+        registry.pop(name)  # type: ignore[attr-defined]
+
+
+def test_the_readme_prints_the_loss_convention() -> None:
+    assert "(1 - alpha) * CE(student, label) + alpha * T^2 * KL(" in README
+    assert "a = alpha * T^2 / (1 - alpha)" in README
+
+
+def test_files_that_the_documents_name_are_there() -> None:
+    for name in re.findall(r"\]\(((?!http)[^)#]+)\)", README + CONTRIBUTING):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_line_in_contributing_is_the_one_that_is_held() -> None:
+    from tests.test_architecture import LINE
+
+    text = CONTRIBUTING[CONTRIBUTING.index("errors, registry") :].split("\n\n")[0]
+    assert tuple(re.findall(r"\w+", text)) == LINE
+
+
+def test_the_changelog_names_the_version() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    version = re.search(r'^version = "(.*)"', project, re.MULTILINE)
+    assert version
+    assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text()
