@@ -82,7 +82,7 @@ def options_of(browser: Any, label: str) -> set[str]:
         "arguments[0].dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))", box
     )
     items = wait(lambda: browser.find_elements(By.XPATH, "//*[@role='option']"))
-    texts = {item.text.removeprefix("Param ") for item in items}
+    texts = {item.get_attribute("textContent").removeprefix("Param ") for item in items}
     browser.execute_script("arguments[0].click()", items[0])
     wait(lambda: not browser.find_elements(By.XPATH, "//*[@role='option']"))
     return texts
