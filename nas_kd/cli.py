@@ -1,13 +1,12 @@
 """The commands: parsing and printing only. torch is imported inside them, not before."""
 
 import os
-import signal
 import sys
 import tempfile
 import traceback
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+DATA_ROOT = Path("data")
 StudyPath = Annotated[Path, typer.Argument(help="The study's folder, such as runs/glyphs-20k.")]
 BudgetFlag = Annotated[
     list[str] | None,
@@ -53,7 +53,7 @@ def search(
     spec: Annotated[Path | None, typer.Argument(help="Settings as TOML; flags win.")] = None,
     budget: BudgetFlag = None,
     data: DataFlag = None,
-    data_root: RootFlag = Path("data"),
+    data_root: RootFlag = DATA_ROOT,
     unlabelled: Annotated[int | None, typer.Option(help="Unlabelled examples to add.")] = None,
     views: Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")] = None,
     teacher: Annotated[
@@ -96,6 +96,7 @@ def search(
     Example: nas-kd search --budget 20k --data mnist --data-root data
     """
     from nas_kd.api import default_folder
+    from nas_kd.foreground import run_search
     from nas_kd.study.options import RunOptions, cores
 
     flags = {
@@ -120,46 +121,11 @@ def search(
     run_search(resolved, options, quiet)
 
 
-def run_search(spec: Any, options: Any, quiet: bool) -> None:
-    """Search, then print the closing table, the verdict and what to do next."""
-    from nas_kd.report.summary import summarize
-    from nas_kd.report.terminal import closing_table, console, display
-    from nas_kd.study.driver import drive
-    from nas_kd.study.folder import StudyFolder
-    from nas_kd.study.reading import read_study
-
-    def ended(number: int, frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, ended)
-    screen = console()
-    try:
-        if options.workers > spec.generation // 4:
-            typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
-                       "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
-        with display(screen, quiet) as observe:
-            drive(spec, options, observe)
-    except (KeyboardInterrupt, SystemExit) as stopped:
-        code = stopped.code if isinstance(stopped, SystemExit) else 128 + signal.SIGINT
-        typer.echo(f"\nStopped. All that is finished is kept; go on with:\n"
-                   f"  nas-kd search --study {options.folder}", err=True)  # fmt: skip
-        raise SystemExit(code) from None
-    view = read_study(StudyFolder(options.folder.resolve()))
-    if not view.points:
-        typer.echo("No student was completed.")
-        return
-    summary = summarize(view)
-    screen.print(closing_table(view, summary))
-    typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
-    for command in ("report", "dashboard", "export"):
-        typer.echo(f"  nas-kd {command} {options.folder}")
-
-
 @app.command()
 def space(
     budget: BudgetFlag = None,
     data: DataFlag = None,
-    data_root: RootFlag = Path("data"),
+    data_root: RootFlag = DATA_ROOT,
     family: FamilyFlag = None,
 ) -> None:
     """Show what fits: each family's depths, its smallest and largest student, and examples.
@@ -257,7 +223,7 @@ def export(
 def evaluate(
     package: Annotated[Path, typer.Argument(help="A folder that `export` wrote.")],
     data: DataFlag = None,
-    data_root: RootFlag = Path("data"),
+    data_root: RootFlag = DATA_ROOT,
     split: Annotated[str, typer.Option(help="test or validation.")] = "test",
 ) -> None:
     """Prove a package, then score it; a look at its test split is counted in its card.

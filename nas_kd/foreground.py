@@ -1,0 +1,54 @@
+"""A search in the foreground of a terminal: display, signals, closing table, what to do next."""
+
+import signal
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from nas_kd.report.summary import summarize
+from nas_kd.report.terminal import closing_table, console, display
+from nas_kd.spec import StudySpec
+from nas_kd.study.driver import drive
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.options import RunOptions
+from nas_kd.study.reading import read_study
+
+
+def run_search(spec: StudySpec, options: RunOptions, quiet: bool) -> None:
+    """Search, then print the closing table, the verdict and what to do next."""
+
+    def ended(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, ended)
+    screen = console()
+    try:
+        if options.workers > spec.generation // 4:
+            typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
+                       "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
+        with display(screen, quiet) as observe:
+            drive(spec, options, observe)
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        code = stopped.code if isinstance(stopped, SystemExit) else 128 + signal.SIGINT
+        typer.echo(f"\nStopped. {how_to_go_on(options)}", err=True)
+        raise SystemExit(code) from None
+    view = read_study(StudyFolder(options.folder.resolve()))
+    if not view.points:
+        typer.echo("No student was completed.")
+        return
+    summary = summarize(view)
+    screen.print(closing_table(view, summary))
+    typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
+    for command in ("report", "dashboard", "export"):
+        typer.echo(f"  nas-kd {command} {options.folder}")
+
+
+def how_to_go_on(options: RunOptions) -> str:
+    """What to type after a search was stopped."""
+    if not StudyFolder(options.folder).spec.exists():
+        return "The study had not begun; run the same command again."
+    root = "" if options.data_root == Path("data") else f" --data-root {options.data_root}"
+    return (
+        f"All that is finished is kept; go on with:\n  nas-kd search --study {options.folder}{root}"
+    )
