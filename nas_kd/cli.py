@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from nas_kd.errors import InvalidSpec, NasKDError
-from nas_kd.flags import assignments, resolve, seconds
+from nas_kd.flags import assignments, numbers, resolve, seconds
 
 app = typer.Typer(
     help="Find the best small network for a budget, by distilling every candidate.",
@@ -57,10 +57,22 @@ def search(
     unlabelled: Annotated[int | None, typer.Option(help="Unlabelled examples to add.")] = None,
     views: Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="`train`, or module:function that returns an nn.Module.")
+        str | None, typer.Option(help="train, module:function, or torchvision:resnet18.")
     ] = None,
     teacher_weights: Annotated[
-        Path | None, typer.Option(help="State dict of your teacher, .safetensors or .pt.")
+        Path | None, typer.Option(help="Weights of your teacher, .safetensors or .pt.")
+    ] = None,
+    teacher_output: Annotated[
+        str | None, typer.Option(help="Which of its outputs are the logits: a name or position.")
+    ] = None,
+    teacher_size: Annotated[
+        int | None, typer.Option(help="Side in pixels of the pictures that it takes.")
+    ] = None,
+    teacher_mean: Annotated[
+        str | None, typer.Option(help="Its normalisation of pixels in 0..1: 0.49,0.48,0.45.")
+    ] = None,
+    teacher_std: Annotated[
+        str | None, typer.Option(help="The deviations beside --teacher-mean.")
     ] = None,
     family: FamilyFlag = None,
     knowledge: Annotated[
@@ -102,7 +114,9 @@ def search(
     flags = {
         "budget": budget, "data": data, "unlabelled": unlabelled, "views": views,
         "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
-        "epochs": epochs, "seed": seed,
+        "epochs": epochs, "seed": seed, "teacher_output": teacher_output,
+        "teacher_size": teacher_size, "teacher_mean": numbers("--teacher-mean", teacher_mean),
+        "teacher_std": numbers("--teacher-std", teacher_std),
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     given |= assignments("--fix", fix) | assignments("--range", range_)

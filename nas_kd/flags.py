@@ -51,6 +51,17 @@ def seconds(flag: str, text: str) -> float:
     return amount
 
 
+def numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
+    """Numbers separated by commas. Raises InvalidSpec."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        wrong = f"{flag}: say numbers separated by commas (given: {text!r})"
+        raise InvalidSpec((wrong,)) from None
+
+
 def resolve(
     file: Path | None, given: dict[str, Any], trials: str | None, study: Path | None
 ) -> "StudySpec":

@@ -90,7 +90,7 @@ FloatSetting = Annotated[Setting, BeforeValidator(paired)]
 class StudySpec(BaseModel):
     """With the same versions and kind of CPU, equal specs give equal studies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
     budget: Annotated[Names, AfterValidator(readable)]
     """Bounds on every student: "20k", "5M macs", "200kB", "25%"; the first is the cost axis."""
@@ -105,7 +105,15 @@ class StudySpec(BaseModel):
     split_seed: int = 0
     """Draws the splits and the views."""
     teacher: str = "train"
-    """`train` trains one; `module:function` returns your nn.Module."""
+    """`train` trains one; `module:function` returns your nn.Module; `torchvision:resnet18`."""
+    teacher_output: str | None = None
+    """Which of your teacher's outputs are the logits, by name or position."""
+    teacher_size: Annotated[int, Field(ge=1)] | None = None
+    """Side in pixels of the pictures that your teacher takes; unset, those of the data."""
+    teacher_mean: Annotated[tuple[float, ...], BeforeValidator(paired)] = ()
+    """Your teacher's own normalisation, of pixels from 0 to 1; unset, the data's."""
+    teacher_std: Annotated[tuple[float, ...], BeforeValidator(paired)] = ()
+    """The deviations beside `teacher_mean`."""
     teacher_epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of a trained teacher; unset, enough for it to see 120,000 examples."""
     teacher_width: Annotated[int, Field(ge=1)] = 32
@@ -148,6 +156,13 @@ class StudySpec(BaseModel):
     """What proposes students after the fixed first ones."""
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     """Modules that register parts of yours; each worker imports them."""
+
+    @field_validator("teacher_std")
+    @classmethod
+    def _beside_the_mean(cls, std: tuple[float, ...], known: ValidationInfo) -> tuple[float, ...]:
+        if len(std) != len(known.data.get("teacher_mean", ())) or any(s <= 0 for s in std):
+            raise ValueError("must be as many as teacher_mean, each more than zero")
+        return std
 
     @field_validator("rungs")
     @classmethod

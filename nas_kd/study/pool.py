@@ -2,9 +2,9 @@
 
 It loses only the job of a worker that dies, ends overdue workers, leaves no process behind when
 the driver is killed, never imports the user's `__main__`, and starts a worker in hundredths of a
-second once torch is loaded. `concurrent.futures.ProcessPoolExecutor` and loky break as a whole
-when one worker dies; pebble imports `__main__` and leaves workers that are busy when the driver is
-killed to finish (studies/overhead has the trial).
+second once torch is loaded. Of the pools that exist, `concurrent.futures` breaks as a whole when
+one worker dies, loky hung, and pebble runs the user's `__main__` and leaves busy workers behind a
+killed driver (studies/overhead/executors.py is the trial).
 """
 
 import contextlib

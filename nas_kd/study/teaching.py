@@ -21,7 +21,8 @@ from nas_kd.study.crew import Awaited, Crew
 from nas_kd.study.events import Ended, Observe, Started, Step
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.jobs import ready_teacher
-from nas_kd.teachers.loading import TRAINED, Teacher, TeacherReport, create, sizes
+from nas_kd.teachers.adapting import Manner
+from nas_kd.teachers.loading import TORCHVISION, TRAINED, Teacher, TeacherReport, create, sizes
 from nas_kd.teachers.making import TeacherJob, default_epochs
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
 
@@ -30,8 +31,24 @@ WEIGHTS = "weights.safetensors"
 
 def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
     """The teacher that the spec asks for."""
-    file = str(weights.resolve()) if weights else None
-    return Teacher(spec.teacher, data.input_shape, len(data.classes), spec.teacher_width, file)
+    manner = Manner(
+        output=spec.teacher_output,
+        size=spec.teacher_size,
+        mean=spec.teacher_mean or None,
+        std=spec.teacher_std or None,
+        colour=spec.teacher.startswith(TORCHVISION),
+        data_mean=data.mean,
+        data_std=data.std,
+        unit=255.0 if data.images.dtype == "uint8" else 1.0,
+    )
+    return Teacher(
+        spec.teacher,
+        data.input_shape,
+        len(data.classes),
+        spec.teacher_width,
+        str(weights.resolve()) if weights else None,
+        manner,
+    )
 
 
 def trained_counts(teacher: Teacher) -> Counts:
@@ -123,6 +140,8 @@ class Teaching:
                 f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
                 "Check its weights, its normalisation and the order of its classes.",
             )
+        for note in facts["notes"]:
+            self.observe(Step(f"teacher   {note}"))
         self.facts.set(facts)
         weights = str(self.folder.teacher / WEIGHTS)
         self._ask(SignalsJob(replace(self.teacher, weights=weights), facts["sha256"], self.data))

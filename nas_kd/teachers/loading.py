@@ -1,28 +1,34 @@
-"""What a teacher is, and loading it: one that was trained here, or the user's own module."""
+"""What a teacher is, and loading it: one that was trained here, or the user's own.
+
+`module:function` returns an nn.Module; `torchvision:resnet18` is one of torchvision's models with
+the data's number of classes.
+"""
 
 import copy
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from nas_kd.costs import Shape, measure
 from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers.adapting import Adapted, Manner
+from nas_kd.teachers.checkpoints import fit
 from nas_kd.teachers.network import wide
 
 TRAINED = "train"
 """The name of the teacher that is trained when none is given."""
 
+TORCHVISION = "torchvision:"
+
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """How to build a teacher: `train`, or `module:function` that returns an nn.Module."""
+    """How to build a teacher: `train`, `module:function` or `torchvision:model`."""
 
     target: str
     input_shape: Shape
@@ -30,7 +36,8 @@ class Teacher:
     width: int = 32
     """Of the trained teacher: the channels of its first block."""
     weights: str | None = None
-    """A safetensors or torch file; None keeps the weights that the function gives."""
+    """A weight file; None keeps the weights that the function gives."""
+    manner: Manner = field(default_factory=Manner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +50,21 @@ class TeacherReport:
     parameters: int
     macs: int | None
     seconds: float
+    notes: tuple[str, ...] = ()
+    """What had to be undone or converted to use it."""
 
 
 def create(teacher: Teacher) -> nn.Module:
     """The teacher's network without its weight file. Raises UnusableTeacher."""
     if teacher.target == TRAINED:
         return wide(teacher.input_shape, teacher.classes, teacher.width)
+    if teacher.target.startswith(TORCHVISION):
+        return from_torchvision(teacher)
     given = f"teacher {teacher.target!r}"
     module, _, function = teacher.target.partition(":")
-    if not function:
-        raise UnusableTeacher(given, "is not of the form module:function", "Say mymodels:resnet.")
+    if not (module and function):
+        right = "Say train, mymodels:resnet or torchvision:resnet18."
+        raise UnusableTeacher(given, "is not of the form module:function", right)
     try:
         network = getattr(import_module(module), function)()
     except (ImportError, AttributeError, TypeError) as error:
@@ -64,44 +76,46 @@ def create(teacher: Teacher) -> nn.Module:
     return network
 
 
+def from_torchvision(teacher: Teacher) -> nn.Module:
+    """One of torchvision's classifiers, with the data's classes. Raises UnusableTeacher."""
+    from torchvision import models
+
+    name = teacher.target.removeprefix(TORCHVISION)
+    known = models.list_models(module=models)
+    given = f"teacher {teacher.target!r}"
+    if name not in known:
+        close = ", ".join(get_close_matches(name, known, n=3)) or "resnet18"
+        raise UnusableTeacher(given, "is no model of torchvision", f"You may have meant: {close}.")
+    if teacher.weights is None:
+        right = f"Name a file that has {teacher.classes} classes with --teacher-weights."
+        raise UnusableTeacher(given, "has no weights", right)
+    network: nn.Module = models.get_model(name, weights=None, num_classes=teacher.classes)
+    return network
+
+
 def load(teacher: Teacher) -> nn.Module:
     """The teacher with its weights, in eval mode and frozen. Raises UnusableTeacher."""
-    network = create(teacher)
-    if teacher.weights:
-        try:
-            network.load_state_dict(read(Path(teacher.weights)))
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise UnusableTeacher(
-                f"teacher weights {teacher.weights}",
-                f"do not fit {teacher.target!r} ({reason})",
-                "Name the file that was saved from this network's state_dict().",
-            ) from error
-    return network.eval().requires_grad_(False)
+    return load_and_tell(teacher)[0]
 
 
-def read(path: Path) -> Mapping[str, Tensor]:
-    """A state dict, from safetensors or from a torch file that holds nothing but tensors."""
-    given = f"teacher weights {path}"
-    right = "Save them with torch.save(network.state_dict(), FILE) or safetensors.torch.save_file."
-    if not path.exists():
-        raise UnusableTeacher(given, "do not exist", right)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UnusableTeacher(given, f"cannot be read ({error})", right) from error
-    except Exception as error:  # pickle's refusals share no base
-        raise UnusableTeacher(given, "hold more than tensors", right) from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UnusableTeacher(given, "are no state dict", right)
-    return state
+def load_and_tell(teacher: Teacher) -> tuple[nn.Module, tuple[str, ...]]:
+    """The teacher, and what had to be undone to load its weights. Raises UnusableTeacher."""
+    network = create(teacher).float()
+    notes = fit(Path(teacher.weights), network, teacher.target) if teacher.weights else ()
+    if teacher.target != TRAINED:
+        name = f"teacher {teacher.target!r}"
+        network = Adapted(network, teacher.manner, teacher.classes, name)
+    return network.eval().requires_grad_(False), notes
+
+
+def inner(network: nn.Module) -> nn.Module:
+    """The teacher's own network."""
+    return network.network if isinstance(network, Adapted) else network
 
 
 def state(network: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers, each in memory of its own."""
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+    return {name: v.detach().clone() for name, v in inner(network).state_dict().items()}
 
 
 def fingerprint(network: nn.Module) -> str:
@@ -113,6 +127,6 @@ def sizes(network: nn.Module, input_shape: Shape) -> tuple[int, int | None]:
     """Parameters, and MACs of one example where they can be counted."""
     parameters = sum(p.numel() for p in network.parameters())
     try:
-        return parameters, measure(copy.deepcopy(network).to("meta"), input_shape)[1]
-    except (NotImplementedError, RuntimeError):
+        return parameters, measure(copy.deepcopy(inner(network)).to("meta"), input_shape)[1]
+    except (NotImplementedError, RuntimeError, AttributeError, TypeError):
         return parameters, None

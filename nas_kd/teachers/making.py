@@ -12,19 +12,21 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from nas_kd.costs import Shape
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers.adapting import Adapted, choose, prepare, probabilities
 from nas_kd.teachers.loading import (
     TRAINED,
     Teacher,
     TeacherReport,
     create,
     fingerprint,
-    load,
+    load_and_tell,
     sizes,
     state,
 )
-from nas_kd.training import Schedule, adamw, answer, derive, fit, tensor
+from nas_kd.training import Schedule, adamw, answer, derive, fit, normaliser, tensor
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -54,10 +56,14 @@ def default_epochs(data: TransferSet, search_epochs: int) -> int:
 def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -> TeacherReport:
     """Train the teacher, or load the user's own, and score it on the validation split."""
     began = perf_counter()
-    trained = job.teacher.target == TRAINED
-    network = train(job, on_epoch) if trained else load(job.teacher)
+    notes: tuple[str, ...] = ()
+    if job.teacher.target == TRAINED:
+        network = train(job, on_epoch)
+    else:
+        network, notes = load_and_tell(job.teacher)
+        notes += converted(network, job.data)
     accuracy = score(network, job.teacher, job.data)
-    parameters, macs = sizes(network, job.data.input_shape)
+    parameters, macs = sizes(network, seen_shape(job))
     return TeacherReport(
         weights=save(state(network)),
         sha256=fingerprint(network),
@@ -65,7 +71,36 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         parameters=parameters,
         macs=macs,
         seconds=perf_counter() - began,
+        notes=notes,
     )
+
+
+def seen_shape(job: TeacherJob) -> Shape:
+    """The shape of an example as the teacher's own network sees it."""
+    manner = job.teacher.manner
+    channels, *sides = job.data.input_shape
+    return (
+        3 if manner.colour and channels == 1 else channels,
+        *([manner.size] * 2 if manner.size else sides),
+    )
+
+
+@torch.inference_mode()
+def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
+    """What the adapter does to the teacher's answers, said once."""
+    if not isinstance(network, Adapted):
+        return ()
+    first, last = data.validation
+    images = tensor(data.images)[first : min(last, first + 64)]
+    try:
+        found = network.network(prepare(normaliser(data)(images), network.manner))
+    except (RuntimeError, TypeError, AttributeError):
+        return ()  # `score` says what is wrong
+    classes, output = network.classes, network.manner.output
+    chosen_BC = choose(found, len(images), classes, output, network.name)
+    if probabilities(chosen_BC):
+        return ("its outputs are probabilities; their logarithms are used as logits",)
+    return ()
 
 
 def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:

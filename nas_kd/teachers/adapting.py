@@ -1,0 +1,110 @@
+"""A teacher as it is, made to take the study's examples and to give one tensor of logits.
+
+Suffixes: B examples, C classes; images are [B, channels, height, width].
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from nas_kd.errors import UnusableTeacher
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a teacher wants its examples, and which of its outputs are the logits."""
+
+    output: str | None = None
+    """Name or position of the output that counts, where there are several."""
+    size: int | None = None
+    """Side in pixels that pictures are resized to; None leaves them."""
+    mean: tuple[float, ...] | None = None
+    """The teacher's own normalisation, of pixels from 0 to 1; None takes the data's."""
+    std: tuple[float, ...] | None = None
+    colour: bool = False
+    """Grey pictures are repeated to three channels."""
+    data_mean: tuple[float, ...] = (0.0,)
+    data_std: tuple[float, ...] = (1.0,)
+    unit: float = 255.0
+    """What a white pixel is in the data: 255 for uint8, 1 for float."""
+
+
+class Adapted(nn.Module):
+    """Takes examples normalised as the data are, gives logits [B, C]."""
+
+    def __init__(self, network: nn.Module, manner: Manner, classes: int, name: str) -> None:
+        super().__init__()
+        self.network = network
+        self.manner, self.classes, self.name = manner, classes, name
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, C]; of probabilities, their logarithm. Raises UnusableTeacher."""
+        found = self.network(prepare(images, self.manner))
+        chosen_BC = choose(found, len(images), self.classes, self.manner.output, self.name)
+        return chosen_BC.clamp_min(1e-8).log() if probabilities(chosen_BC) else chosen_BC
+
+
+def prepare(images: Tensor, manner: Manner) -> Tensor:
+    """The images as the teacher wants them."""
+    if manner.mean is not None and manner.std is not None:
+        pixels = images * column(manner.data_std) + column(manner.data_mean)
+        images = pixels / manner.unit
+    if manner.colour and images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1)
+    if manner.mean is not None and manner.std is not None:
+        images = (images - column(manner.mean)) / column(manner.std)
+    if manner.size is not None and images.shape[-2:] != (manner.size, manner.size):
+        side = (manner.size, manner.size)
+        images = interpolate(images, side, mode="bilinear", antialias=True)
+    return images
+
+
+def column(values: tuple[float, ...]) -> Tensor:
+    """One value a channel, for broadcasting over a picture."""
+    return torch.tensor(values).view(-1, 1, 1)
+
+
+def probabilities(answers_BC: Tensor) -> bool:
+    """Whether every row is a distribution: nothing below zero, sum one."""
+    sums = answers_BC.sum(-1)
+    return bool((answers_BC >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+
+
+def tensors(found: Any) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in an output, by its key, its attribute or its position."""
+    if isinstance(found, Mapping):
+        pairs = found.items()
+    elif isinstance(found, list | tuple) and not hasattr(found, "_fields"):
+        pairs = dict(enumerate(found)).items()
+    else:
+        fields = found._asdict() if hasattr(found, "_asdict") else getattr(found, "__dict__", {})
+        pairs = fields.items()
+    for name, value in pairs:
+        if isinstance(value, Tensor):
+            yield str(name), value
+
+
+def choose(found: Any, count: int, classes: int, output: str | None, name: str) -> Tensor:
+    """The one output [B, C]. Raises UnusableTeacher listing what there is."""
+    if isinstance(found, Tensor) and output is None:
+        if found.shape != (count, classes):
+            wrong = f"answers with shape {tuple(found.shape)}"
+            right = f"It must give [B, {classes}]: one logit for each class of the data."
+            raise UnusableTeacher(name, wrong, right)
+        return found.float()
+    named = dict(tensors(found)) if not isinstance(found, Tensor) else {}
+    fitting = [key for key, value in named.items() if value.shape == (count, classes)]
+    listed = ", ".join(f"{key} {tuple(value.shape)}" for key, value in named.items()) or "none"
+    if output is not None:
+        if output not in fitting:
+            wrong = f"has no output {output!r} of shape [B, {classes}]; its tensors: {listed}"
+            raise UnusableTeacher(name, wrong, "Say another --teacher-output.")
+        return named[output].float()
+    if len(fitting) != 1:
+        wrong = f"has {len(fitting)} outputs [B, {classes}]; its tensors: {listed}"
+        raise UnusableTeacher(name, wrong, "Say which one counts: --teacher-output NAME.")
+    return named[fitting[0]].float()

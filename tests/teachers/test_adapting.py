@@ -1,0 +1,94 @@
+"""Outputs, sizes and normalisations of other people's teachers."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare
+
+LOGITS, FEATURES = torch.randn(4, 10), torch.randn(4, 32)
+
+
+class Named(NamedTuple):
+    logits: Tensor
+    features: Tensor
+
+
+@dataclass
+class Output:
+    features: Tensor
+    logits: Tensor
+    loss: None = None
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        LOGITS,
+        (LOGITS, FEATURES),
+        [FEATURES, LOGITS],
+        {"features": FEATURES, "out": LOGITS},
+        Named(LOGITS, FEATURES),
+        Output(FEATURES, LOGITS),
+    ],
+    ids=lambda found: type(found).__name__,
+)
+def test_the_one_output_that_is_logits_is_found(found: Any) -> None:
+    assert torch.equal(choose(found, 4, 10, None, "teacher"), LOGITS)
+
+
+def test_of_several_outputs_the_named_one_counts() -> None:
+    found = {"main": LOGITS, "aux": LOGITS + 1, "features": FEATURES}
+    with pytest.raises(UnusableTeacher, match="has 2 outputs") as caught:
+        choose(found, 4, 10, None, "teacher")
+    for part in ("main (4, 10)", "aux (4, 10)", "features (4, 32)", "--teacher-output NAME"):
+        assert part in str(caught.value)
+    assert torch.equal(choose(found, 4, 10, "aux", "teacher"), LOGITS + 1)
+    assert torch.equal(choose((LOGITS, LOGITS + 1), 4, 10, "1", "teacher"), LOGITS + 1)
+    with pytest.raises(UnusableTeacher, match="no output 'features'"):
+        choose(found, 4, 10, "features", "teacher")
+
+
+@pytest.mark.parametrize("found", [FEATURES, {"a": FEATURES}, "text", None])
+def test_an_output_without_logits_lists_what_there_is(found: Any) -> None:
+    with pytest.raises(UnusableTeacher, match=r"\[B, 10\]"):
+        choose(found, 4, 10, None, "teacher")
+
+
+class Gives(nn.Module):
+    """Answers with what it was made with."""
+
+    def __init__(self, answer: Tensor) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.answer
+
+
+def test_probabilities_are_told_from_logits() -> None:
+    images = torch.zeros(4, 1, 8, 8)
+    given = Adapted(Gives(LOGITS.softmax(-1)), Manner(), 10, "teacher")(images)
+    torch.testing.assert_close(given.softmax(-1), LOGITS.softmax(-1))
+    assert torch.equal(Adapted(Gives(LOGITS), Manner(), 10, "teacher")(images), LOGITS)
+
+
+def test_the_teacher_gets_its_own_size_normalisation_and_colours() -> None:
+    pixels = torch.randint(0, 256, (2, 1, 8, 8)).float()
+    mean, std = (100.0,), (50.0,)
+    as_data = (pixels - 100) / 50
+    manner = Manner(size=16, mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3), colour=True,
+                    data_mean=mean, data_std=std)  # fmt: skip
+    given = prepare(as_data, manner)
+    assert given.shape == (2, 3, 16, 16)
+    plain = prepare(as_data, Manner(mean=(0.0,), std=(1.0,), data_mean=mean, data_std=std))
+    torch.testing.assert_close(plain, pixels / 255)
+    expected = (pixels / 255 - 0.4) / 0.2
+    whole = prepare(as_data, Manner(mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3), colour=True,
+                                    data_mean=mean, data_std=std))  # fmt: skip
+    torch.testing.assert_close(whole[:, 1], expected[:, 0])
+    assert torch.equal(prepare(as_data, Manner()), as_data)
