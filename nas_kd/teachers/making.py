@@ -26,7 +26,7 @@ from nas_kd.teachers.loading import (
     sizes,
     state,
 )
-from nas_kd.training import Schedule, adamw, answer, derive, fit, normaliser, tensor
+from nas_kd.training import Schedule, adamw, answer, channels_last, derive, fit, normaliser, tensor
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -112,7 +112,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     network = create(job.teacher)
     seen_as = replace(job.data.views, count=VIEWS)
     fit(
-        network.to(memory_format=torch.channels_last),
+        channels_last(network),
         adamw(network, WEIGHT_DECAY),
         lambda epoch, index_B, answer_BC, label_B: cross_entropy(
             answer_BC, label_B, reduction="none"
