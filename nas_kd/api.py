@@ -7,7 +7,10 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+from torch import nn
 
+from nas_kd.data.given import raw_of, to_npz
+from nas_kd.data.transfer import cache_folder
 from nas_kd.export import Student, export, load_student
 from nas_kd.files import write_text
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
@@ -19,17 +22,22 @@ from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.options import RunOptions, cores
 from nas_kd.study.reading import StudyView, TrialRow, read_study
+from nas_kd.teachers.loading import give
 
 
 def default_folder(spec: StudySpec) -> Path:
     """Where a study goes if it is not said: runs/DATA-BUDGET."""
     budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
-    return Path("runs") / f"{spec.data}-{budget}"
+    kind, _, rest = spec.data.partition(":")
+    name = Path(rest).stem if kind in ("imagefolder", "npz") else spec.data.replace(":", "-")
+    return Path("runs") / f"{name or 'data'}-{budget}"
 
 
 def search(
     budget: str | Sequence[str],
     *,
+    data: Any = "glyphs",
+    teacher: str | nn.Module = "train",
     study: str | Path | None = None,
     workers: int | None = None,
     data_root: str | Path = "data",
@@ -40,11 +48,15 @@ def search(
 ) -> "Study":
     """Search the best student within a budget, or go on with the study in the folder.
 
-    `settings` are those of StudySpec: data, teacher, family, depth, temperature, trials, epochs
-    and so on. Raises NasKDError for what you can mend.
+    `data` is a source's name, `(X, y)` arrays, a Dataset of (x, y), a pair (train, test), or a
+    dict with the keys train, validation, test, teacher and unlabelled. `teacher` is `train`,
+    `module:function`, `torchvision:NAME` or your nn.Module, which stays in this process.
+    `settings` are the others of StudySpec: family, depth, temperature, trials, epochs and so on.
+    Raises NasKDError for what you can mend.
     """
     texts = (budget,) if isinstance(budget, str) else tuple(budget)
-    spec = StudySpec.create({"budget": texts} | settings)
+    named = {"data": source_text(data), "teacher": teacher_text(teacher)}
+    spec = StudySpec.create({"budget": texts} | named | settings)
     options = RunOptions(
         folder=Path(study) if study else default_folder(spec),
         workers=cores() if workers is None else workers,
@@ -55,6 +67,19 @@ def search(
     with display(console(), quiet) as observe:
         drive(spec, options, observe)
     return Study.open(options.folder)
+
+
+def source_text(data: Any) -> str:
+    """A source's name; objects are kept in the cache, under what is in them."""
+    if isinstance(data, str):
+        return data
+    raw = raw_of(data, "data", lambda text: None)
+    return f"npz:{to_npz(raw, cache_folder())}"
+
+
+def teacher_text(teacher: str | nn.Module) -> str:
+    """A teacher's name; a module is known in this process, under its weights."""
+    return give(teacher) if isinstance(teacher, nn.Module) else teacher
 
 
 class Study:

@@ -8,7 +8,7 @@ Suffixes: B examples, C channels or classes, H and W pixels.
 
 import json
 import platform
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from nas_kd.costs import COSTS
-from nas_kd.data import SOURCES
-from nas_kd.data.source import Request
-from nas_kd.data.transfer import TransferSet, prepare, size
+from nas_kd.data import source_of
+from nas_kd.data.source import Images, Labelled, Request
+from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable, UnusablePackage
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
@@ -32,7 +32,6 @@ from nas_kd.students import build
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.reading import StudyView, TrialRow
-from nas_kd.training import answer
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
 TOLERANCE = 1e-5
@@ -105,8 +104,9 @@ def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any
             name: view.facts["teacher"][name]
             for name in ("target", "sha256", "accuracy", "parameters")
         },
-        "data": {"name": data.name, "key": data.key, "split_seed": view.spec.split_seed,
-                 "unlabelled": view.spec.unlabelled, "views": view.spec.views},
+        "data": {"name": view.spec.data, "key": data.key, "split_seed": view.spec.split_seed,
+                 "unlabelled": view.spec.unlabelled, "views": view.spec.views,
+                 "image_size": view.spec.image_size},
         "plugins": view.spec.plugins,
         "study": str(view.folder.root),
         "trial": row.number,
@@ -202,40 +202,62 @@ def load_student(package: str | Path) -> Student:
 
 
 def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> dict[str, Any]:
-    """Score a package on a split; a look at the study's test split is counted in the card.
+    """Score a package on a split of its own data, or on other data.
 
-    Raises UnusablePackage, UnusableData, Unusable for data of another form.
+    Other data count whole where they have no test split of their own. A look at the study's own
+    test split is counted in the card. Raises UnusablePackage, UnusableData, Unusable.
     """
     facts = read_config(package)
     student = load_student(package)
-    name = data or facts["data"]["name"]
-    split_seed = facts["data"]["split_seed"]
-    unlabelled = facts["data"]["unlabelled"] if name == facts["data"]["name"] else 0
-    request = Request(data_root.expanduser().resolve(), split_seed, unlabelled)
-    found = prepare(name, SOURCES[name], request, split_seed, facts["data"]["views"])
-    shape, classes = tuple(facts["input"]["shape"]), len(facts["classes"])
-    if (found.input_shape, len(found.classes)) != (shape, classes):
-        wrong = f"has examples {found.input_shape} of {len(found.classes)} classes"
-        raise Unusable(f"data {name!r}", wrong, f"The student takes {shape} and {classes} classes.")
-    rows = found.validation if split == "validation" else found.test
-    logits_BC = answer(student.network, found_as(found, facts), rows)
-    labels_B = torch.from_numpy(np.array(found.labels.open()[slice(*rows)]))
+    mine = data is None or data == facts["data"]["name"]
+    find = own_examples if mine else other_examples
+    part = find(facts, data or facts["data"]["name"], data_root.expanduser().resolve(), split)
+    logits_NC = respond(student, part.images_NCHW)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": name,
-        "split": split,
-        "accuracy": float((logits_BC.argmax(-1) == labels_B).double().mean()),
-        "examples": size(rows),
+        "data": data or facts["data"]["name"],
+        "split": split if mine else "all it has for testing",
+        "accuracy": float((logits_NC.argmax(-1).numpy() == part.labels_N).mean()),
+        "examples": len(part.labels_N),
         "trial": facts["trial"],
     }
-    if split == "test" and found.key == facts["data"]["key"]:
+    if split == "test" and mine:
         count_test(package, facts, result)
     return result
 
 
-def found_as(found: TransferSet, facts: dict[str, Any]) -> TransferSet:
-    """The data with the student's own normalisation."""
-    return replace(found, mean=tuple(facts["input"]["mean"]), std=tuple(facts["input"]["std"]))
+@torch.inference_mode()
+def respond(student: Student, images_NCHW: Images) -> Tensor:
+    """The student's logits [N, C] for images as they are stored."""
+    parts = torch.from_numpy(np.array(images_NCHW)).split(512)
+    return torch.cat([student(part) for part in parts])
+
+
+def own_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
+    """A split of the study's own data, cut as it was. Raises Unusable if the data changed."""
+    wanted = facts["data"]
+    request = Request(root, wanted["split_seed"], wanted["unlabelled"], wanted["image_size"])
+    found = prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
+    if found.key != wanted["key"]:
+        wrong = f"is not what it was (content {found.key[:12]}, then {wanted['key'][:12]})"
+        raise Unusable(f"data {name!r}", wrong, "Name other data with --data.")
+    rows = slice(*(found.validation if split == "validation" else found.test))
+    return Labelled(found.images.open()[rows], found.labels.open()[rows])
+
+
+def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
+    """Other data, whole or their test split, with the student's classes. Raises Unusable."""
+    shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
+    request = Request(root, image_size=shape[-1], channels=shape[0])
+    raw = source_of(name).load(request)
+    parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
+    images = np.concatenate([part.images_NCHW for part in parts])
+    labels = np.concatenate([part.labels_N for part in parts])
+    if images.shape[1:] != shape or not set(raw.classes) <= set(classes):
+        wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"
+        right = f"The student takes {shape} and the classes {', '.join(classes[:12])}."
+        raise Unusable(f"data {name!r}", wrong, right)
+    return Labelled(images, np.array([classes.index(name) for name in raw.classes])[labels])
 
 
 def count_test(package: Path, facts: dict[str, Any], result: dict[str, Any]) -> None:

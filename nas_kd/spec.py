@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from nas_kd.costs import Counts, parse_budgets
-from nas_kd.data import SOURCES
+from nas_kd.data import source_of
 from nas_kd.errors import InvalidSpec, UnknownName, UnusableBudget, suggestion
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.registry import Registry, import_plugins
@@ -68,6 +68,16 @@ def readable(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def reachable(text: str) -> str:
+    """Check that a data source's name is known, or has a form that names a place."""
+    try:
+        source_of(text)
+    except UnknownName as error:
+        forms = "or imagefolder:PATH, npz:PATH, module:function"
+        raise ValueError(f"{str(error).rstrip('.')}; {forms}") from None
+    return text
+
+
 def known(registry: Registry[Any]) -> Any:
     """A check that each name is in the registry."""
 
@@ -94,8 +104,10 @@ class StudySpec(BaseModel):
 
     budget: Annotated[Names, AfterValidator(readable)]
     """Bounds on every student: "20k", "5M macs", "200kB", "25%"; the first is the cost axis."""
-    data: Annotated[str, known(SOURCES)] = "glyphs"
-    """The data source."""
+    data: Annotated[str, AfterValidator(reachable)] = "glyphs"
+    """A named source, `imagefolder:PATH`, `npz:PATH`, or `module:function`."""
+    image_size: Annotated[int, Field(ge=4, le=512)] = 32
+    """Side of the square that an imagefolder's pictures are resized to."""
     unlabelled: Annotated[int, Field(ge=0)] = 0
     """Unlabelled examples that join the transfer set, where the source makes some."""
     views: Annotated[int, Field(ge=1, le=100)] = 1
@@ -204,8 +216,14 @@ class StudySpec(BaseModel):
         return tuple(
             f"{name}: {mine[name]} there, {theirs[name]} asked"
             for name in mine
-            if name != "trials" and mine[name] != theirs[name]
+            if name != "trials" and mine[name] != theirs[name] and not moved(name, mine, theirs)
         )
+
+
+def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether two settings differ only in the path of the data, whose content is compared."""
+    kinds = {str(settings[name]).partition(":")[0] for settings in (mine, theirs)}
+    return name == "data" and kinds <= {"imagefolder", "npz"} and len(kinds) == 1
 
 
 def explain(problem: dict[str, Any], fields: tuple[str, ...]) -> str:

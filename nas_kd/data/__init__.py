@@ -1,5 +1,8 @@
 """Transfer sets: one source a file, splits, the on-disk form, views, and the record of signals."""
 
+from functools import partial
+
+from nas_kd.data import given, imagefolder
 from nas_kd.data.digits import DIGITS
 from nas_kd.data.glyphs import GLYPHS
 from nas_kd.data.source import Source
@@ -18,3 +21,20 @@ SOURCES.update(
     }
 )
 """Data sources by name; `SOURCES["mine"] = MINE` adds one."""
+
+
+def source_of(text: str) -> Source:
+    """A source by its name, `imagefolder:PATH`, `npz:PATH` or `module:function`.
+
+    Raises UnknownName.
+    """
+    kind, _, rest = text.partition(":")
+    if text in SOURCES or not rest:
+        return SOURCES[text]
+    if kind == "imagefolder":
+        load, stamp = imagefolder.load, imagefolder.stamp
+        return Source(partial(load, folder=rest), flip=True, stamp=partial(stamp, folder=rest))
+    if kind == "npz":
+        load_npz = partial(given.from_npz, path=rest)
+        return Source(load_npz, unlabelled=True, stamp=partial(given.stamp, path=rest))
+    return Source(partial(given.from_function, target=text), unlabelled=True)

@@ -28,11 +28,17 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a source is asked for: where its files lie, its seed, how many unlabelled examples."""
+    """What a source is asked for."""
 
     root: Path
     seed: int = 0
     unlabelled: int = 0
+    image_size: int = 32
+    """Side of the square that pictures of any size are resized to."""
+    channels: int | None = None
+    """1 or 3 to have pictures grey or in colour; None decides by what they are."""
+    tell: Callable[[str], None] = lambda text: None
+    """Told how far a long reading is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +65,7 @@ class Source:
     """Views may mirror a picture left to right."""
     fixed: bool = False
     """The same request always gives the same arrays, so a prepared copy may be used again."""
+    stamp: Callable[[Request], str] | None = None
+    """What changes whenever the files change, so that a prepared copy may be used until then."""
     unlabelled: bool = False
     """Can give unlabelled examples."""

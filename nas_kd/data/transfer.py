@@ -21,7 +21,7 @@ from nas_kd.files import write_text
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 
@@ -53,9 +53,10 @@ class TransferSet:
 
     @property
     def key(self) -> str:
-        """Hash of everything a result can depend on; paths are no part of it."""
+        """Hash of everything a result can depend on; names and paths are no part of it."""
         facts = asdict(self)
         facts["images"], facts["labels"] = self.images.sha256, self.labels.sha256
+        del facts["name"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -104,11 +105,13 @@ def prepare(
             "Leave it at 0, or use a source that makes some, such as glyphs.",
         )
     folder = cache or cache_folder()
-    asked = json.dumps([FORMAT, name, str(request.root), request.seed, request.unlabelled,
-                        split_seed])  # fmt: skip
+    stamp = source.stamp(request) if source.stamp else ""
+    asked = json.dumps(
+        [FORMAT, name, str(request.root), request.seed, request.unlabelled, split_seed, stamp]
+    )
     note = folder / "requests" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
     seen_as = Views(views, source.shift, source.flip, split_seed)
-    if source.fixed and note.exists():
+    if (source.fixed or source.stamp) and note.exists():
         known = TransferSet.from_json(note.read_text())
         if Path(known.images.path).exists() and Path(known.labels.path).exists():
             return replace(known, views=seen_as)

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nas_kd.costs import Budget, Shape
-from nas_kd.data import SOURCES
+from nas_kd.data import source_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
 from nas_kd.spec import StudySpec
@@ -18,8 +18,9 @@ from nas_kd.study.teaching import budgets_of
 
 def what_fits(spec: StudySpec, data_root: Path) -> Table:
     """What fits the budgets of a spec on its data. Raises BudgetTooSmall, UnusableData."""
-    request = Request(data_root.expanduser().resolve(), spec.split_seed)
-    data = prepare(spec.data, SOURCES[spec.data], request, spec.split_seed)
+    root = data_root.expanduser().resolve()
+    request = Request(root, spec.split_seed, image_size=spec.image_size)
+    data = prepare(spec.data, source_of(spec.data), request, spec.split_seed)
     return fitting_table(spec, budgets_of(spec, data), data.input_shape, len(data.classes))
 
 

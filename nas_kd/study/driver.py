@@ -10,7 +10,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from nas_kd.costs import parse_budgets
-from nas_kd.data import SOURCES
+from nas_kd.data import source_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare, size
 from nas_kd.errors import SpecDiffers
@@ -125,8 +125,14 @@ def prepared(
     spec: StudySpec, options: RunOptions, folder: StudyFolder, observe: Observe
 ) -> TransferSet:
     """The data, prepared; on resume they must be what they were. Raises SpecDiffers."""
-    source = SOURCES[spec.data]
-    request = Request(options.data_root.expanduser().resolve(), spec.split_seed, spec.unlabelled)
+    source = source_of(spec.data)
+    request = Request(
+        options.data_root.expanduser().resolve(),
+        spec.split_seed,
+        spec.unlabelled,
+        spec.image_size,
+        tell=lambda text: observe(Step(f"data      {text}")),
+    )
     data = prepare(spec.data, source, request, spec.split_seed, spec.views)
     if folder.spec.exists():
         kept = TransferSet.from_json(folder.data.read_text())

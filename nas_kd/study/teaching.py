@@ -1,6 +1,7 @@
 """The teacher and its signals: made ready once, kept in the study's folder, checked on resume."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,21 @@ from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import at_chance
 from nas_kd.spec import StudySpec
-from nas_kd.study.crew import Awaited, Crew
+from nas_kd.study.crew import Awaited, Crew, Then
 from nas_kd.study.events import Ended, Observe, Started, Step
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.jobs import ready_teacher
+from nas_kd.study.pool import InProcess
 from nas_kd.teachers.adapting import Manner
-from nas_kd.teachers.loading import TORCHVISION, TRAINED, Teacher, TeacherReport, create, sizes
+from nas_kd.teachers.loading import (
+    FROM_PYTHON,
+    TORCHVISION,
+    TRAINED,
+    Teacher,
+    TeacherReport,
+    create,
+    sizes,
+)
 from nas_kd.teachers.making import TeacherJob, default_epochs
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
 
@@ -118,7 +128,17 @@ class Teaching:
             parameters = trained_counts(self.teacher).parameters
             self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
-        self.crew.submit(ready_teacher, job, progress, then=self._made)
+        self._send(ready_teacher, job, progress, then=self._made)
+
+    def _send(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
+        """Send a job to a worker; a teacher that is an object can only work in this process."""
+        if not self.teacher.target.startswith(FROM_PYTHON):
+            self.crew.submit(job, *arguments, then=then)
+            return
+        with InProcess() as executor:
+            here = Crew(executor)
+            here.submit(job, *arguments, then=then)
+            here.drain()
 
     def _made(self, report: TeacherReport) -> None:
         self.folder.progress("teacher").unlink(missing_ok=True)
@@ -151,13 +171,13 @@ class Teaching:
         meta = self.folder.signals(key) / "meta.json"
         if not meta.exists():
             self.observe(Started("signals", 1, self.folder.progress("signals")))
-            self.crew.submit(compute_signals, job, then=lambda logits: self._keep(key, logits))
+            self._send(compute_signals, job, then=lambda logits: self._keep(key, logits))
             return
         facts = json.loads(meta.read_text())
         path = str(meta.parent / "logits.npy")
         kept = ArrayRef(facts["sha256"], path, tuple(facts["shape"]), facts["dtype"])
         signals = Signals(key, kept)
-        self.crew.submit(check_signals, job, signals, then=lambda _: self.signals.set(signals))
+        self._send(check_signals, job, signals, then=lambda _: self.signals.set(signals))
 
     def _keep(self, key: str, logits_VNC: NDArray[np.float32]) -> None:
         place = self.folder.signals(key)

@@ -25,6 +25,17 @@ TRAINED = "train"
 
 TORCHVISION = "torchvision:"
 
+FROM_PYTHON = "python:"
+GIVEN: dict[str, nn.Module] = {}
+"""Teachers that were given as objects, known in this process only."""
+
+
+def give(network: nn.Module) -> str:
+    """Make a module known in this process; gives the name under which it is a teacher."""
+    name = f"{FROM_PYTHON}{type(network).__name__}-{fingerprint(network)[:12]}"
+    GIVEN[name] = network
+    return name
+
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
@@ -61,6 +72,11 @@ def create(teacher: Teacher) -> nn.Module:
     if teacher.target.startswith(TORCHVISION):
         return from_torchvision(teacher)
     given = f"teacher {teacher.target!r}"
+    if teacher.target.startswith(FROM_PYTHON):
+        if teacher.target not in GIVEN:
+            right = "Go on from there: nas_kd.search(..., teacher=module, study=FOLDER)."
+            raise UnusableTeacher(given, "was given from Python, in another process", right)
+        return copy.deepcopy(GIVEN[teacher.target])
     module, _, function = teacher.target.partition(":")
     if not (module and function):
         right = "Say train, mymodels:resnet or torchvision:resnet18."

@@ -1,0 +1,251 @@
+"""Arrays and Datasets as people have them: module:function, npz:PATH, or objects from Python.
+
+Everything ends as images [N, C, H, W] and integer labels [N]; each example is read once. What
+nas-kd is not for (detection, several labels, text) is an error that says so.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_kd.data.arrays import content
+from nas_kd.data.imagefolder import counting
+from nas_kd.data.source import Labelled, Raw, Request
+from nas_kd.errors import UnusableData
+from nas_kd.files import replace as write_file
+
+PURPOSE = "nas-kd is for classifiers: one integer class for each example, from 0."
+FORMS = (
+    "Give (X, y) arrays, a Dataset of (x, y), (train, test), or a dict with the keys train, and "
+    "if there are any, validation, test, teacher and unlabelled."
+)
+
+ENDS = {
+    "train": ("", "_train"),
+    "validation": ("_val", "_validation"),
+    "test": ("_test",),
+    "teacher": ("_teacher",),
+}
+"""How the arrays of a split are named in an .npz."""
+
+KEYS = ("train", "validation", "test", "teacher", "unlabelled")
+
+
+def from_function(request: Request, *, target: str) -> Raw:
+    """What `module:function` returns. Raises UnusableData."""
+    module, _, function = target.partition(":")
+    given = f"data {target!r}"
+    try:
+        found = getattr(import_module(module), function)()
+    except (ImportError, AttributeError, TypeError) as error:
+        right = f"It must be an importable function without arguments. {FORMS}"
+        raise UnusableData(given, f"cannot be called ({error})", right) from error
+    return raw_of(found, given, request.tell)
+
+
+def from_npz(request: Request, *, path: str) -> Raw:
+    """The arrays of an .npz: X and y, or x_train, y_train, x_test, y_test. Raises UnusableData."""
+    given = f"data npz:{path}"
+    right = "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, ..."
+    try:
+        with np.load(Path(path).expanduser(), allow_pickle=False) as opened:
+            arrays = {name.lower(): opened[name] for name in opened.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise UnusableData(given, f"cannot be read ({error})", right) from error
+    pairs: dict[str, Any] = {
+        part: pair for part, ends in ENDS.items() if (pair := first_pair(arrays, ends))
+    }
+    if "train" not in pairs:
+        raise UnusableData(given, f"has the arrays {', '.join(arrays) or 'none'}", right)
+    if "unlabelled" in arrays:
+        pairs["unlabelled"] = arrays["unlabelled"]
+    raw = raw_of(pairs, given, request.tell)
+    names = tuple(map(str, arrays.get("classes", ())))
+    return replace(raw, classes=names) if len(names) == len(raw.classes) else raw
+
+
+def to_npz(raw: Raw, folder: Path) -> Path:
+    """Keep arrays that came from Python as an .npz named by what is in it."""
+    parts = {name: getattr(raw, name) for name in ENDS if getattr(raw, name) is not None}
+    arrays: dict[str, Any] = {"classes": np.array(raw.classes)}
+    for name, part in parts.items():
+        arrays |= {f"x_{name}": part.images_NCHW, f"y_{name}": part.labels_N}
+    if raw.unlabelled_NCHW is not None:
+        arrays["unlabelled"] = raw.unlabelled_NCHW
+    hashes = [content(array) for array in arrays.values() if array.dtype.kind != "U"]
+    key = hashlib.sha256(repr((hashes, raw.classes)).encode()).hexdigest()[:16]
+    path = folder / "given" / f"{key}.npz"
+    if not path.exists():
+        write_file(path, lambda file: np.savez(file, **arrays))
+    return path
+
+
+def stamp(request: Request, *, path: str) -> str:
+    """The file's place, size and time."""
+    file = Path(path).expanduser()
+    facts = file.stat() if file.exists() else None
+    return repr((str(file.resolve()), facts and (facts.st_size, facts.st_mtime_ns)))
+
+
+def first_pair(arrays: Mapping[str, Any], ends: Sequence[str]) -> tuple[Any, Any] | None:
+    """The images and labels of a split, under the names that people use."""
+    for end in ends:
+        for x, y in (("x", "y"), ("images", "labels"), ("data", "targets")):
+            if x + end in arrays and y + end in arrays:
+                return arrays[x + end], arrays[y + end]
+    return None
+
+
+def raw_of(found: Any, given: str, tell: Callable[[str], None]) -> Raw:
+    """Any of the forms as splits. Raises UnusableData."""
+    parts = named(found, given)
+    extra = parts.pop("unlabelled", None)
+    read = {name: labelled(part, f"{given}, {name}", tell) for name, part in parts.items()}
+    return Raw(
+        classes=classes_of(found, parts["train"], read, given),
+        unlabelled_NCHW=None if extra is None else images_of(np.asarray(extra), given),
+        **read,
+    )
+
+
+def named(found: Any, given: str) -> dict[str, Any]:
+    """The parts by their names."""
+    if isinstance(found, Mapping):
+        if "train" not in found or set(found) - set(KEYS):
+            wrong = f"gives a dict with the keys {', '.join(map(str, found)) or 'none'}"
+            raise UnusableData(given, wrong, FORMS)
+        return dict(found)
+    if isinstance(found, tuple) and len(found) == 2 and is_set(found[0]) and is_set(found[1]):
+        return {"train": found[0], "test": found[1]}
+    return {"train": found}
+
+
+def is_array(found: Any) -> bool:
+    """Whether this is a numpy array or a tensor, or a list of numbers."""
+    numbers = isinstance(found, list) and bool(found) and not isinstance(found[0], tuple)
+    return numbers or hasattr(found, "__array__")
+
+
+def is_set(found: Any) -> bool:
+    """Whether this is a map-style Dataset or a pair of arrays."""
+    pair = isinstance(found, tuple) and len(found) == 2 and is_array(found[0])
+    return pair or (hasattr(found, "__getitem__") and hasattr(found, "__len__")
+                    and not is_array(found) and not isinstance(found, tuple | str))  # fmt: skip
+
+
+def labelled(part: Any, given: str, tell: Callable[[str], None]) -> Labelled:
+    """One split as arrays. Raises UnusableData."""
+    if isinstance(part, tuple) and len(part) == 2 and is_array(part[0]):
+        images, labels = np.asarray(part[0]), np.asarray(part[1])
+    elif is_set(part):
+        images, labels = read_dataset(part, given, tell)
+    else:
+        raise UnusableData(given, f"gives {type(part).__name__}", FORMS)
+    if len(images) != len(labels):
+        raise UnusableData(given, f"has {len(images)} examples and {len(labels)} labels", FORMS)
+    return Labelled(images_of(images, given), labels_of(labels, given))
+
+
+def read_dataset(
+    part: Any, given: str, tell: Callable[[str], None]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Every example of a Dataset, read once; the first few twice, to notice random transforms."""
+    if len(part) == 0:
+        raise UnusableData(given, "is empty", FORMS)
+    for index in range(min(4, len(part))):
+        first, second = (pixels(example(part, index, given)[0], given) for _ in range(2))
+        if first.shape == second.shape and not np.array_equal(first, second):
+            raise UnusableData(
+                given,
+                f"gives another picture when example {index} is read again: a random transform",
+                "Take it out: each example is read once. For shifts and flips set views = 9.",
+            )
+    count = counting(tell, len(part))
+    images, labels = [], []
+    for index in range(len(part)):
+        x, y = example(part, index, given)
+        images.append(pixels(x, given))
+        labels.append(y)
+        count()
+    if len(shapes := {image.shape for image in images}) > 1:
+        right = "Resize them in the Dataset, or use imagefolder:PATH, which resizes."
+        raise UnusableData(given, f"has examples of {len(shapes)} shapes", right)
+    return np.stack(images), label_array(labels, given)
+
+
+def example(part: Any, index: int, given: str) -> tuple[Any, Any]:
+    """One example as (x, y). Raises UnusableData."""
+    found = part[index]
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        wrong = f"gives {type(found).__name__} for an example, not (x, y)"
+        raise UnusableData(given, wrong, PURPOSE)
+    return found[0], found[1]
+
+
+def pixels(x: Any, given: str) -> NDArray[Any]:
+    """One picture as an array."""
+    if isinstance(x, str | bytes):
+        raise UnusableData(given, "has text", PURPOSE)
+    array = np.asarray(x)
+    if array.dtype.kind not in "uifb":
+        raise UnusableData(given, f"has examples of type {type(x).__name__}", PURPOSE)
+    return array
+
+
+def label_array(labels: Sequence[Any], given: str) -> NDArray[Any]:
+    """Labels as one array. Raises UnusableData where they are no single numbers."""
+    if any(isinstance(label, dict) for label in labels):
+        raise UnusableData(given, "has dicts as labels, as for detection (boxes)", PURPOSE)
+    try:
+        return np.array([np.asarray(label) for label in labels])
+    except ValueError:
+        raise UnusableData(given, "has labels of several lengths (boxes?)", PURPOSE) from None
+
+
+def labels_of(labels: NDArray[Any], given: str) -> NDArray[np.int64]:
+    """Integer classes [N]. Raises UnusableData saying what they are instead."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.dtype.kind in "US" or labels.dtype == object:
+        raise UnusableData(given, "has text as labels", f"Number the classes. {PURPOSE}")
+    if labels.ndim != 1:
+        kind = "one-hot or several labels" if labels.ndim == 2 else "boxes or masks"
+        wrong = f"has labels of shape {labels.shape} ({kind})"
+        raise UnusableData(given, wrong, f"One-hot: give y.argmax(1). {PURPOSE}")
+    whole = labels.astype(np.int64)
+    if not np.array_equal(whole, labels):
+        raise UnusableData(given, "has labels that are no integers", PURPOSE)
+    return whole
+
+
+def images_of(images: NDArray[Any], given: str) -> NDArray[Any]:
+    """Images [N, C, H, W], uint8 or float32, from the layouts that people have."""
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.ndim != 4:
+        right = "Give [N, H, W], [N, C, H, W] or [N, H, W, C]; only pictures are supported yet."
+        raise UnusableData(given, f"has examples of shape {images.shape[1:]}", right)
+    if images.shape[1] not in (1, 3, 4) and images.shape[3] in (1, 3, 4):
+        images = images.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32))
+
+
+def classes_of(found: Any, train: Any, read: Mapping[str, Labelled], given: str) -> tuple[str, ...]:
+    """The classes' names; without names their numbers. Raises UnusableData for gaps."""
+    labels = read["train"].labels_N
+    if len(labels) == 0:
+        raise UnusableData(given, "has no training examples", FORMS)
+    present = np.unique(labels)
+    expected = np.arange(len(present))
+    if not np.array_equal(present, expected):
+        gaps = sorted(set(range(int(present.max()) + 1)) - set(present.tolist()))[:5]
+        wrong = f"has labels {present.min()} to {present.max()}, without {gaps or 'starting at 0'}"
+        raise UnusableData(given, wrong, f"Number the {len(present)} classes without gaps from 0.")
+    named = tuple(map(str, getattr(train, "classes", ())))
+    return named if len(named) == len(present) else tuple(map(str, expected))

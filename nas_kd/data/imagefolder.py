@@ -1,0 +1,135 @@
+"""imagefolder:PATH, a folder of pictures of any size and mode, one subfolder a class.
+
+Where PATH has the subfolders train and, if there are any, val (or validation) and test, these are
+the splits; else the splits are cut from all pictures. Every picture is read once, resized to one
+square, and grey only if all are.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_kd.data.source import Labelled, Raw, Request
+from nas_kd.errors import UnusableData
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+SPLITS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
+GREY = {"1", "L", "LA", "I", "I;16", "F"}
+LAYOUT = "Lay it out as FOLDER/CLASS/picture.jpg, or FOLDER/train/CLASS/picture.jpg."
+
+
+def load(request: Request, *, folder: str) -> Raw:
+    """The pictures of a folder, [N, C, size, size] uint8. Raises UnusableData naming the file."""
+    root = Path(folder).expanduser()
+    given = f"data imagefolder:{folder}"
+    if not root.is_dir():
+        wrong = "is a file" if root.exists() else "does not exist"
+        raise UnusableData(given, wrong, LAYOUT)
+    splits = {
+        split: next((root / name for name in names if (root / name).is_dir()), None)
+        for split, names in SPLITS.items()
+    }
+    places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}
+    classes = tuple(sorted(p.name for p in places["train"].iterdir() if visible(p)))
+    if len(classes) < 2:
+        wrong = f"has {len(classes)} class folders in {places['train']}"
+        raise UnusableData(given, wrong, LAYOUT)
+    files = {split: list(pictures(place, classes, given)) for split, place in places.items()}
+    counts = np.bincount([label for _, label in files["train"]], minlength=len(classes))
+    if counts.min() == 0:
+        empty = classes[int(counts.argmin())]
+        raise UnusableData(given, f"has no pictures of class {empty!r}", LAYOUT)
+    every = [path for part in files.values() for path, _ in part]
+    grey = all_grey(every) if request.channels is None else request.channels == 1
+    mode = "L" if grey else "RGB"
+    tell = counting(request.tell, len(every))
+    parts = {s: read(part, mode, request.image_size, tell) for s, part in files.items()}
+    return Raw(
+        classes=classes,
+        train=parts["train"],
+        validation=parts.get("validation"),
+        test=parts.get("test"),
+    )
+
+
+def stamp(request: Request, *, folder: str) -> str:
+    """A hash of every file's name, size and time."""
+    root = Path(folder).expanduser()
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    facts = [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    asked = (str(root.resolve()), request.image_size, request.channels, facts)
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+
+def visible(path: Path) -> bool:
+    """Whether this is a folder that counts as a class."""
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def pictures(place: Path, classes: Sequence[str], given: str) -> Iterator[tuple[Path, int]]:
+    """Every picture of a split with its class, in the order of the names."""
+    for folder in sorted(p for p in place.iterdir() if visible(p)):
+        if folder.name not in classes:
+            right = f"Its classes must be those of train: {', '.join(classes)}."
+            raise UnusableData(given, f"has the class {folder.name!r} in {place} only", right)
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in SUFFIXES:
+                yield path, classes.index(folder.name)
+
+
+def all_grey(paths: Sequence[Path]) -> bool:
+    """Whether no picture has colours, by its mode."""
+    from PIL import Image
+
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                if picture.mode not in GREY:
+                    return False
+        except OSError:
+            continue  # `read` names it
+    return True
+
+
+def read(
+    files: Sequence[tuple[Path, int]], mode: str, size: int, tell: Callable[[], None]
+) -> Labelled:
+    """The pictures, resized and cropped to a square in the middle."""
+    images = np.empty((len(files), len(mode), size, size), np.uint8)
+    for row, (path, _) in enumerate(files):
+        images[row] = picture(path, mode, size)
+        tell()
+    return Labelled(images, np.array([label for _, label in files], np.int64))
+
+
+def picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
+    """One picture [C, size, size]. Raises UnusableData naming the file."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            whole = upright.convert("RGBA") if "transparency" in upright.info else upright
+            square = ImageOps.fit(whole.convert(mode), (size, size), Image.Resampling.BILINEAR)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnusableData(
+            f"picture {path}", f"cannot be read ({error})", "Mend or remove the file."
+        ) from error
+    pixels = np.asarray(square, np.uint8)
+    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+def counting(tell: Callable[[str], None], total: int) -> Callable[[], None]:
+    """Tells at each fifth of the way, where there is enough to wait for."""
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if total >= 2000 and done % (total // 5) == 0:
+            tell(f"reading {done:,} of {total:,}")
+
+    return count

@@ -1,0 +1,153 @@
+"""Arrays and Datasets as people have them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset, TensorDataset
+
+from nas_kd.data import source_of
+from nas_kd.data.given import raw_of, to_npz
+from nas_kd.data.source import Raw, Request
+from nas_kd.errors import UnusableData
+
+X = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
+Y = np.arange(40) % 4
+
+
+def read(found: Any) -> Raw:
+    return raw_of(found, "data mine", lambda text: None)
+
+
+class Pictures(Dataset[Any]):
+    """A map-style Dataset that counts how often it is read."""
+
+    classes = ("a", "b", "c", "d")
+
+    def __init__(self, x: Any = X, y: Any = Y, noise: float = 0.0) -> None:
+        self.x, self.y, self.noise = x, y, noise
+        self.reads = 0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Any:
+        self.reads += 1
+        image = torch.as_tensor(self.x[index]).float()[None] / 255
+        return image + self.noise * torch.randn(image.shape), self.y[index]
+
+
+def test_arrays_are_taken_in_every_layout() -> None:
+    for images, shape in (
+        (X, (1, 8, 8)),
+        (X[:, None], (1, 8, 8)),
+        (np.repeat(X[..., None], 3, -1), (3, 8, 8)),
+        (torch.as_tensor(X), (1, 8, 8)),
+        (X.astype(np.float64), (1, 8, 8)),
+    ):
+        raw = read((images, Y))
+        assert raw.train.images_NCHW.shape == (40, *shape)
+        assert raw.train.images_NCHW.dtype in (np.uint8, np.float32)
+        assert raw.classes == ("0", "1", "2", "3")
+        assert raw.train.labels_N.tolist() == Y.tolist()
+
+
+def test_a_dataset_is_read_once_and_keeps_its_class_names() -> None:
+    pictures = Pictures()
+    raw = read(pictures)
+    assert raw.classes == ("a", "b", "c", "d")
+    np.testing.assert_allclose(raw.train.images_NCHW[3, 0], X[3] / 255, atol=1e-6)
+    assert pictures.reads == 40 + 2 * 4
+
+
+def test_splits_are_given_as_a_pair_or_by_name() -> None:
+    raw = read((Pictures(), Pictures(X[:8], Y[:8])))
+    assert raw.test is not None
+    assert len(raw.test.labels_N) == 8
+    arrays = read(((X, Y), (X[:8], Y[:8])))
+    assert arrays.test is not None
+    named = read({"train": (X, Y), "validation": (X[:4], Y[:4]), "unlabelled": X[:5]})
+    assert named.validation is not None
+    assert named.unlabelled_NCHW is not None
+    assert named.unlabelled_NCHW.shape == (5, 1, 8, 8)
+    tensors = read(TensorDataset(torch.as_tensor(X), torch.as_tensor(Y)))
+    assert len(tensors.train.labels_N) == 40
+
+
+def test_arrays_from_python_survive_as_a_file(tmp_path: Path) -> None:
+    raw = read({"train": Pictures(), "test": (X[:8] / np.float32(255), Y[:8])})
+    path = to_npz(raw, tmp_path)
+    again = source_of(f"npz:{path}").load(Request(Path()))
+    assert again.classes == ("a", "b", "c", "d")
+    assert np.array_equal(again.train.images_NCHW, raw.train.images_NCHW)
+    assert again.test is not None
+    assert to_npz(raw, tmp_path) == path
+
+
+@pytest.mark.parametrize(
+    "names", [("X", "y"), ("images", "labels"), ("x_train", "y_train"), ("data", "targets")]
+)
+def test_an_npz_is_read_under_the_names_that_people_use(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "a.npz", **{names[0]: X, names[1]: Y})
+    raw = source_of(f"npz:{tmp_path / 'a.npz'}").load(Request(Path()))
+    assert len(raw.train.labels_N) == 40
+
+
+def changed(**changes: Any) -> Any:
+    return {"x": X, "y": Y} | changes
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong"),
+    [
+        (Pictures(noise=0.1), "random transform"),
+        ((X, np.eye(4)[Y]), "one-hot or several labels"),
+        ((X, Y + 0.5), "no integers"),
+        ((X, Y * 2), r"without \[1, 3, 5\]"),
+        ((X, Y + 1), r"without \[0\]"),
+        ((X, np.array(["cat", "dog"] * 20)), "text as labels"),
+        ((X, Y[:30]), "40 examples and 30 labels"),
+        ((X, np.zeros((40, 5, 4))), "boxes or masks"),
+        ((X.reshape(40, 64), Y), "only pictures are supported"),
+        (Pictures(y=[{"boxes": [1, 2]}] * 40), "boxes"),
+        (Pictures(y=[[1] * (n % 3 + 1) for n in range(40)]), "several lengths"),
+        ({"training": (X, Y)}, "keys training"),
+        (3, "gives int"),
+        ("text", "gives str"),
+        ((X[:0], Y[:0]), "no training examples"),
+        (TensorDataset(torch.as_tensor(X)), "not \\(x, y\\)"),
+        ([("some text", 1)] * 8, "has text"),
+        ([(np.zeros((4 + n % 2, 4)), n % 2) for n in range(8)], "of 2 shapes"),
+    ],
+)
+def test_what_does_not_fit_says_what_nas_kd_is_for(found: Any, wrong: str) -> None:
+    with pytest.raises(UnusableData, match=wrong) as caught:
+        read(found)
+    assert "data mine" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong"),
+    [
+        ("no_such_module:load", "cannot be called"),
+        ("tests.data.test_given:nothing", "cannot be called"),
+        ("tests.data.test_given:changed_needs", "cannot be called"),
+    ],
+)
+def test_a_function_that_cannot_be_called_is_named(target: str, wrong: str) -> None:
+    with pytest.raises(UnusableData, match=wrong):
+        source_of(target).load(Request(Path()))
+
+
+def test_a_file_that_is_no_npz_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_text("no arrays")
+    for name, wrong in (("a.npz", "cannot be read"), ("b.npz", "cannot be read")):
+        with pytest.raises(UnusableData, match=wrong):
+            source_of(f"npz:{tmp_path / name}").load(Request(Path()))
+    np.savez(tmp_path / "c.npz", pictures=X)
+    with pytest.raises(UnusableData, match="has the arrays pictures"):
+        source_of(f"npz:{tmp_path / 'c.npz'}").load(Request(Path()))

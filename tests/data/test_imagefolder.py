@@ -1,0 +1,141 @@
+"""Folders of pictures, as people have them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas_kd.data import source_of
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import prepare, size
+from nas_kd.errors import UnusableData
+
+MODES = ("RGB", "L", "RGBA", "P", "CMYK", "1", "LA")
+
+
+def picture(path: Path, kind: int, number: int, mode: str = "RGB") -> None:
+    """A picture whose brightness tells its class, of some size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(number)
+    side = (20 + number % 17, 24 + number % 5)
+    pixels = random.integers(0, 60, (*side, 3), dtype=np.uint8) + np.uint8(90 * kind)
+    Image.fromarray(pixels).convert(mode).save(path)
+
+
+def folder(root: Path, count: int = 12, modes: tuple[str, ...] = MODES) -> Path:
+    """Two classes of pictures in many sizes and modes, JPEG and PNG."""
+    for kind, name in enumerate(("dark", "light")):
+        for number in range(count):
+            mode = modes[number % len(modes)]
+            suffix = "jpg" if mode in ("RGB", "L", "CMYK") else "png"
+            picture(root / name / f"{number}.{suffix}", kind, number, mode)
+    return root
+
+
+def test_pictures_of_any_size_and_mode_become_one_square(tmp_path: Path) -> None:
+    raw = source_of(f"imagefolder:{folder(tmp_path)}").load(Request(Path(), image_size=16))
+    assert raw.classes == ("dark", "light")
+    assert raw.train.images_NCHW.shape == (24, 3, 16, 16)
+    assert raw.train.images_NCHW.dtype == np.uint8
+    means = [raw.train.images_NCHW[raw.train.labels_N == kind].mean() for kind in (0, 1)]
+    assert means[1] > means[0] + 40
+
+
+def test_grey_pictures_stay_grey_unless_colour_is_asked_for(tmp_path: Path) -> None:
+    source = source_of(f"imagefolder:{folder(tmp_path, modes=('L', '1'))}")
+    assert source.load(Request(Path())).train.images_NCHW.shape == (24, 1, 32, 32)
+    assert source.load(Request(Path(), channels=3)).train.images_NCHW.shape[1] == 3
+
+
+@pytest.mark.parametrize("validation", ["val", "validation"])
+def test_train_val_and_test_subfolders_are_the_splits(validation: str, tmp_path: Path) -> None:
+    for name, count in (("train", 12), (validation, 5), ("test", 7)):
+        folder(tmp_path / name, count)
+    source = source_of(f"imagefolder:{tmp_path}")
+    data = prepare("x", source, Request(Path()), cache=tmp_path / "cache")
+    assert [size(rows) for rows in (data.train, data.validation, data.test)] == [24, 10, 14]
+
+
+def test_a_prepared_folder_is_read_again_only_when_a_file_changes(tmp_path: Path) -> None:
+    root = folder(tmp_path / "pictures")
+    source = source_of(f"imagefolder:{root}")
+    first = prepare("x", source, Request(Path()), cache=tmp_path / "cache")
+    assert prepare("x", source, Request(Path()), cache=tmp_path / "cache") == first
+    picture(root / "light" / "new.png", 1, 99)
+    assert prepare("x", source, Request(Path()), cache=tmp_path / "cache").key != first.key
+
+
+def test_a_long_reading_is_told(tmp_path: Path) -> None:
+    from nas_kd.data.imagefolder import counting
+
+    told: list[str] = []
+    count = counting(told.append, 5000)
+    for _ in range(5000):
+        count()
+    assert told == [f"reading {n:,} of 5,000" for n in (1000, 2000, 3000, 4000, 5000)]
+
+
+def absent(root: Path) -> Path:
+    return root / "nothing"
+
+
+def a_file(root: Path) -> Path:
+    (root / "file").write_text("")
+    return root / "file"
+
+
+def empty(root: Path) -> Path:
+    return root
+
+
+def one_class(root: Path) -> Path:
+    picture(root / "dark" / "1.png", 0, 1)
+    return root
+
+
+def empty_class(root: Path) -> Path:
+    folder(root)
+    (root / "nobody").mkdir()
+    return root
+
+
+def broken(root: Path) -> Path:
+    folder(root)
+    (root / "dark" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    return root
+
+
+def cut_off(root: Path) -> Path:
+    folder(root)
+    whole = (root / "dark" / "0.jpg").read_bytes()
+    (root / "dark" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    return root
+
+
+def foreign_class(root: Path) -> Path:
+    folder(root / "train")
+    folder(root / "test", 4)
+    picture(root / "test" / "blue" / "1.png", 0, 1)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong"),
+    [
+        (absent, "does not exist"),
+        (a_file, "is a file"),
+        (empty, "has 0 class folders"),
+        (one_class, "has 1 class folders"),
+        (empty_class, "no pictures of class 'nobody'"),
+        (broken, r"bad\.jpg: cannot be read"),
+        (cut_off, r"cut\.jpg: cannot be read"),
+        (foreign_class, "class 'blue' in .*test only"),
+    ],
+)
+def test_a_folder_that_is_not_right_names_the_file_or_class(
+    make: Callable[[Path], Path], wrong: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnusableData, match=wrong):
+        source_of(f"imagefolder:{make(tmp_path)}").load(Request(Path()))
