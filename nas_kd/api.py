@@ -11,6 +11,7 @@ from torch import nn
 
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.transfer import cache_folder
+from nas_kd.exchange import needed, to_onnx
 from nas_kd.export import Student, export, load_student
 from nas_kd.files import write_text
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
@@ -128,10 +129,17 @@ class Study:
         write_text(self._view.folder.report, page(self._view))
         return self._view.folder.report
 
-    def export(self, trial: str | int = "best", to: str | Path | None = None) -> Path:
-        """Write a student's package, and give its folder."""
+    def export(
+        self, trial: str | int = "best", to: str | Path | None = None, onnx: bool = False
+    ) -> Path:
+        """Write a student's package, with `onnx` also its model.onnx, and give its folder."""
         target = Path(to) if to else self._view.folder.root / str(trial)
-        return export(self._view, str(trial), target)
+        if onnx:
+            needed("onnx")
+        package = export(self._view, str(trial), target)
+        if onnx:
+            to_onnx(package)
+        return package
 
     def student(self, trial: str | int = "best") -> Student:
         """A trial's student, exported beside the study and proved."""

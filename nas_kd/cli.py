@@ -222,6 +222,7 @@ def export(
     study: StudyPath,
     trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
     to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/best.")] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx, proved.")] = False,
 ) -> None:
     """Write a student's package: config, weights, a proof and a card.
 
@@ -229,7 +230,7 @@ def export(
     """
     from nas_kd.api import Study
 
-    target = Study.open(study).export(trial, to or study / trial)
+    target = Study.open(study).export(trial, to or study / trial, onnx)
     typer.echo(f"{target}\nScore it on the test split: nas-kd evaluate {target}")
 
 
