@@ -11,6 +11,7 @@
             UnusableTeacher
             UnusableStudy
             UnusablePackage
+        Unwritable
         DataNotHere         an array that a job names is not on this host
         StudyLocked         another driver holds the study
         SpecDiffers         the folder's study was made with another spec
@@ -119,6 +120,10 @@ class UnusableStudy(Unusable):
 
 class UnusablePackage(Unusable):
     """A student package that is absent, incomplete or does not prove itself."""
+
+
+class Unwritable(Unusable):
+    """A file that cannot be written: no space left, or no right to."""
 
 
 class DataNotHere(NasKDError):

@@ -1,24 +1,38 @@
 """Writing files whole or not at all: a temporary file beside the target, then a rename."""
 
+import contextlib
+import errno
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from nas_kd.errors import Unwritable
+
+MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+"""What a user can mend: no space, a quota, a read-only place, no right to write."""
+
 
 def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file, then put it at `path`; a crash leaves the old file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Let `write` fill a temporary file, then put it at `path`; a crash leaves the old file.
+
+    Raises Unwritable where there is no space or no right to write.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in MENDABLE:
+            reason = f"cannot be written ({error.strerror})"
+            raise Unwritable(str(path), reason, "Make room, then run the same again.") from error
         raise
 
 

@@ -17,6 +17,7 @@ EXAMPLES: list[errors.NasKDError] = [
     errors.UnusableTeacher("a", "b", "c"),
     errors.UnusableStudy("a", "b", "c"),
     errors.UnusablePackage("a", "b", "c"),
+    errors.Unwritable("a", "b", "c"),
     errors.DataNotHere("abc", "/x/y.npy", "host"),
     errors.StudyLocked("runs/x", "process 3 on host"),
     errors.SpecDiffers("runs/x", ("epochs: 3 there, 4 asked",)),

@@ -1,5 +1,6 @@
 """The straight line: data, teacher, signals, generations, controls; resumed where it stopped."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -7,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from optuna.exceptions import StorageInternalError
 from safetensors.numpy import save
 
 from nas_kd.costs import parse_budgets
 from nas_kd.data import source_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare, size
-from nas_kd.errors import SpecDiffers
+from nas_kd.errors import SpecDiffers, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
@@ -29,6 +31,7 @@ from nas_kd.study.scene import Scene
 from nas_kd.study.space import Space, first_samples, resolve
 from nas_kd.study.storage import Ledger
 from nas_kd.study.teaching import Teaching, commonest
+from nas_kd.study.timing import correct, estimate
 from nas_kd.training import PROOF
 
 
@@ -50,6 +53,12 @@ def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
         try:
             run(spec, options, folder, holder, Crew(executor), both)
             whole = True
+        except StorageInternalError as error:
+            raise UnusableStudy(
+                str(folder.database),
+                f"cannot be read or written ({error.__cause__ or error})",
+                "Make room or mend it, then run the same search again; what is finished is kept.",
+            ) from error
         finally:
             executor.shutdown(cancel_futures=not whole)
 
@@ -85,6 +94,7 @@ def run(
         record(ledger, space, data)
         teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
         scene = Scene(spec, folder, ledger, crew, data, space, teaching.signals, observe)
+        estimate(scene, options.workers)
         generations(scene, deadline(began, options.seconds))
         run_controls(scene)
         if told(ledger) == spec.trials:
@@ -94,12 +104,14 @@ def run(
 def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
     """Run one generation after the other, as long as there is time."""
     spec = scene.spec
-    scene.observe(Planned(spec.trials, spec.epochs, told(scene.ledger)))
+    began, before = time.monotonic(), told(scene.ledger)
+    scene.observe(Planned(spec.trials, spec.epochs, before))
     for first in range(0, spec.trials, spec.generation):
         if too_late():
             scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
             break
         run_generation(scene, first)
+        correct(scene, began, before)
     scene.crew.drain()
 
 
@@ -186,7 +198,7 @@ def logged(folder: StudyFolder, observe: Observe) -> Observe:
     def both(event: Event) -> None:
         if isinstance(event, Step | Scored):
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            with folder.log.open("a") as file:
+            with contextlib.suppress(OSError), folder.log.open("a") as file:
                 file.write(f"{now} {os.getpid()} {line(event)}\n")
         observe(event)
 

@@ -1,9 +1,12 @@
 """The lease: who drives a study, renewed in its database, for drivers that share no file lock."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from optuna.exceptions import StorageInternalError
 
 from nas_kd.errors import StudyLocked
 from nas_kd.study.storage import Ledger
@@ -28,7 +31,9 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[None]:
 
     def renew() -> None:
         while not done.is_set():
-            ledger.note("driver", {"holder": holder, "until": time.time() + EXPIRES})
+            # a database that cannot be written is told by the driver's own next write
+            with contextlib.suppress(StorageInternalError):
+                ledger.note("driver", {"holder": holder, "until": time.time() + EXPIRES})
             done.wait(RENEWED)
 
     renewer = threading.Thread(target=renew, name="lease", daemon=True)
@@ -38,4 +43,5 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[None]:
     finally:
         done.set()
         renewer.join()
-        ledger.note("driver", {"holder": holder, "until": 0})
+        with contextlib.suppress(StorageInternalError):
+            ledger.note("driver", {"holder": holder, "until": 0})

@@ -158,7 +158,9 @@ class Teaching:
             raise UnusableTeacher(
                 f"teacher {self.teacher.target!r}",
                 f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
-                "Check its weights, its normalisation and the order of its classes.",
+                "Check its weights, its normalisation and the order of its classes."
+                if self.own
+                else "Give it more examples or epochs: --fix teacher_epochs=N.",
             )
         for note in facts["notes"]:
             self.observe(Step(f"teacher   {note}"))

@@ -1,0 +1,131 @@
+"""Every block of docs/ is run: shell lines as commands, Python as a program of its own."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from torchvision.models import resnet18
+
+from nas_kd.study.reading import StudyView
+from nas_kd.teachers.network import wide
+from tests.data.test_imagefolder import folder
+from tests.integration.test_own import faces
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+QUICK = [
+    "--trials", "2", "--epochs", "2", "--fix", "teacher_epochs=6", "--fix", "teacher_width=4",
+    "--fix", "batch=16", "--workers", "0",
+]  # fmt: skip
+
+MYDATA = """
+import numpy as np
+
+def load():
+    with np.load("pictures.npz") as opened:
+        return opened["X"], opened["y"]
+"""
+
+MYMODELS = """
+import os
+import torch
+from safetensors.torch import load_file
+from nas_kd.teachers.network import wide
+
+def resnet():
+    '''A teacher for the data at hand: three faces, or the ten digits from Python.'''
+    if os.environ.get("DIGITS"):
+        network = wide((1, 8, 8), 10, 8)
+        network.load_state_dict(load_file(os.environ["DIGITS"]))
+        return network
+    return wide((1, 8, 8), 3, 4)
+"""
+
+
+def trained(network: torch.nn.Module, side: int, steps: int = 12) -> torch.nn.Module:
+    """A teacher of the three faces that is better than chance."""
+    x, y = faces(96)
+    images = torch.tensor(x)[:, None].float() / 255
+    if side != 8:
+        images = torch.nn.functional.interpolate(images, (side, side)).expand(-1, 3, -1, -1)
+        images = (images - 0.45) / 0.225
+    else:
+        images = (images - images.mean()) / images.std()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    network.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        cross_entropy(network(images), torch.tensor(y)).backward()
+        optimizer.step()
+    return network
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
+    """A folder with all that the documents speak of."""
+    root = tmp_path_factory.mktemp("documents")
+    folder(root / "pictures", 120)
+    x, y = faces(240)
+    np.savez(root / "pictures.npz", X=x, y=y)
+    (root / "mydata.py").write_text(MYDATA)
+    (root / "mymodels.py").write_text(MYMODELS)
+    torch.manual_seed(0)
+    torch.save({"state_dict": trained(wide((1, 8, 8), 3, 4), 8, 40).state_dict()},
+               root / "best.ckpt")  # fmt: skip
+    torch.save(trained(resnet18(num_classes=3), 64).state_dict(), root / "best.pt")
+    shutil.copytree(study.folder.root, root / "runs" / "digits-2k")
+    return root
+
+
+def blocks(language: str) -> list[Any]:
+    return [
+        pytest.param(block, id=f"{path.stem}-{number}")
+        for path in DOCS
+        for number, block in enumerate(
+            re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
+        )
+    ]
+
+
+def run(command: list[str], place: Path, study: StudyView, **extra: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | extra
+    done = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("block", blocks("sh"))
+def test_a_shell_block_runs(block: str, place: Path, study: StudyView) -> None:
+    shutil.rmtree(place / "small", ignore_errors=True)
+    for line in block.strip().splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[0] == "nas-kd"
+        if words[1] == "search":
+            target = place / "runs" / f"block-{len(list((place / 'runs').iterdir()))}"
+            resumed = "--study" in words
+            words += ["--workers", "0"] if resumed else [*QUICK, "--study", str(target)]
+        main = [sys.executable, "-c", "from nas_kd.cli import main; main()"]
+        run([*main, *words[1:]], place, study)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_a_python_block_runs(block: str, place: Path, study: StudyView) -> None:
+    shutil.rmtree(place / "runs" / "digits-2k" / "knee", ignore_errors=True)
+    shutil.rmtree(place / "runs" / "mine", ignore_errors=True)
+    program = place / "program.py"
+    text = block.replace("epochs=2)", "epochs=2, study='runs/mine', teacher_epochs=4)")
+    program.write_text(text)
+    digits = str(study.folder.teacher / "weights.safetensors")
+    run([sys.executable, str(program)], place, study, DIGITS=digits)
