@@ -34,6 +34,8 @@ def read(path: Path) -> Mapping[str, Any]:
     given = f"teacher weights {path}"
     if not path.exists():
         raise UnusableTeacher(given, "do not exist", SAVE)
+    if path.suffix != ".safetensors" and not saved_by_torch(path):
+        raise UnusableTeacher(given, "are no file that torch saved", SAVE)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -48,6 +50,14 @@ def read(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise UnusableTeacher(given, f"are a {type(found).__name__}, no state dict", SAVE)
     return found
+
+
+def saved_by_torch(path: Path) -> bool:
+    """Whether a file begins as torch's do: a zip archive, or a pickle in the old format."""
+    if path.is_dir():
+        return False
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
 
 
 def first_line(error: Exception) -> str:
