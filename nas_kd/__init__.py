@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from nas_kd.costs import parse_budgets as parse_budgets
     from nas_kd.data import SOURCES as SOURCES
     from nas_kd.errors import NasKDError as NasKDError
-    from nas_kd.export import load_student as load_student
     from nas_kd.knowledge import KNOWLEDGE as KNOWLEDGE
+    from nas_kd.package import load_student as load_student
     from nas_kd.spec import StudySpec as StudySpec
     from nas_kd.students import FAMILIES as FAMILIES
     from nas_kd.students.decode import decode as decode
@@ -29,7 +29,7 @@ PUBLIC = {
     "Study": "nas_kd.api",
     "StudySpec": "nas_kd.spec",
     "decode": "nas_kd.students.decode",
-    "load_student": "nas_kd.export",
+    "load_student": "nas_kd.package",
     "parse_budgets": "nas_kd.costs",
     "search": "nas_kd.api",
 }

@@ -9,15 +9,18 @@ import pandas as pd
 import plotly.graph_objects as go
 from torch import nn
 
+from nas_kd.costs import COSTS
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.transfer import cache_folder
+from nas_kd.errors import UnusableTeacher
 from nas_kd.exchange import needed, to_onnx
-from nas_kd.export import Student, export, load_student
+from nas_kd.export import export
 from nas_kd.files import write_text
+from nas_kd.package import Student, load_student
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
 from nas_kd.report.page import page
 from nas_kd.report.summary import Summary, summarize
-from nas_kd.report.terminal import console, display
+from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
 from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
@@ -52,7 +55,8 @@ def search(
     `data` is a source's name, `(X, y)` arrays, a Dataset of (x, y), a pair (train, test), or a
     dict with the keys train, validation, test, teacher and unlabelled. `teacher` is `train`,
     `module:function`, `torchvision:NAME` or your nn.Module, which stays in this process.
-    `settings` are the others of StudySpec: family, depth, temperature, trials, epochs and so on.
+    Prints the closing table unless `quiet`. `settings` are the others of StudySpec: family, depth,
+    temperature, trials, epochs and so on.
     Raises NasKDError for what you can mend.
     """
     texts = (budget,) if isinstance(budget, str) else tuple(budget)
@@ -67,7 +71,10 @@ def search(
     )
     with display(console(), quiet) as observe:
         drive(spec, options, observe)
-    return Study.open(options.folder)
+    found = Study.open(options.folder)
+    if not quiet:
+        found.show()
+    return found
 
 
 def source_text(data: Any) -> str:
@@ -80,6 +87,9 @@ def source_text(data: Any) -> str:
 
 def teacher_text(teacher: str | nn.Module) -> str:
     """A teacher's name; a module is known in this process, under its weights."""
+    if isinstance(teacher, type):
+        right = f"Give an instance with its weights: {teacher.__name__}(...)."
+        raise UnusableTeacher(f"teacher {teacher.__name__}", "is a class, not a network", right)
     return give(teacher) if isinstance(teacher, nn.Module) else teacher
 
 
@@ -107,6 +117,14 @@ class Study:
     def summary(self) -> Summary:
         """The closing table and the verdict."""
         return summarize(self._view)
+
+    def show(self) -> None:
+        """Print the closing table and the verdict, as the command does."""
+        if not self._view.points:
+            return
+        summary, screen = self.summary(), console()
+        screen.print(closing_table(self._view, summary))
+        screen.print(f"{summary.sentence}\nBest: {summary.settings}", highlight=False)
 
     def trials(self) -> pd.DataFrame:
         """Every trial, a row each."""
@@ -158,4 +176,5 @@ def flat(row: TrialRow) -> Mapping[str, Any]:
         "channels": student.label(),
         "parameters": row.counts.parameters,
         "macs": row.counts.macs,
+        "bytes": COSTS["bytes"](row.counts, student.bits),
     }

@@ -29,6 +29,9 @@ DataFlag = Annotated[str | None, typer.Option(help="Data source, such as glyphs 
 RootFlag = Annotated[
     Path, typer.Option(help="Folder of the data's files; they are downloaded there if missing.")
 ]
+FixFlag = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
+]
 FamilyFlag = Annotated[list[str] | None, typer.Option(help="Family to search. Repeat for several.")]
 
 
@@ -50,7 +53,9 @@ def root(
 
 @app.command()
 def search(
-    spec: Annotated[Path | None, typer.Argument(help="Settings as TOML; flags win.")] = None,
+    spec: Annotated[
+        Path | None, typer.Argument(help="Settings as TOML, flags win; or a study's folder.")
+    ] = None,
     budget: BudgetFlag = None,
     data: DataFlag = None,
     data_root: RootFlag = DATA_ROOT,
@@ -79,9 +84,7 @@ def search(
         list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
     ] = None,
     scheme: Annotated[str | None, typer.Option(help="Who teaches.")] = None,
-    fix: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
-    ] = None,
+    fix: FixFlag = None,
     range_: Annotated[
         list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")
     ] = None,
@@ -111,6 +114,8 @@ def search(
     from nas_kd.foreground import run_search
     from nas_kd.study.options import RunOptions, cores
 
+    if spec and spec.is_dir():
+        spec, study = None, study or spec
     flags = {
         "budget": budget, "data": data, "unlabelled": unlabelled, "views": views,
         "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
@@ -141,6 +146,7 @@ def space(
     data: DataFlag = None,
     data_root: RootFlag = DATA_ROOT,
     family: FamilyFlag = None,
+    fix: FixFlag = None,
 ) -> None:
     """Show what fits: each family's depths, its smallest and largest student, and examples.
 
@@ -151,7 +157,8 @@ def space(
     from nas_kd.spec import StudySpec
 
     given = {"budget": budget, "data": data, "family": family}
-    spec = StudySpec.create({k: v for k, v in given.items() if v is not None})
+    settings = {k: v for k, v in given.items() if v is not None}
+    spec = StudySpec.create(settings | assignments("--fix", fix))
     console().print(what_fits(spec, data_root))
 
 
@@ -221,7 +228,7 @@ def dashboard(
 def export(
     study: StudyPath,
     trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
-    to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/best.")] = None,
+    to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/TRIAL.")] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx, proved.")] = False,
 ) -> None:
     """Write a student's package: config, weights, a proof and a card.
@@ -231,6 +238,8 @@ def export(
     from nas_kd.api import Study
 
     target = Study.open(study).export(trial, to or study / trial, onnx)
+    if onnx:
+        typer.echo(f"{target / 'model.onnx'}  (proved against PyTorch)")
     typer.echo(f"{target}\nScore it on the test split: nas-kd evaluate {target}")
 
 

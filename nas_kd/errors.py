@@ -166,7 +166,7 @@ class SpecDiffers(NasKDError):
         return (
             f"The study in {self.folder} was made with another spec:\n{lines}\n"
             f"Go on with it as it is: nas-kd search --study {self.folder}\n"
-            "or start another: name a new folder with --study."
+            f"or start another: add --study {self.folder}-2 to what you typed."
         )
 
 

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from nas_kd.errors import Unusable, UnusablePackage
-from nas_kd.export import load_student
 from nas_kd.files import write_text
+from nas_kd.package import load_student
 
 FILE = "model.onnx"
 TOLERANCE = 1e-4

@@ -16,42 +16,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_kd.costs import COSTS
 from nas_kd.data import source_of
 from nas_kd.data.source import Images, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
-from nas_kd.errors import Unusable, UnusablePackage
+from nas_kd.errors import Unusable
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
-from nas_kd.registry import import_plugins
-from nas_kd.students import build
+from nas_kd.package import Student, load_student, read_config
 from nas_kd.students.decode import counts
-from nas_kd.students.family import StudentConfig
 from nas_kd.study.reading import StudyView, TrialRow
-
-FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
-TOLERANCE = 1e-5
-
-
-class Student(nn.Module):
-    """A student that takes examples as they are stored, and normalises them itself."""
-
-    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
-
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits [B, C] of raw images [B, C, H, W], uint8 or float."""
-        assert isinstance(self.mean, Tensor)
-        assert isinstance(self.scale, Tensor)
-        logits_BC: Tensor = self.network((images_BCHW.float() - self.mean) * self.scale)
-        return logits_BC
 
 
 def export(view: StudyView, which: str, to: Path) -> Path:
@@ -115,24 +92,14 @@ def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any
     }  # fmt: skip
 
 
-def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
-    """The package in words."""
-    student, kd, seen = facts["student"], facts["distillation"], facts["validation"]
+def card_table(facts: dict[str, Any]) -> str:
+    """The student's figures, as a table in Markdown."""
+    kd, seen = facts["distillation"], facts["validation"]
     error = standard_error(seen["accuracy"], seen["examples"])
-    bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in facts["budgets"])
-    size_of = ", ".join(f"{value:,} {name}" for name, value in facts["counts"].items())
-    channels = "-".join(map(str, student["channels"]))
-    tests = "".join(
-        f"\n- {one['when']}: {100 * one['accuracy']:.2f}% of {one['examples']:,} examples"
-        for one in evaluations
+    mean, std = (
+        ", ".join(f"{value:.3g}" for value in facts["input"][name]) for name in ("mean", "std")
     )
-    return f"""# {student["family"]} {channels} for {facts["data"]["name"]}
-
-A student network within {bounds}: {size_of}.
-It was trained by distillation from a teacher of {facts["teacher"]["parameters"]:,} parameters
-({100 * facts["teacher"]["accuracy"]:.2f}% on the same validation examples).
-
-| | |
+    return f"""| | |
 |---|---|
 | validation accuracy | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
 | validation examples | {seen["examples"]:,} |
@@ -140,65 +107,48 @@ It was trained by distillation from a teacher of {facts["teacher"]["parameters"]
 | alpha | {kd["alpha"]:.2f} |
 | learning rate | {kd["learning_rate"]:.5f} |
 | epochs | {kd["epochs"]} |
-| input | {"x".join(map(str, facts["input"]["shape"]))}, as stored; the student normalises |
-| classes | {len(facts["classes"])} |
+| input | {"x".join(map(str, facts["input"]["shape"]))}; the student normalises |
+| values | as stored: mean {mean}, deviation {std} |
+| classes | {len(facts["classes"])} |"""
+
+
+def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
+    """The package in words."""
+    student, kd = facts["student"], facts["distillation"]
+    bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in facts["budgets"])
+    size_of = ", ".join(f"{value:,} {name}" for name, value in facts["counts"].items())
+    channels = "-".join(map(str, student["channels"]))
+    tests = "".join(
+        f"\n- {one['when']}: {100 * one['accuracy']:.2f}% of {one['examples']:,} examples"
+        for one in evaluations
+    )
+    teacher = f"a teacher of {facts['teacher']['parameters']:,} parameters"
+    origin = (
+        f"It was trained by distillation from {teacher}"
+        if kd["alpha"] > 0
+        else f"It was trained on the labels alone, which did better than {teacher}"
+    )
+    return f"""# {student["family"]} {channels} for {facts["data"]["name"]}
+
+A student network within {bounds}: {size_of}.
+{origin} ({100 * facts["teacher"]["accuracy"]:.2f}% on the same validation examples).
+
+{card_table(facts)}
 
 The student was chosen on the validation examples, so that accuracy leans upward. It was scored on
 the test split {len(evaluations)} {"time" if len(evaluations) == 1 else "times"}.{tests}
 
+Bytes are those of weights and of one bias a channel, norms folded; a file's header comes on top.
+
 Load it, counted and proved again:
 
     from nas_kd import load_student
-    student = load_student("{facts["data"]["name"]}-student")   # this folder
-    logits = student(images)   # [B, {", ".join(map(str, facts["input"]["shape"]))}], uint8 or float
+    student = load_student(".")   # the path of this folder
+    logits = student(images)      # values as stored, not scaled to 0..1: see the table
 
 Made by nas-kd {facts["versions"]["nas-kd"]}, torch {facts["versions"]["torch"]}, trial
 {facts["trial"]} of its study.
 """
-
-
-def read_config(package: Path) -> dict[str, Any]:
-    """A package's config. Raises UnusablePackage."""
-    right = "Name a folder that `nas-kd export` wrote."
-    if missing := [name for name in FILES if not (package / name).exists()]:
-        raise UnusablePackage(f"package {package}", f"has no {', '.join(missing)}", right)
-    facts: dict[str, Any] = json.loads((package / "config.json").read_text())
-    return facts
-
-
-def load_student(package: str | Path) -> Student:
-    """The student of a package, in eval mode, after it has proved itself.
-
-    Takes raw images [B, *shape], gives logits [B, classes]. Raises UnusablePackage.
-    """
-    package = Path(package)
-    facts = read_config(package)
-    import_plugins(facts["plugins"])
-    config = StudentConfig.from_json(json.dumps(facts["student"]))
-    network = build(config)
-    given = f"package {package}"
-    try:
-        network.load_state_dict(load_file(package / "weights.safetensors"))
-        proof = load_file(package / "proof.safetensors")
-    except (RuntimeError, SafetensorError) as error:
-        raise UnusablePackage(given, f"has other weights ({error})", "Export it again.") from error
-    parameters = sum(p.numel() for p in network.parameters())
-    if parameters != facts["counts"]["parameters"]:
-        wrong = f"has {parameters:,} parameters, its config says {facts['counts']['parameters']:,}"
-        raise UnusablePackage(given, wrong, "Export it again.")
-    for cost, bound in facts["budgets"]:
-        if facts["counts"][cost] > bound:
-            raise UnusablePackage(
-                given, f"is over its budget of {bound:,.0f} {cost}", "Export it again."
-            )
-    student = Student(network, facts["input"]["mean"], facts["input"]["std"]).eval()
-    with torch.inference_mode():
-        again = student(proof["inputs"])
-    off = float((again - proof["logits"]).abs().max())
-    if not off <= TOLERANCE * max(1.0, float(proof["logits"].abs().max())):
-        wrong = f"gives logits that differ by {off:.2g} from those in the study"
-        raise UnusablePackage(given, wrong, "Export it again; compare the versions in config.json.")
-    return student
 
 
 def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> dict[str, Any]:
@@ -216,7 +166,7 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": data or facts["data"]["name"],
-        "split": split if mine else "all it has for testing",
+        "split": split if mine else "its test split, or all it has",
         "accuracy": float((logits_NC.argmax(-1).numpy() == part.labels_N).mean()),
         "examples": len(part.labels_N),
         "trial": facts["trial"],

@@ -35,6 +35,10 @@ Setting = float | Range
 """One number fixes a setting, a pair searches it."""
 
 
+PLACES = {"imagefolder", "npz"}
+"""Kinds of data that are named by a path."""
+
+
 def listed(value: Any) -> Any:
     """A single text as a tuple of one; a list as a tuple."""
     return (
@@ -45,6 +49,16 @@ def listed(value: Any) -> Any:
 def paired(value: Any) -> Any:
     """A list as a tuple, so that TOML's pairs are pairs."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def worded(value: Any) -> Any:
+    """A position as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def several(value: Any) -> Any:
+    """One number as a tuple of one; a list as a tuple."""
+    return (float(value),) if isinstance(value, int | float) else paired(value)
 
 
 def within(low: float, high: float) -> Any:
@@ -75,6 +89,9 @@ def reachable(text: str) -> str:
     except UnknownName as error:
         forms = "or imagefolder:PATH, npz:PATH, module:function"
         raise ValueError(f"{str(error).rstrip('.')}; {forms}") from None
+    kind, _, rest = text.partition(":")
+    if kind in PLACES and rest:
+        return f"{kind}:{Path(rest).expanduser().resolve()}"
     return text
 
 
@@ -118,13 +135,13 @@ class StudySpec(BaseModel):
     """Draws the splits and the views."""
     teacher: str = "train"
     """`train` trains one; `module:function` returns your nn.Module; `torchvision:resnet18`."""
-    teacher_output: str | None = None
+    teacher_output: Annotated[str | None, BeforeValidator(worded)] = None
     """Which of your teacher's outputs are the logits, by name or position."""
     teacher_size: Annotated[int, Field(ge=1)] | None = None
     """Side in pixels of the pictures that your teacher takes; unset, those of the data."""
-    teacher_mean: Annotated[tuple[float, ...], BeforeValidator(paired)] = ()
+    teacher_mean: Annotated[tuple[float, ...], BeforeValidator(several)] = ()
     """Your teacher's own normalisation, of pixels from 0 to 1; unset, the data's."""
-    teacher_std: Annotated[tuple[float, ...], BeforeValidator(paired)] = ()
+    teacher_std: Annotated[tuple[float, ...], BeforeValidator(several)] = ()
     """The deviations beside `teacher_mean`."""
     teacher_epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of a trained teacher; unset, enough for it to see 120,000 examples."""
@@ -172,8 +189,11 @@ class StudySpec(BaseModel):
     @field_validator("teacher_std")
     @classmethod
     def _beside_the_mean(cls, std: tuple[float, ...], known: ValidationInfo) -> tuple[float, ...]:
-        if len(std) != len(known.data.get("teacher_mean", ())) or any(s <= 0 for s in std):
+        mean = known.data.get("teacher_mean", ())
+        if len(std) != len(mean) or any(s <= 0 for s in std):
             raise ValueError("must be as many as teacher_mean, each more than zero")
+        if any(value > 2 for value in (*mean, *std)):
+            raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
         return std
 
     @field_validator("rungs")
@@ -223,7 +243,7 @@ class StudySpec(BaseModel):
 def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     """Whether two settings differ only in the path of the data, whose content is compared."""
     kinds = {str(settings[name]).partition(":")[0] for settings in (mine, theirs)}
-    return name == "data" and kinds <= {"imagefolder", "npz"} and len(kinds) == 1
+    return name == "data" and kinds <= PLACES and len(kinds) == 1
 
 
 def explain(problem: dict[str, Any], fields: tuple[str, ...]) -> str:

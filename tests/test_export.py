@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from nas_kd.errors import NasKDError, Unusable, UnusablePackage
 from nas_kd.export import evaluate, export, load_student
 from nas_kd.study.reading import StudyView
+from tests.conftest import searched
 
 LOAD = """
 import sys, torch
@@ -53,6 +54,25 @@ def test_a_package_says_what_it_is(study: StudyView, package: Path) -> None:
     text = (package / "card.md").read_text()
     assert f"{100 * (best.accuracy or 0):.2f}%" in text
     assert "the test split 0 times" in text
+
+
+def test_a_student_takes_images_in_the_layouts_that_people_have(package: Path) -> None:
+    student = load_student(package)
+    images = torch.randint(0, 17, (5, 1, 8, 8), dtype=torch.uint8)
+    with torch.inference_mode():
+        expected = student(images)
+        for given in (images.numpy(), images[:, 0], images.permute(0, 2, 3, 1), images.float()):
+            torch.testing.assert_close(student(given), expected)
+        with pytest.raises(ValueError, match="takes images"):
+            student(torch.zeros(5, 3, 8, 8))
+        with pytest.warns(UserWarning, match=r"scaled to 0\.\.1"):
+            student(images.float() / 16)
+
+
+def test_the_card_of_a_student_that_had_no_teacher_says_so(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=4, alpha=0.0)
+    package = export(view, "best", tmp_path / "best")
+    assert "trained on the labels alone" in (package / "card.md").read_text()
 
 
 def test_any_completed_trial_can_leave(study: StudyView, tmp_path: Path) -> None:

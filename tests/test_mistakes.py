@@ -82,6 +82,8 @@ def world(
     arrays("nan.npz", X=np.where(X > 250, np.nan, X.astype(np.float32)))
     arrays("same.npz", y=Y * 0)
     np.savez("named.npz", pictures=X)
+    arrays("extra.npz", lables=Y)
+    arrays("unseen.npz", y=Y % 3, x_test=X, y_test=Y)
     Path("text.npz").write_text("no arrays")
     Path("broken.toml").write_text("budget = ")
     Path("types.toml").write_text('budget = "2k"\ntrials = "many"\n')
@@ -160,18 +162,21 @@ MISTAKES: list[tuple[list[str], str]] = [
     (fix('plugins=["nothing_here"]'), "plug-in 'nothing_here'"),
     (flag("--teacher-mean", "grey"), "--teacher-mean: say numbers"),
     (flag("--teacher-mean", "0.5"), "teacher_std: must be as many as teacher_mean"),
+    (flag("--teacher-mean", "128", "--teacher-std", "64"), "of pixels from 0 to 1, not to 255"),
     (["search", "nothing.toml"], "nothing.toml: there is no such file"),
     (["search", "broken.toml"], "broken.toml: is not TOML"),
     (["search", "types.toml"], "trials: Input should be a valid integer"),
     (["search", "unknown.toml"], "Did you mean 'epochs'"),
-    (data("imagefolder:nowhere"), "imagefolder:nowhere: does not exist"),
+    (data("imagefolder:nowhere"), "nowhere: does not exist"),
     (data("imagefolder:empty"), "has 0 class folders"),
     (data("imagefolder:one"), "has 1 class folders"),
     (data("imagefolder:broken"), "bad.jpg: cannot be read"),
     (data("imagefolder:few"), "only 2 training examples of class 'dark'"),
-    (data("npz:nowhere.npz"), "npz:nowhere.npz: cannot be read"),
-    (data("npz:text.npz"), "npz:text.npz: cannot be read"),
+    (data("npz:nowhere.npz"), "nowhere.npz: cannot be read"),
+    (data("npz:text.npz"), "text.npz: cannot be read"),
     (data("npz:named.npz"), "has the arrays pictures"),
+    (data("npz:extra.npz"), "arrays that mean nothing here: lables"),
+    (data("npz:unseen.npz"), "has labels 0 to 3 in test"),
     (data("npz:onehot.npz"), "one-hot or several labels"),
     (data("npz:gaps.npz"), "without [1, 3, 5]"),
     (data("npz:halves.npz"), "labels that are no integers"),

@@ -26,13 +26,16 @@ FORMS = (
     "if there are any, validation, test, teacher and unlabelled."
 )
 
-ENDS = {
+PAIRS = (("x", "y"), ("images", "labels"), ("data", "targets"))
+"""How images and labels are named in an .npz."""
+
+SPLITS = {
     "train": ("", "_train"),
-    "validation": ("_val", "_validation"),
+    "validation": ("_val", "_valid", "_validation"),
     "test": ("_test",),
     "teacher": ("_teacher",),
 }
-"""How the arrays of a split are named in an .npz."""
+"""What is put behind them, or before with the line on the other side, for each split."""
 
 KEYS = ("train", "validation", "test", "teacher", "unlabelled")
 
@@ -52,17 +55,20 @@ def from_function(request: Request, *, target: str) -> Raw:
 def from_npz(request: Request, *, path: str) -> Raw:
     """The arrays of an .npz: X and y, or x_train, y_train, x_test, y_test. Raises UnusableData."""
     given = f"data npz:{path}"
-    right = "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, ..."
+    right = (
+        "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, y_test."
+    )
     try:
         with np.load(Path(path).expanduser(), allow_pickle=False) as opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
     except (OSError, ValueError, EOFError) as error:
         raise UnusableData(given, f"cannot be read ({error})", right) from error
-    pairs: dict[str, Any] = {
-        part: pair for part, ends in ENDS.items() if (pair := first_pair(arrays, ends))
-    }
+    pairs, used = find_pairs(arrays)
     if "train" not in pairs:
         raise UnusableData(given, f"has the arrays {', '.join(arrays) or 'none'}", right)
+    if unused := sorted(set(arrays) - used - {"classes", "unlabelled"}):
+        wrong = f"has arrays that mean nothing here: {', '.join(unused)}"
+        raise UnusableData(given, wrong, right)
     if "unlabelled" in arrays:
         pairs["unlabelled"] = arrays["unlabelled"]
     raw = raw_of(pairs, given, request.tell)
@@ -72,7 +78,7 @@ def from_npz(request: Request, *, path: str) -> Raw:
 
 def to_npz(raw: Raw, folder: Path) -> Path:
     """Keep arrays that came from Python as an .npz named by what is in it."""
-    parts = {name: getattr(raw, name) for name in ENDS if getattr(raw, name) is not None}
+    parts = {name: getattr(raw, name) for name in SPLITS if getattr(raw, name) is not None}
     arrays: dict[str, Any] = {"classes": np.array(raw.classes)}
     for name, part in parts.items():
         arrays |= {f"x_{name}": part.images_NCHW, f"y_{name}": part.labels_N}
@@ -93,13 +99,21 @@ def stamp(request: Request, *, path: str) -> str:
     return repr((str(file.resolve()), facts and (facts.st_size, facts.st_mtime_ns)))
 
 
-def first_pair(arrays: Mapping[str, Any], ends: Sequence[str]) -> tuple[Any, Any] | None:
-    """The images and labels of a split, under the names that people use."""
-    for end in ends:
-        for x, y in (("x", "y"), ("images", "labels"), ("data", "targets")):
-            if x + end in arrays and y + end in arrays:
-                return arrays[x + end], arrays[y + end]
-    return None
+def find_pairs(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Images and labels of each split, under the names that people use, and the names used."""
+    pairs: dict[str, Any] = {}
+    used: set[str] = set()
+    for split, names in SPLITS.items():
+        for x, y in PAIRS:
+            for name in names:
+                for first, second in (
+                    (x + name, y + name),
+                    (name[1:] + "_" + x, name[1:] + "_" + y),
+                ):
+                    if split not in pairs and first in arrays and second in arrays:
+                        pairs[split] = (arrays[first], arrays[second])
+                        used |= {first, second}
+    return pairs, used
 
 
 def raw_of(found: Any, given: str, tell: Callable[[str], None]) -> Raw:

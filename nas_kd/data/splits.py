@@ -23,6 +23,16 @@ def check(name: str, raw: Raw) -> None:
     if labels.min() < 0 or len(counts) > len(raw.classes) or len(raw.classes) < 2:
         wrong = f"has labels {labels.min()} to {labels.max()} for {len(raw.classes)} classes"
         raise UnusableData(given, wrong, right)
+    for split in ("validation", "test", "teacher"):
+        part = getattr(raw, split)
+        if (
+            part is not None
+            and len(part.labels_N)
+            and (part.labels_N.min() < 0 or part.labels_N.max() >= len(raw.classes))
+        ):
+            wrong = f"has labels {part.labels_N.min()} to {part.labels_N.max()} in {split}"
+            right = f"Training has the {len(raw.classes)} classes 0 to {len(raw.classes) - 1}."
+            raise UnusableData(given, wrong, right)
     if counts.min() < 4:
         rare = raw.classes[int(counts.argmin())]
         wrong = f"has only {counts.min()} training examples of class {rare!r}"

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from nas_kd.front import standard_error, verdict
+from nas_kd.front import best, gain, standard_error, verdict
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.study.reading import StudyView, TrialRow
 
@@ -33,19 +33,43 @@ class Summary:
 
 def summarize(view: StudyView) -> Summary:
     """The closing table and verdict. Raises UnusableStudy before the first completed trial."""
-    top = view.pick("best")
-    twin = view.facts.get("twin")
+    top, taught = view.pick("best"), best_taught(view)
     lines = [*teacher_line(view), student_line(view, f"best (trial {top.number})", top)]
-    if top.alpha > 0 and twin and twin["trial"] == top.number:
+    if taught and taught.number != top.number:
+        lines.append(student_line(view, f"best distilled (trial {taught.number})", taught))
+    twin = view.facts.get("twin")
+    if taught and twin and twin["trial"] == taught.number:
         lines.append(control_line(view, "its twin, alone", twin))
-        size = f"{top.cost:,} {view.cost}"
-        sentence = verdict(top.accuracy or 0.0, twin["accuracy"], view.examples, size)
-    elif top.alpha == 0:
-        sentence = "The best student was trained without the teacher: distillation gained nothing."
-    else:
-        sentence = "Its twin without the teacher is not trained yet: run the search to its end."
     lines += largest_lines(view)
-    return Summary(tuple(lines), sentence, top, in_words(top))
+    return Summary(tuple(lines), sentence(view, top, taught), top, in_words(top))
+
+
+def best_taught(view: StudyView) -> TrialRow | None:
+    """The best of the students that had a teacher."""
+    point = best(p for p in view.points if view.rows[p.trial].alpha > 0)
+    return view.rows[point.trial] if point else None
+
+
+def sentence(view: StudyView, top: TrialRow, taught: TrialRow | None) -> str:
+    """What distillation gained; of a teacher that is worse than a student alone, that it is."""
+    twin = view.facts.get("twin")
+    if taught is None:
+        return "Every student was trained without the teacher (alpha 0)."
+    if not twin or twin["trial"] != taught.number:
+        return "Its twin without the teacher is not trained yet: run the search to its end."
+    size = f"{taught.cost:,} {view.cost}"
+    found = verdict(taught.accuracy or 0.0, twin["accuracy"], view.examples, size)
+    alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if r.alpha == 0)])
+    teacher = view.facts["teacher"]["accuracy"]
+    if gain(alone, teacher, view.examples)[0] > 2 * gain(alone, teacher, view.examples)[1]:
+        found += (
+            f" The teacher ({100 * teacher:.1f}%) is worse than a student alone "
+            f"({100 * alone:.1f}%): its inputs are probably not what it was trained on; check "
+            "--teacher-size, --teacher-mean and --teacher-std."
+        )
+    if top.alpha > 0:
+        return found
+    return f"The best student was trained without the teacher. Of the best distilled one: {found}"
 
 
 def in_words(row: TrialRow) -> str:

@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from nas_kd.front import best
 from nas_kd.study.events import Ended, Started, Step
-from nas_kd.study.generation import attributes, point, settings, student
+from nas_kd.study.generation import attributes, point, settings, student, taught
 from nas_kd.study.jobs import train_students
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import Sample, default_sample, first_samples
@@ -24,14 +24,14 @@ class Control:
 
 
 def wanted(scene: Scene) -> list[Control]:
-    """The best student's twin without the teacher, and default students that are no trials."""
+    """The best taught student's twin without the teacher, and defaults that are no trials."""
     done = [t for t in scene.ledger.trials() if t.state == TrialState.COMPLETE]
-    top = best(point(scene, t, t.values[0]) for t in done)
-    if top is None:
+    if not done:
         return []
-    winner = scene.sample(scene.ledger.trials()[top.trial])
+    top = best(point(scene, t, t.values[0]) for t in done if taught(scene, t))
     controls = []
-    if winner["alpha"] > 0:
+    if top is not None:
+        winner = scene.sample(scene.ledger.trials()[top.trial])
         controls.append(Control("twin", top.trial, winner | {"alpha": 0.0}))
     if all(sample["alpha"] > 0 for sample in first_samples(scene.space)):
         controls += [

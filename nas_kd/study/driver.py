@@ -32,6 +32,7 @@ from nas_kd.study.space import Space, first_samples, resolve
 from nas_kd.study.storage import Ledger
 from nas_kd.study.teaching import Teaching, commonest
 from nas_kd.study.timing import correct, estimate
+from nas_kd.teachers.loading import FROM_PYTHON
 from nas_kd.training import PROOF
 
 
@@ -46,6 +47,8 @@ def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
         both = logged(folder, observe)
         if finished(folder, spec):
             more = f"nas-kd search --study {options.folder} --trials +{spec.generation}"
+            if spec.teacher.startswith(FROM_PYTHON):
+                more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
         executor = open_executor(options.workers, options.job_limit)
@@ -61,6 +64,7 @@ def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
             ) from error
         finally:
             executor.shutdown(cancel_futures=not whole)
+            folder.clear_unborn()
 
 
 def run(
@@ -213,5 +217,5 @@ def line(event: Step | Scored) -> str:
     score = event.stopped or f"{100 * event.accuracy:.2f}%"
     return (
         f"trial {event.trial:<4}{score}  {event.student.family} {event.student.label()}, "
-        f"{event.cost:,}, {how}"
+        f"{event.cost:,} {event.unit}, {how}"
     )

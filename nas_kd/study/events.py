@@ -50,6 +50,7 @@ class Scored:
     temperature: float
     alpha: float
     stopped: str | None = None
+    unit: str = "parameters"
 
 
 Event = Step | Planned | Started | Ended | Scored

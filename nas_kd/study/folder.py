@@ -1,7 +1,9 @@
 """Where everything of a study lies, and who may write there."""
 
+import contextlib
 import fcntl
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +99,17 @@ class StudyFolder:
             differences += (f"trials: {kept.trials} there, only {spec.trials} asked",)
         if differences:
             raise SpecDiffers(str(self.root), differences)
+
+    def clear_unborn(self) -> None:
+        """Take away what a search left that ended before there was a study."""
+        if self.spec.exists():
+            return
+        for path in (self.teacher, self.root / "signals", self.root / "checkpoints"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (self.log, self.root / "driver.lock"):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.root.rmdir()  # only if nothing else is there
 
 
 @contextmanager

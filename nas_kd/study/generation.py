@@ -202,6 +202,7 @@ def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | Non
             sample["temperature"],
             sample["alpha"],
             stopped,
+            scene.space.budgets[0].cost,
         )
     )
 

@@ -150,6 +150,8 @@ class Teaching:
         self._taught(facts)
 
     def _taught(self, facts: dict[str, Any]) -> None:
+        for note in facts["notes"]:
+            self.observe(Step(f"teacher   {note}"))
         accuracy, examples = facts["accuracy"], size(self.data.validation)
         self.observe(Step(f"teacher   {100 * accuracy:.1f}% on validation, "
                           f"{facts['parameters']:,} parameters, "
@@ -162,8 +164,6 @@ class Teaching:
                 if self.own
                 else "Give it more examples or epochs: --fix teacher_epochs=N.",
             )
-        for note in facts["notes"]:
-            self.observe(Step(f"teacher   {note}"))
         self.facts.set(facts)
         weights = str(self.folder.teacher / WEIGHTS)
         self._ask(SignalsJob(replace(self.teacher, weights=weights), facts["sha256"], self.data))

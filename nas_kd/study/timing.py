@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas_kd.data.transfer import TransferSet, size
+from nas_kd.registry import import_plugins
 from nas_kd.students import build
 from nas_kd.study.events import Step
 from nas_kd.study.scene import Scene, member, rung_job
@@ -41,6 +42,7 @@ def time_students(jobs: tuple[RungJob, ...]) -> float:
     """Mean seconds that these students' whole trainings would take."""
     total = 0.0
     for job in jobs:
+        import_plugins(job.settings.plugins)
         torch.manual_seed(0)
         network = channels_last(build(job.members[0].config))
         steps = -(-size(job.data.train) // job.settings.batch) * job.settings.epochs

@@ -104,6 +104,11 @@ def choose(found: Any, count: int, classes: int, output: str | None, name: str) 
             wrong = f"has no output {output!r} of shape [B, {classes}]; its tensors: {listed}"
             raise UnusableTeacher(name, wrong, "Say another --teacher-output.")
         return named[output].float()
+    answers = {value.shape[1] for value in named.values() if value.ndim == 2}
+    if not fitting and len(answers) >= 1:
+        few = ", ".join(map(str, sorted(answers)))
+        wrong = f"answers {few} values an example, the data has {classes} classes; {listed}"
+        raise UnusableTeacher(name, wrong, "Use data and a teacher of the same classes.")
     if len(fitting) != 1:
         wrong = f"has {len(fitting)} outputs [B, {classes}]; its tensors: {listed}"
         raise UnusableTeacher(name, wrong, "Say which one counts: --teacher-output NAME.")

@@ -15,8 +15,9 @@ from torch.nn.functional import cross_entropy
 from nas_kd.costs import Shape
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
-from nas_kd.teachers.adapting import Adapted, choose, prepare, probabilities
+from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare, probabilities
 from nas_kd.teachers.loading import (
+    FROM_PYTHON,
     TRAINED,
     Teacher,
     TeacherReport,
@@ -62,8 +63,10 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
     else:
         network, notes = load_and_tell(job.teacher)
         notes += converted(network, job.data)
+        if job.teacher.weights is None and not job.teacher.target.startswith(FROM_PYTHON):
+            notes += ("no --teacher-weights: it has the weights that its function gives",)
     accuracy = score(network, job.teacher, job.data)
-    parameters, macs = sizes(network, seen_shape(job))
+    parameters, macs = sizes(network, seen_shape(job.teacher.manner, job.data.input_shape))
     return TeacherReport(
         weights=save(state(network)),
         sha256=fingerprint(network),
@@ -75,10 +78,9 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
     )
 
 
-def seen_shape(job: TeacherJob) -> Shape:
+def seen_shape(manner: Manner, input_shape: Shape) -> Shape:
     """The shape of an example as the teacher's own network sees it."""
-    manner = job.teacher.manner
-    channels, *sides = job.data.input_shape
+    channels, *sides = input_shape
     return (
         3 if manner.colour and channels == 1 else channels,
         *([manner.size] * 2 if manner.size else sides),
@@ -98,9 +100,12 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
         return ()  # `score` says what is wrong
     classes, output = network.classes, network.manner.output
     chosen_BC = choose(found, len(images), classes, output, network.name)
+    whose = "its own" if network.manner.mean is not None else "the data's"
+    side = "x".join(map(str, seen_shape(network.manner, data.input_shape)))
+    notes: tuple[str, ...] = (f"sees {side}, with {whose} normalisation",)
     if probabilities(chosen_BC):
-        return ("its outputs are probabilities; their logarithms are used as logits",)
-    return ()
+        notes += ("its outputs are probabilities; their logarithms are used as logits",)
+    return notes
 
 
 def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:

@@ -87,7 +87,14 @@ def test_arrays_from_python_survive_as_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("X", "y"), ("images", "labels"), ("x_train", "y_train"), ("data", "targets")]
+    "names",
+    [
+        ("X", "y"),
+        ("images", "labels"),
+        ("x_train", "y_train"),
+        ("train_images", "train_labels"),
+        ("data", "targets"),
+    ],
 )
 def test_an_npz_is_read_under_the_names_that_people_use(
     names: tuple[str, str], tmp_path: Path
@@ -95,6 +102,14 @@ def test_an_npz_is_read_under_the_names_that_people_use(
     np.savez(tmp_path / "a.npz", **{names[0]: X, names[1]: Y})
     raw = source_of(f"npz:{tmp_path / 'a.npz'}").load(Request(Path()))
     assert len(raw.train.labels_N) == 40
+
+
+def test_a_test_split_in_an_npz_is_the_test_split(tmp_path: Path) -> None:
+    for x, y in (("x_test", "y_test"), ("test_images", "test_labels")):
+        np.savez(tmp_path / "a.npz", images=X, labels=Y, **{x: X[:8], y: Y[:8]})
+        raw = source_of(f"npz:{tmp_path / 'a.npz'}").load(Request(Path()))
+        assert raw.test is not None
+        assert len(raw.test.labels_N) == 8
 
 
 def changed(**changes: Any) -> Any:

@@ -27,6 +27,9 @@ QUIET = (
 )  # fmt: skip
 
 
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Headless Chromium."""
@@ -54,7 +57,7 @@ def dashboard(study: StudyView) -> Iterator[str]:
     command = [program, f"sqlite:///{study.folder.database}", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         url = f"http://127.0.0.1:{port}/dashboard/studies/1"
-        wait(lambda: urllib.request.urlopen(url, timeout=5).close() or True)
+        wait(lambda: DIRECT.open(url, timeout=5).close() or True)
         yield url
         server.terminate()
 

@@ -15,6 +15,8 @@ from nas_kd.report.dashboard import dashboard
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.reading import StudyView
 
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 @contextmanager
 def served(folder: StudyFolder, writable: bool = False) -> Iterator[str]:
@@ -29,7 +31,7 @@ def served(folder: StudyFolder, writable: bool = False) -> Iterator[str]:
 def ask(url: str, method: str = "GET") -> tuple[int, bytes]:
     request = urllib.request.Request(url, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with DIRECT.open(request, timeout=20) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

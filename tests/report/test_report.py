@@ -2,6 +2,7 @@
 
 import io
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -16,7 +17,7 @@ from nas_kd.report.terminal import Display, closing_table, display, trials_table
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.events import Ended, Planned, Scored, Started, Step
 from nas_kd.study.reading import StudyView
-from tests.conftest import tiny
+from tests.conftest import searched, tiny
 
 
 def printed(thing: object, width: int = 140) -> str:
@@ -40,6 +41,25 @@ def test_the_closing_table_has_the_teacher_the_best_its_twin_and_the_largest(
     best, twin = summary.lines[1], summary.lines[2]
     assert best.parameters == twin.parameters
     assert best.smaller == pytest.approx(study.facts["teacher"]["parameters"] / best.parameters)
+
+
+def test_if_the_best_had_no_teacher_the_best_distilled_student_and_its_twin_are_shown(
+    tmp_path: Path,
+) -> None:
+    view = searched(tmp_path / "study", trials=4, family="mlp", batch=16)
+    summary = summarize(view)
+    names = [line.name for line in summary.lines]
+    if view.pick("best").alpha == 0:
+        assert names[2].startswith("best distilled (trial ")
+        assert summary.sentence.startswith("The best student was trained without the teacher. ")
+    assert "its twin, alone" in names
+
+
+def test_a_teacher_that_is_worse_than_a_student_alone_is_pointed_out(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=4, epochs=6, batch=16, teacher_epochs=1)
+    assert view.facts["teacher"]["accuracy"] < 0.8
+    assert "is worse than a student alone" in summarize(view).sentence
+    assert "--teacher-size" in summarize(view).sentence
 
 
 def test_both_forms_of_alpha_are_printed(study: StudyView) -> None:
@@ -121,8 +141,6 @@ def test_a_display_without_a_terminal_prints_a_line_an_event(tmp_path: object) -
 
 
 def test_the_live_display_shows_trial_epoch_front_and_time_left(tmp_path: object) -> None:
-    from pathlib import Path
-
     assert isinstance(tmp_path, Path)
     progress = tmp_path / "progress"
     progress.write_bytes(b"...")

@@ -99,7 +99,7 @@ def test_without_a_gain_the_twin_is_the_student_itself(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", alpha=0.0, trials=4)
     assert view.pick("best").alpha == 0
     assert "twin" not in view.facts
-    assert "gained nothing" in summarize(view).sentence
+    assert "Every student was trained without the teacher" in summarize(view).sentence
 
 
 def test_with_a_fixed_alpha_the_largest_that_fits_is_trained_alone_as_a_control(
@@ -160,6 +160,12 @@ def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:
     with guesses:
         searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4,
                  teacher_weights=tmp_path / "teacher.pt")  # fmt: skip
+
+
+def test_a_search_that_never_began_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BudgetTooSmall):
+        searched(tmp_path / "study", budget="10", trials=4)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mistake_can_be_mended_in_the_same_folder(tmp_path: Path) -> None:

@@ -53,9 +53,15 @@ def test_of_several_outputs_the_named_one_counts() -> None:
         choose(found, 4, 10, "features", "teacher")
 
 
-@pytest.mark.parametrize("found", [FEATURES, {"a": FEATURES}, "text", None])
+@pytest.mark.parametrize("found", [FEATURES, {"a": FEATURES[0]}, "text", None])
 def test_an_output_without_logits_lists_what_there_is(found: Any) -> None:
     with pytest.raises(UnusableTeacher, match=r"\[B, 10\]"):
+        choose(found, 4, 10, None, "teacher")
+
+
+def test_a_teacher_of_other_classes_than_the_data_names_both_numbers() -> None:
+    found = (torch.randn(4, 7), torch.randn(4, 5, 3))
+    with pytest.raises(UnusableTeacher, match=r"answers 7 values .* the data has 10 classes"):
         choose(found, 4, 10, None, "teacher")
 
 
