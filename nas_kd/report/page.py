@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from nas_kd.costs import COSTS
-from nas_kd.front import not_told_apart
+from nas_kd.front import hypervolume, not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import ALONE, cells, columns, percent
@@ -79,11 +79,13 @@ def page(view: StudyView) -> str:
     history = history_figure(view).to_html(full_html=False, include_plotlyjs=False)
     bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in view.facts["budgets"])
     name = escape(view.folder.root.name)
+    bound = view.facts["budgets"][0][1]
+    volume = hypervolume(view.points, bound, view.facts["chance"], view.examples)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
 <small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.rows)} trials of
-{view.spec.epochs} epochs, seed {view.spec.seed}</small>
+{view.spec.epochs} epochs, seed {view.spec.seed}; hypervolume {volume:.3f}</small>
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}
