@@ -105,6 +105,7 @@ def search(
         bool, typer.Option("--dry-run", help="Print the resolved spec; train nothing.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the closing table only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also print each job.")] = False,
 ) -> None:
     """Search the best distilled student within a budget, or go on with a study.
 
@@ -137,7 +138,7 @@ def search(
     if dry_run:
         typer.echo(resolved.to_toml(), nl=False)
         return
-    run_search(resolved, options, quiet)
+    run_search(resolved, options, quiet, verbose)
 
 
 @app.command()

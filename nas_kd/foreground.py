@@ -15,7 +15,9 @@ from nas_kd.study.options import RunOptions
 from nas_kd.study.reading import read_study
 
 
-def run_search(spec: StudySpec, options: RunOptions, quiet: bool) -> None:
+def run_search(
+    spec: StudySpec, options: RunOptions, quiet: bool = False, verbose: bool = False
+) -> None:
     """Search, then print the closing table, the verdict and what to do next."""
 
     def ended(number: int, frame: object) -> NoReturn:
@@ -27,7 +29,7 @@ def run_search(spec: StudySpec, options: RunOptions, quiet: bool) -> None:
         if options.workers > spec.generation // 4:
             typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
                        "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
-        with display(screen, quiet) as observe:
+        with display(screen, quiet, verbose) as observe:
             drive(spec, options, observe)
     except (KeyboardInterrupt, SystemExit) as stopped:
         code = stopped.code if isinstance(stopped, SystemExit) else 128 + signal.SIGINT

@@ -77,6 +77,8 @@ def test_a_search_shows_steps_table_verdict_and_next_commands(run: Run) -> None:
     assert "1 workers share" not in done.stderr
 
     again = run("search", *FLAGS, "--trials", "4")
+    loud = run("search", *FLAGS, "--trials", "4", "--study", "loud", "--verbose", "--workers", "0")
+    assert "job       trial 0 began" in loud.stdout
     assert "all 4 trials are done" in again.stdout
     more = run("search", "--study", "runs/digits-2k", "--trials", "+4", "--workers", "0")
     assert more.returncode == 0, more.stderr

@@ -91,8 +91,8 @@ class Display:
 
 
 @contextmanager
-def display(console: Console, quiet: bool = False) -> Iterator[Observe]:
-    """Shows events: live on a terminal, else a line each; nothing if quiet."""
+def display(console: Console, quiet: bool = False, verbose: bool = False) -> Iterator[Observe]:
+    """Shows events: live on a terminal, else a line each; nothing if quiet, each job if verbose."""
     if quiet:
         yield lambda event: None
         return
@@ -104,6 +104,9 @@ def display(console: Console, quiet: bool = False) -> Iterator[Observe]:
             state.take(event)
             if isinstance(event, Step | Scored):
                 console.print(line(event), highlight=False, markup=False, soft_wrap=True)
+            elif verbose and isinstance(event, Started | Ended):
+                began = isinstance(event, Started)
+                console.print(f"job       {event.job} {'began' if began else 'ended'}", style="dim")
 
         yield observe
 

@@ -1,4 +1,7 @@
-"""Every block of docs/ is run: shell lines as commands, Python as a program of its own."""
+"""Every block of the README and docs/ is run: shell lines as commands, Python as programs.
+
+But for `make` and `pip install`, which a clean clone runs.
+"""
 
 import os
 import re
@@ -15,6 +18,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
+from nas_kd.data.imagefolder import load
+from nas_kd.data.source import Request
 from nas_kd.study.reading import StudyView
 from nas_kd.teachers.network import wide
 from tests.data.test_imagefolder import folder
@@ -23,7 +28,7 @@ from tests.integration.test_own import faces
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICK = [
     "--trials", "2", "--epochs", "2", "--fix", "teacher_epochs=6", "--fix", "teacher_width=4",
     "--fix", "batch=16", "--workers", "0",
@@ -71,6 +76,21 @@ def trained(network: torch.nn.Module, side: int, steps: int = 12) -> torch.nn.Mo
     return network
 
 
+def of_pictures(pictures: Path) -> torch.nn.Module:
+    """A ResNet-18 that tells the two kinds of pictures apart, normalised as the data are."""
+    raw = load(Request(Path()), folder=str(pictures))
+    images = torch.from_numpy(raw.train.images_NCHW).float()
+    mean, std = images.mean((0, 2, 3), keepdim=True), images.std((0, 2, 3), keepdim=True)
+    network = resnet18(num_classes=2)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    for _ in range(15):
+        optimizer.zero_grad()
+        answers = network((images - mean) / std)
+        cross_entropy(answers, torch.from_numpy(raw.train.labels_N)).backward()
+        optimizer.step()
+    return network
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     """A folder with all that the documents speak of."""
@@ -84,6 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     torch.save({"state_dict": trained(wide((1, 8, 8), 3, 4), 8, 40).state_dict()},
                root / "best.ckpt")  # fmt: skip
     torch.save(trained(resnet18(num_classes=3), 64).state_dict(), root / "best.pt")
+    torch.save(of_pictures(root / "pictures").state_dict(), root / "resnet18.pt")
     shutil.copytree(study.folder.root, root / "runs" / "digits-2k")
     return root
 
@@ -95,6 +116,7 @@ def blocks(language: str) -> list[Any]:
         for number, block in enumerate(
             re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
         )
+        if language == "python" or block.startswith("nas-kd")
     ]
 
 
@@ -125,7 +147,9 @@ def test_a_python_block_runs(block: str, place: Path, study: StudyView) -> None:
     shutil.rmtree(place / "runs" / "digits-2k" / "knee", ignore_errors=True)
     shutil.rmtree(place / "runs" / "mine", ignore_errors=True)
     program = place / "program.py"
-    text = block.replace("epochs=2)", "epochs=2, study='runs/mine', teacher_epochs=4)")
+    quick = "study='runs/mine', teacher_epochs=4, teacher_width=8"
+    text = block.replace("epochs=2)", f"epochs=2, {quick})")
+    text = text.replace("trials=16)", f"trials=4, epochs=2, {quick})")
     program.write_text(text)
     digits = str(study.folder.teacher / "weights.safetensors")
     run([sys.executable, str(program)], place, study, DIGITS=digits)
