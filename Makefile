@@ -16,15 +16,14 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A torch that PYTHON already has is used: the environment then sees its packages.
+# A torch and torchvision that PYTHON already has are used: a .pth file points to where they lie.
+FIND_TORCH := import os, torch, torchvision; print(os.path.dirname(os.path.dirname(torch.__file__)))
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "nas-kd needs Python 3.11 or newer: make search PYTHON=python3.11"; exit 2; }
-	@if $(PYTHON) -c 'import torch, torchvision' 2>/dev/null; then \
-		$(PYTHON) -m venv --system-site-packages $(VENV); \
-	else \
-		$(PYTHON) -m venv $(VENV); \
-	fi
+	@$(PYTHON) -m venv $(VENV)
+	@place=$$($(PYTHON) -c '$(FIND_TORCH)' 2>/dev/null) && \
+		echo "$$place" > "$$(echo $(VENV)/lib/python3*/site-packages)/outer-torch.pth" || true
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .

@@ -166,7 +166,7 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": data or facts["data"]["name"],
-        "split": split if mine else "its test split, or all it has",
+        "split": split if mine or split == "validation" else "its test split, or all it has",
         "accuracy": float((logits_NC.argmax(-1).numpy() == part.labels_N).mean()),
         "examples": len(part.labels_N),
         "trial": facts["trial"],
@@ -200,7 +200,13 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
     shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
     request = Request(root, image_size=shape[-1], channels=shape[0])
     raw = source_of(name).load(request)
-    parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
+    if split == "validation":
+        if raw.validation is None:
+            right = "Leave --split out: other data count whole, or their test split."
+            raise Unusable(f"data {name!r}", "has no validation split of its own", right)
+        parts = [raw.validation]
+    else:
+        parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
     images = np.concatenate([part.images_NCHW for part in parts])
     labels = np.concatenate([part.labels_N for part in parts])
     if images.shape[1:] != shape or not set(raw.classes) <= set(classes):

@@ -82,6 +82,7 @@ def world(
     arrays("nan.npz", X=np.where(X > 250, np.nan, X.astype(np.float32)))
     arrays("same.npz", y=Y * 0)
     np.savez("named.npz", pictures=X)
+    arrays("right.npz")
     arrays("extra.npz", lables=Y)
     arrays("unseen.npz", y=Y % 3, x_test=X, y_test=Y)
     Path("text.npz").write_text("no arrays")
@@ -218,6 +219,10 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["evaluate", "spoiled"], "package spoiled: has other weights"),
     (["evaluate", "package", "--split", "train"], "--split: say test or validation"),
     (["evaluate", "package", "--data", "npz:onehot.npz"], "one-hot"),
+    (
+        ["evaluate", "package", "--data", "npz:right.npz", "--split", "validation"],
+        "has no validation split of its own",
+    ),
     (["evaluate", "package", "--data", "glyphs"], "The student takes (1, 8, 8)"),
 ]
 

@@ -30,11 +30,11 @@ class ArrayRef:
         return array
 
     @classmethod
-    def save(cls, array: NDArray[Any], path: Path) -> Self:
-        """Write the array to `path`, whole or not at all."""
+    def save(cls, array: NDArray[Any], path: Path, sha256: str | None = None) -> Self:
+        """Write the array, whose hash may be known already, to `path`, whole or not at all."""
         array = np.ascontiguousarray(array)
         replace(path, lambda file: np.save(file, array))
-        return cls(content(array), str(path), array.shape, str(array.dtype))
+        return cls(sha256 or content(array), str(path), array.shape, str(array.dtype))
 
 
 def content(array: NDArray[Any]) -> str:

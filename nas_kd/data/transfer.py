@@ -132,12 +132,13 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     ends = np.cumsum([len(parts[part].labels_N) for part in order]).tolist()
     rows: dict[str, Rows] = dict(zip(order, zip([0, *ends], ends, strict=False), strict=True))
     mean, std = moments(parts["train"])
-    place = folder / "data" / content(images)[:24]
+    images_hash, labels_hash = content(images), content(labels)
+    place = folder / "data" / images_hash[:24]
     return TransferSet(
         name=name,
         classes=raw.classes,
-        images=kept(images, place / "images.npy"),
-        labels=kept(labels, place / f"labels-{content(labels)[:12]}.npy"),
+        images=kept(images, images_hash, place / "images.npy"),
+        labels=kept(labels, labels_hash, place / f"labels-{labels_hash[:12]}.npy"),
         train=(0, rows.get("unlabelled", rows["train"])[1]),
         labelled=rows["train"],
         validation=rows["validation"],
@@ -149,11 +150,11 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     )
 
 
-def kept(array: Any, path: Path) -> ArrayRef:
-    """The array at `path`; written unless the same is there already."""
-    if path.exists():
-        return ArrayRef(content(array), str(path), array.shape, str(array.dtype))
-    return ArrayRef.save(array, path)
+def kept(array: Any, sha256: str, path: Path) -> ArrayRef:
+    """The array of this hash at `path`; written unless it is there already."""
+    if not path.exists():
+        return ArrayRef.save(array, path, sha256)
+    return ArrayRef(sha256, str(path), array.shape, str(array.dtype))
 
 
 def moments(part: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:

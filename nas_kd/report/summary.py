@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from nas_kd.front import best, gain, standard_error, verdict
 from nas_kd.knowledge.objective import additive_weight
@@ -60,16 +61,27 @@ def sentence(view: StudyView, top: TrialRow, taught: TrialRow | None) -> str:
     size = f"{taught.cost:,} {view.cost}"
     found = verdict(taught.accuracy or 0.0, twin["accuracy"], view.examples, size)
     alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if r.alpha == 0)])
-    teacher = view.facts["teacher"]["accuracy"]
-    if gain(alone, teacher, view.examples)[0] > 2 * gain(alone, teacher, view.examples)[1]:
-        found += (
-            f" The teacher ({100 * teacher:.1f}%) is worse than a student alone "
-            f"({100 * alone:.1f}%): its inputs are probably not what it was trained on; check "
-            "--teacher-size, --teacher-mean and --teacher-std."
-        )
+    found += worse_teacher(view.facts["teacher"], alone, view.examples)
     if top.alpha > 0:
         return found
     return f"The best student was trained without the teacher. Of the best distilled one: {found}"
+
+
+def worse_teacher(teacher: dict[str, Any], alone: float, examples: int) -> str:
+    """A sentence where a student alone beats the teacher by more than two errors; else nothing."""
+    difference, error = gain(alone, teacher["accuracy"], examples)
+    if difference <= 2 * error:
+        return ""
+    cause = (
+        "train it longer: --fix teacher_epochs=N."
+        if teacher["target"] == "train"
+        else "its inputs are probably not what it was trained on; check --teacher-size, "
+        "--teacher-mean and --teacher-std."
+    )
+    return (
+        f" The teacher ({100 * teacher['accuracy']:.1f}%) is worse than a student alone "
+        f"({100 * alone:.1f}%): {cause}"
+    )
 
 
 def in_words(row: TrialRow) -> str:

@@ -101,14 +101,14 @@ def run(
         estimate(scene, options.workers)
         generations(scene, deadline(began, options.seconds))
         run_controls(scene)
-        if told(ledger) == spec.trials:
+        if ledger.told() == spec.trials:
             ledger.note("finished", spec.trials)
 
 
 def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
     """Run one generation after the other, as long as there is time."""
     spec = scene.spec
-    began, before = time.monotonic(), told(scene.ledger)
+    began, before = time.monotonic(), scene.ledger.told()
     scene.observe(Planned(spec.trials, spec.epochs, before))
     for first in range(0, spec.trials, spec.generation):
         if too_late():
@@ -117,11 +117,6 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
         run_generation(scene, first)
         correct(scene, began, before)
     scene.crew.drain()
-
-
-def told(ledger: Ledger) -> int:
-    """How many trials are finished."""
-    return sum(trial.state.is_finished() for trial in ledger.trials())
 
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:

@@ -77,6 +77,10 @@ class Ledger:
         """All trials, by number."""
         return self.study.get_trials(deepcopy=False)
 
+    def told(self) -> int:
+        """How many trials are finished."""
+        return sum(trial.state.is_finished() for trial in self.trials())
+
     def facts(self) -> dict[str, Any]:
         """What is known of the whole study: teacher, data, controls."""
         return self.study.user_attrs

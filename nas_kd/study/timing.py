@@ -59,7 +59,7 @@ def estimate(scene: Scene, workers: int) -> None:
         rung_job(scene, member(scene, 0, scene.space.student(sample), sample, None), 0, 1)
         for sample in samples
     )
-    trials = scene.spec.trials - sum(t.state.is_finished() for t in scene.ledger.trials())
+    trials = scene.spec.trials - scene.ledger.told()
 
     def say(each: float) -> None:
         whole = each * trials / max(1, workers)
@@ -70,7 +70,7 @@ def estimate(scene: Scene, workers: int) -> None:
 
 def correct(scene: Scene, began: float, before: int) -> None:
     """Say how long the rest will take, from the pace of this run so far."""
-    told = sum(trial.state.is_finished() for trial in scene.ledger.trials())
+    told = scene.ledger.told()
     left = scene.spec.trials - told
     if left > 0 and told > before:
         pace = (time.monotonic() - began) / (told - before)

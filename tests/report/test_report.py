@@ -12,7 +12,7 @@ from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
 from nas_kd.report.fitting import fitting_table
 from nas_kd.report.page import page
-from nas_kd.report.summary import in_words, summarize
+from nas_kd.report.summary import in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, closing_table, display, trials_table
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.events import Ended, Planned, Scored, Started, Step
@@ -59,7 +59,10 @@ def test_a_teacher_that_is_worse_than_a_student_alone_is_pointed_out(tmp_path: P
     view = searched(tmp_path / "study", trials=4, epochs=6, batch=16, teacher_epochs=1)
     assert view.facts["teacher"]["accuracy"] < 0.8
     assert "is worse than a student alone" in summarize(view).sentence
-    assert "--teacher-size" in summarize(view).sentence
+    assert "--fix teacher_epochs=N" in summarize(view).sentence
+    own = {"target": "mymodels:resnet", "accuracy": 0.382}
+    assert "--teacher-size" in worse_teacher(own, 0.677, 1000)
+    assert worse_teacher(own, 0.39, 1000) == ""
 
 
 def test_both_forms_of_alpha_are_printed(study: StudyView) -> None:
