@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -114,6 +115,11 @@ IntSetting = Annotated[int | tuple[int, int], BeforeValidator(paired)]
 FloatSetting = Annotated[Setting, BeforeValidator(paired)]
 
 
+def default_rungs(epochs: int) -> tuple[int, ...]:
+    """Epochs at which trials are compared: after a ninth and a third of the training."""
+    return tuple(sorted({rung for share in (9, 3) if (rung := ceil(epochs / share)) < epochs}))
+
+
 class StudySpec(BaseModel):
     """With the same versions and kind of CPU, equal specs give equal studies."""
 
@@ -173,8 +179,10 @@ class StudySpec(BaseModel):
     """Trials that are proposed, compared and told together."""
     epochs: Annotated[int, Field(ge=1)] = 10
     """Epochs of a student that is not stopped."""
-    rungs: Annotated[tuple[int, ...], BeforeValidator(paired)] = ()
-    """Epochs at which trials are compared and some are stopped; none means no stopping."""
+    rungs: Annotated[tuple[int, ...], BeforeValidator(paired)] = Field(
+        default_factory=lambda known: default_rungs(known.get("epochs", 1))
+    )
+    """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
     eta: Annotated[int, Field(ge=2)] = 3
     """One in eta goes on from a rung, and the front."""
     batch: Annotated[int, Field(ge=2)] = 128

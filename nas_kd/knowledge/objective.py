@@ -10,9 +10,8 @@ Suffixes: G students, B examples, C classes. Leading dimensions broadcast.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from nas_kd.knowledge.term import Knowledge, Temperature
+from nas_kd.knowledge.term import Knowledge, Temperature, log_softmax
 
 UNLABELLED = -1
 """The label of an example that has none."""
@@ -20,11 +19,10 @@ UNLABELLED = -1
 
 def hard(student_BC: Tensor, label_B: Tensor) -> Tensor:
     """Cross-entropy [B] with the labels, zero where there is none."""
-    leading = student_BC.shape[:-1]
-    flat = student_BC.reshape(-1, student_BC.shape[-1])
-    label = label_B.expand(leading).reshape(-1)
-    loss = cross_entropy(flat, label, ignore_index=UNLABELLED, reduction="none")
-    return loss.reshape(leading)
+    log_student_BC = log_softmax(student_BC)
+    index_B1 = label_B.clamp(min=0)[..., None].expand(*student_BC.shape[:-1], 1)
+    picked_B = log_student_BC.gather(-1, index_B1)[..., 0]
+    return -picked_B.where(label_B != UNLABELLED, 0.0)
 
 
 def mixed(

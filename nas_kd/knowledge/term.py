@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+FEW_CLASSES = 32
+
 Temperature = float | Tensor
 Loss = Callable[[Tensor, Tensor, Temperature], Tensor]
 
@@ -21,3 +23,14 @@ class Knowledge:
     """Factor beside alpha that brings the term to the size of a cross-entropy."""
     tempered: bool = True
     """Whether the term uses the temperature."""
+
+
+def log_softmax(logits_BC: Tensor) -> Tensor:
+    """Log probabilities [B, C] over the last dimension.
+
+    torch's own works along memory, example by example, which for few classes is 4 to 12 times
+    slower on a CPU than over examples side by side (studies/cohorts).
+    """
+    if logits_BC.shape[-1] > FEW_CLASSES:
+        return logits_BC.log_softmax(-1)
+    return logits_BC.movedim(-1, 0).contiguous().log_softmax(0).movedim(0, -1)

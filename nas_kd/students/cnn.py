@@ -3,13 +3,16 @@ the picture and a linear layer. The first blocks halve the picture until a side 
 is several times faster than pooling late, and more accurate at an equal number of parameters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil, log2
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from nas_kd.costs import Counts, Shape
-from nas_kd.students.family import Family, StudentConfig
+from nas_kd.students.family import Family, Pack, StudentConfig
+from nas_kd.students.packing import PackedConv, PackedLinear, PackedNorm, wide, widened
 
 SMALL_SIDE = 8
 """A picture of at most this side is not halved any more."""
@@ -54,4 +57,55 @@ def counts(config: StudentConfig) -> Counts:
     return Counts(parameters, macs + head, weights + head, biases)
 
 
-CNN = Family(build=build, counts=counts, default_depth=5, default_taper=1.2)
+class Packed(nn.Module):
+    """Several convolutional networks in one, the deepest first; a shallower one leaves early."""
+
+    def __init__(self, configs: Sequence[StudentConfig]) -> None:
+        super().__init__()
+        deepest = configs[0]
+        widths = [wide(configs, block) for block in range(deepest.depth)]
+        fan_ins = [deepest.input_shape[0], *map(max, widths)]
+        steps = strides(deepest.depth, max(deepest.input_shape[1:]))
+        self.convs = nn.ModuleList(
+            PackedConv(len(here), fan_in, max(here), step, first=block == 0)
+            for block, (here, fan_in, step) in enumerate(zip(widths, fan_ins, steps, strict=False))
+        )
+        self.norms = nn.ModuleList(PackedNorm(len(here), max(here)) for here in widths)
+        self.sizes = [(len(here), max(here)) for here in widths]
+        self.stay = [*map(len, widths[1:]), 0]
+        self.last = max(config.channels[-1] for config in configs)
+        self.head = PackedLinear(len(configs), self.last, deepest.classes)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Logits [G, B, C]."""
+        left = []
+        for conv, norm, (students, width), stay in zip(
+            self.convs, self.norms, self.sizes, self.stay, strict=True
+        ):
+            images_BCHW = norm(conv(images_BCHW)).relu_()
+            if stay < students:
+                leaving_BCHW = images_BCHW[:, stay * width :]
+                pooled_BF = avg_pool2d(leaving_BCHW, leaving_BCHW.shape[2:]).flatten(1)
+                pooled_BGF = pooled_BF.unflatten(1, (students - stay, width))
+                left.append(widened(pooled_BGF.transpose(0, 1), self.last))
+                images_BCHW = images_BCHW[:, : stay * width]
+        logits_GBC: Tensor = self.head(torch.cat(left[::-1]))
+        return logits_GBC
+
+
+def names(config: StudentConfig) -> dict[str, str]:
+    """Where each layer of a convolutional network is in a packed one."""
+    convs = {str(3 * block): f"convs.{block}" for block in range(config.depth)}
+    norms = {str(3 * block + 1): f"norms.{block}" for block in range(config.depth)}
+    return convs | norms | {str(3 * config.depth + 2): "head"}
+
+
+CNN = Family(
+    build=build,
+    counts=counts,
+    default_depth=5,
+    default_taper=1.2,
+    pack=Pack(
+        Packed, names, alike=lambda config: strides(config.depth, max(config.input_shape[1:]))[0]
+    ),
+)

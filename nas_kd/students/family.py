@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -50,6 +50,19 @@ class StudentConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Pack:
+    """How students of a family are trained in one network, where zero-padding is exact."""
+
+    build: Callable[[Sequence[StudentConfig]], nn.Module]
+    """One network of these students, the deepest first, from [B, *input_shape] to [G, B, classes];
+    each of its tensors has the students as rows, narrower ones padded with zeros."""
+    names: Callable[[StudentConfig], Mapping[str, str]]
+    """The name in the packed network of each layer of a student."""
+    alike: Callable[[StudentConfig], Hashable] = lambda config: None
+    """Only students for which this is equal fit into one network."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One parametrised kind of network, each width of which is free."""
 
@@ -61,6 +74,8 @@ class Family:
     default_taper: float
     depths: range = range(1, 17)
     """The depths the family can have."""
+    pack: Pack | None = None
+    """How its students train in one network; None if they cannot."""
 
 
 def tapered(depth: int, base: float, taper: float, multiple_of: int = 1) -> tuple[int, ...]:

@@ -1,12 +1,15 @@
 """Plain multi-layer perceptrons: linear layers with ReLU between, no normalisation."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from nas_kd.costs import Counts
-from nas_kd.students.family import Family, StudentConfig
+from nas_kd.students.family import Family, Pack, StudentConfig
+from nas_kd.students.packing import PackedLinear, wide, widened
 
 
 def sizes(config: StudentConfig) -> tuple[int, ...]:
@@ -30,4 +33,38 @@ def counts(config: StudentConfig) -> Counts:
     return Counts(weights + biases, weights, weights, biases)
 
 
-MLP = Family(build=build, counts=counts, default_depth=2, default_taper=1.0)
+class Packed(nn.Module):
+    """Several perceptrons in one, the deepest first; a shallower one leaves early."""
+
+    def __init__(self, configs: Sequence[StudentConfig]) -> None:
+        super().__init__()
+        widths = [wide(configs, block) for block in range(configs[0].depth)]
+        fan_ins = [prod(configs[0].input_shape), *map(max, widths)]
+        self.hidden = nn.ModuleList(
+            PackedLinear(len(here), fan_in, max(here))
+            for here, fan_in in zip(widths, fan_ins, strict=False)
+        )
+        self.stay = [*map(len, widths[1:]), 0]
+        self.last = max(config.channels[-1] for config in configs)
+        self.head = PackedLinear(len(configs), self.last, configs[0].classes)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Logits [G, B, C]."""
+        features_GBF, left = images_BCHW.flatten(1), []
+        for layer, stay in zip(self.hidden, self.stay, strict=True):
+            features_GBF = layer(features_GBF).relu()
+            left.append(widened(features_GBF[stay:], self.last))
+            features_GBF = features_GBF[:stay]
+        logits_GBC: Tensor = self.head(torch.cat(left[::-1]))
+        return logits_GBC
+
+
+def names(config: StudentConfig) -> dict[str, str]:
+    """Where each layer of a perceptron is in a packed one."""
+    hidden = {str(1 + 2 * block): f"hidden.{block}" for block in range(config.depth)}
+    return hidden | {str(1 + 2 * config.depth): "head"}
+
+
+MLP = Family(
+    build=build, counts=counts, default_depth=2, default_taper=1.0, pack=Pack(Packed, names)
+)

@@ -6,8 +6,9 @@ from typing import Any
 from optuna.trial import TrialState
 
 from nas_kd.front import best
+from nas_kd.study.cohorts import student, taught
 from nas_kd.study.events import Ended, Started, Step
-from nas_kd.study.generation import attributes, point, settings, student, taught
+from nas_kd.study.generation import attributes, point, settings
 from nas_kd.study.jobs import train_students
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import Sample, default_sample, first_samples
@@ -71,4 +72,4 @@ def send(scene: Scene, control: Control) -> None:
         reached = f"{100 * results[0].accuracy:.1f}%"
         scene.observe(Step(f"control   {control.name} of trial {control.trial}: {reached}"))
 
-    scene.crew.submit(train_students, rung_job(scene, one, 0, epochs), progress, then=arrived)
+    scene.crew.submit(train_students, rung_job(scene, [one], 0, epochs), progress, then=arrived)

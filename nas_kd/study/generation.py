@@ -13,11 +13,12 @@ from nas_kd.front import Point
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.checkpoints import find, forget, keep, keep_student
+from nas_kd.study.cohorts import cohorts, student, taught
 from nas_kd.study.events import Ended, Scored, Started
 from nas_kd.study.jobs import train_students
 from nas_kd.study.proposal import propose_all
 from nas_kd.study.scene import Scene, member, rung_job
-from nas_kd.study.space import Sample, distributions
+from nas_kd.study.space import Sample, distributions, first_samples
 from nas_kd.study.stopper import survivors
 from nas_kd.training import RungResult
 
@@ -87,15 +88,14 @@ def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
     }
 
 
-def student(trial: FrozenTrial) -> StudentConfig:
-    """The student of a stored trial."""
-    return StudentConfig.from_json(trial.user_attrs["student"])
-
-
 def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
-    """Train the trials from rung to rung; each has results up to where it was stopped."""
+    """Train the trials from rung to rung; each has results up to where it was stopped.
+
+    The fixed first trials are what others are compared with, so they are never stopped.
+    """
     results: Results = {trial.number: [] for trial in trials}
     live = list(trials)
+    controls = range(len(first_samples(scene.space)))
     for start, stop in pairwise((0, *scene.spec.rungs, scene.spec.epochs)):
         train_to(scene, live, start, stop, results)
         live = [t for t in live if results[t.number][-1].fault is None]
@@ -103,25 +103,34 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
             points = [point(scene, t, results[t.number][-1].accuracy) for t in live]
             on = survivors(points, earlier_points(scene, trials, stop), scene.spec.eta)
             for trial in live:
-                if trial.number not in on:
+                if trial.number not in on and trial.number not in controls:
                     say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
-            live = [t for t in live if t.number in on]
+            live = [t for t in live if t.number in on or t.number in controls]
     return results
 
 
 def train_to(
     scene: Scene, trials: Sequence[FrozenTrial], start: int, stop: int, results: Results
 ) -> None:
-    """Train every trial that has no result at this rung yet; the longest goes out first."""
-    for trial in sending_order(scene, trials):
-        before = results[trial.number][-1].checkpoint if results[trial.number] else None
-        kept = recorded(trial, stop) or find(scene.folder, trial.number, stop)
-        if kept:
-            arrive(scene, trial, results, (kept,))
-        elif not taught(scene, trial):
-            send(scene, trial, before, start, stop, results)
+    """Train every trial to this rung, cohort by cohort, but for what was kept.
+
+    A cohort of which only some results were kept is trained again as a whole: what it computes
+    depends, in the last bits, on who is in it.
+    """
+    for cohort in cohorts(scene, trials):
+        kept = {t.number: recorded(t, stop) or find(scene.folder, t.number, stop) for t in cohort}
+        if all(kept.values()):
+            arrive(scene, cohort, results, tuple(filter(None, kept.values())))
+            continue
+        if start and any(not results[t.number][-1].checkpoint for t in cohort):
+            done = [t for t in cohort if kept[t.number]]  # told, and its checkpoints removed
+            arrive(scene, done, results, tuple(filter(None, kept.values())))
+            cohort = tuple(t for t in cohort if t not in done)
+        go = partial(send, scene, cohort, start, stop, results)
+        if taught(scene, cohort[0]):
+            scene.signals.when(go)
         else:
-            scene.signals.when(partial(send, scene, trial, before, start, stop, results))
+            go()
     scene.crew.drain()
 
 
@@ -135,58 +144,46 @@ def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
     return None
 
 
-def taught(scene: Scene, trial: FrozenTrial) -> bool:
-    """Whether a trial needs the teacher's signals."""
-    return bool(scene.sample(trial)["alpha"] > 0)
-
-
-def sending_order(scene: Scene, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The longest first, so that workers end together.
-
-    While the teacher is not ready, students that do not need it come before, the shortest first:
-    there is time, and somebody is waiting for a first result.
-    """
-    waiting = scene.signals.value is None
-    size = {t.number: t.user_attrs["macs"] for t in trials}
-    early = [t for t in trials if waiting and not taught(scene, t)]
-    late = [t for t in trials if t not in early]
-    return [
-        *sorted(early, key=lambda t: (size[t.number], t.number)),
-        *sorted(late, key=lambda t: (-size[t.number], t.number)),
-    ]
-
-
 def send(
-    scene: Scene,
-    trial: FrozenTrial,
-    checkpoint: bytes | None,
-    start: int,
-    stop: int,
-    results: Results,
+    scene: Scene, cohort: Sequence[FrozenTrial], start: int, stop: int, results: Results
 ) -> None:
-    """Send a trial out to be trained through the epochs [start, stop)."""
-    one = member(scene, trial.number, student(trial), scene.sample(trial), checkpoint)
-    name = f"trial {trial.number}"
-    progress = scene.folder.progress(f"{trial.number:05}")
+    """Send a cohort out to be trained through the epochs [start, stop)."""
+    before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers(cohort)}
+    members = [
+        member(scene, trial.number, student(trial), scene.sample(trial), before[trial.number])
+        for trial in cohort
+    ]
+    first = cohort[0].number
+    name = f"trial{'s' * (len(cohort) > 1)} " + ", ".join(map(str, numbers(cohort)))
+    progress = scene.folder.progress(f"{first:05}")
     scene.observe(Started(name, stop - start, progress))
 
     def arrived(given: tuple[RungResult, ...]) -> None:
         progress.unlink(missing_ok=True)
         scene.observe(Ended(name))
-        keep(scene.folder, given[0])
-        arrive(scene, trial, results, given)
+        for result in given:
+            keep(scene.folder, result)
+        arrive(scene, cohort, results, given)
 
-    scene.crew.submit(train_students, rung_job(scene, one, start, stop), progress, then=arrived)
+    scene.crew.submit(train_students, rung_job(scene, members, start, stop), progress, then=arrived)
+
+
+def numbers(trials: Sequence[FrozenTrial]) -> list[int]:
+    """The numbers of trials."""
+    return [trial.number for trial in trials]
 
 
 def arrive(
-    scene: Scene, trial: FrozenTrial, results: Results, given: tuple[RungResult, ...]
+    scene: Scene,
+    cohort: Sequence[FrozenTrial],
+    results: Results,
+    given: tuple[RungResult, ...],
 ) -> None:
-    """Take a kept result, and say so if it is the trial's last."""
-    result = given[0]
-    results[trial.number].append(result)
-    if result.fault or result.epochs == scene.spec.epochs:
-        say(scene, trial, result, result.fault)
+    """Take kept results, and say so where one is the trial's last."""
+    for trial, result in zip(cohort, given, strict=True):
+        results[trial.number].append(result)
+        if result.fault or result.epochs == scene.spec.epochs:
+            say(scene, trial, result, result.fault)
 
 
 def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | None) -> None:

@@ -28,8 +28,7 @@ def counter(path: Path) -> Callable[[], None]:
 
 def train_students(job: RungJob, progress: Path) -> tuple[RungResult, ...]:
     """Train a cohort to its rung, counting epochs in `progress`."""
-    count = counter(progress)
-    return run_rung(job, lambda trial: count())
+    return run_rung(job, counter(progress))
 
 
 def ready_teacher(job: TeacherJob, progress: Path) -> TeacherReport:

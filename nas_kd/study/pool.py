@@ -158,13 +158,14 @@ class Worker:
 
 
 class InProcess(Executor):
-    """Runs each job at once, in this process, on one torch thread."""
+    """Runs each job at once, in this process, on one torch thread, as a worker would."""
 
     def __init__(self) -> None:
         import torch
 
         self._threads = torch.get_num_threads()
         torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call `fn` and give a future that is done."""
@@ -180,6 +181,7 @@ class InProcess(Executor):
         import torch
 
         torch.set_num_threads(self._threads)
+        torch.set_flush_denormal(False)
 
 
 def open_executor(workers: int, limit: float | None = None) -> Executor:

@@ -1,7 +1,7 @@
 """What the driver's parts share while a study runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna.trial import FrozenTrial
 
@@ -29,15 +29,17 @@ class Scene:
     space: Space
     signals: Awaited[Signals]
     observe: Observe
+    device: str = "cpu"
+    """The kind of device that students train on."""
 
     def settings(self) -> TrainSettings:
         """What all students share."""
         return TrainSettings(
             self.spec.epochs,
             self.spec.batch,
-            self.spec.weight_decay,
             self.spec.scheme,
             self.spec.plugins,
+            self.device,
         )
 
     def sample(self, trial: FrozenTrial) -> Sample:
@@ -57,17 +59,18 @@ def member(
         learning_rate=sample["learning_rate"],
         knowledge=sample["knowledge"],
         seed=derive(scene.spec.seed, "weights", trial),
+        weight_decay=scene.spec.weight_decay,
         checkpoint=checkpoint,
     )
 
 
-def rung_job(scene: Scene, one: Member, start: int, stop: int) -> RungJob:
-    """The job that trains one member through the epochs [start, stop)."""
-    needed: Any = scene.signals.value if one.alpha > 0 else None
+def rung_job(scene: Scene, members: Sequence[Member], start: int, stop: int) -> RungJob:
+    """The job that trains these members through the epochs [start, stop)."""
+    taught = any(member.alpha > 0 for member in members)
     return RungJob(
-        members=(one,),
+        members=tuple(members),
         data=scene.data,
-        signals=needed,
+        signals=scene.signals.value if taught else None,
         settings=scene.settings(),
         order_seed=scene.spec.seed,
         start=start,

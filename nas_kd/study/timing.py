@@ -7,47 +7,45 @@ import time
 from datetime import timedelta
 
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nas_kd.data.transfer import TransferSet, size
+from nas_kd.data.transfer import size
 from nas_kd.registry import import_plugins
-from nas_kd.students import build
 from nas_kd.study.events import Step
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import first_samples
-from nas_kd.training import RungJob, adamw, channels_last, normaliser, tensor
+from nas_kd.training import RungJob, gathered, laid_out, normaliser, tensor
 
 STEPS = 3
 
 
-def seconds_of(network: nn.Module, data: TransferSet, batch: int) -> float:
-    """Seconds of one training step: the fastest of a few, on real examples."""
-    first = data.labelled[0]
-    rows = slice(first, first + min(batch, size(data.labelled)))
-    images_BCHW = normaliser(data)(tensor(data.images)[rows])
-    labels_B = tensor(data.labels)[rows]
-    optimizer = adamw(network, 0.0)
-    taken = []
-    for _ in range(STEPS + 1):
-        began = time.perf_counter()
-        optimizer.zero_grad()
-        cross_entropy(network(images_BCHW), labels_B).backward()
-        optimizer.step()
-        taken.append(time.perf_counter() - began)
-    return min(taken[1:])
-
-
 def time_students(jobs: tuple[RungJob, ...]) -> float:
-    """Mean seconds that these students' whole trainings would take."""
+    """Mean seconds that these students' whole trainings would take, one by one."""
     total = 0.0
     for job in jobs:
         import_plugins(job.settings.plugins)
-        torch.manual_seed(0)
-        network = channels_last(build(job.members[0].config))
         steps = -(-size(job.data.train) // job.settings.batch) * job.settings.epochs
-        total += steps * seconds_of(network, job.data, job.settings.batch)
+        total += steps * seconds_of(job)
     return total / len(jobs)
+
+
+def seconds_of(job: RungJob) -> float:
+    """Seconds of one training step of a job's student: the fastest of a few, on real examples."""
+    device = torch.device(job.settings.device)
+    cohort = gathered(job.members, device)
+    layout = laid_out(cohort.network, [member.config for member in job.members])
+    first = job.data.labelled[0]
+    rows = slice(first, first + min(job.settings.batch, size(job.data.labelled)))
+    images_BCHW = normaliser(job.data, layout, device)(tensor(job.data.images)[rows].to(device))
+    labels_B = tensor(job.data.labels)[rows].to(device)
+    taken = []
+    for number in range(STEPS + 1):
+        began = time.perf_counter()
+        cohort.optimizer.zero_grad()
+        cross_entropy(cohort.network(images_BCHW), labels_B).backward()
+        cohort.optimizer.step(number + 1, 1.0)
+        taken.append(time.perf_counter() - began)
+    return min(taken[1:])
 
 
 def estimate(scene: Scene, workers: int) -> None:
@@ -56,14 +54,15 @@ def estimate(scene: Scene, workers: int) -> None:
         scene.space
     )
     jobs = tuple(
-        rung_job(scene, member(scene, 0, scene.space.student(sample), sample, None), 0, 1)
+        rung_job(scene, [member(scene, 0, scene.space.student(sample), sample, None)], 0, 1)
         for sample in samples
     )
     trials = scene.spec.trials - scene.ledger.told()
 
     def say(each: float) -> None:
         whole = each * trials / max(1, workers)
-        scene.observe(Step(f"time      about {in_words(whole)} for {trials} trials"))
+        most = "at most about" if scene.spec.rungs else "about"
+        scene.observe(Step(f"time      {most} {in_words(whole)} for {trials} trials"))
 
     scene.crew.submit(time_students, jobs, then=say)
 

@@ -49,6 +49,7 @@ def serve(line: int) -> NoReturn:
         import torch
 
         torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
     control = socket.socket(fileno=line)
     while True:
         message, handles, _, _ = socket.recv_fds(control, 1, 1)

@@ -27,7 +27,7 @@ from nas_kd.teachers.loading import (
     sizes,
     state,
 )
-from nas_kd.training import Schedule, adamw, answer, channels_last, derive, fit, normaliser, tensor
+from nas_kd.training import AdamW, Schedule, answer, derive, fit, normaliser, tensor
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -46,6 +46,7 @@ class TeacherJob:
     data: TransferSet
     epochs: int
     seed: int
+    device: str = "cpu"
 
 
 def default_epochs(data: TransferSet, search_epochs: int) -> int:
@@ -114,23 +115,25 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     bfloat16 halves the time of these widths; the weights and the answers are float32.
     """
     torch.manual_seed(derive(job.seed, "teacher"))
-    network = create(job.teacher)
+    device = torch.device(job.device)
+    network = create(job.teacher).to(device)
     seen_as = replace(job.data.views, count=VIEWS)
     fit(
-        channels_last(network),
-        adamw(network, WEIGHT_DECAY),
+        network,
+        AdamW(network, torch.tensor([LEARNING_RATE]), torch.tensor([WEIGHT_DECAY])),
         lambda epoch, index_B, answer_BC, label_B: cross_entropy(
             answer_BC, label_B, reduction="none"
         ),
         examples=replace(job.data, views=seen_as),
         rows=job.data.teacher,
-        schedule=Schedule(LEARNING_RATE, job.epochs, BATCH),
+        schedule=Schedule(job.epochs, BATCH),
         order_seed=derive(job.seed, "teacher order"),
         span=range(job.epochs),
         on_epoch=on_epoch,
         precision=torch.bfloat16,
+        device=device,
     )
-    return network.to(memory_format=torch.contiguous_format)
+    return network.to("cpu")
 
 
 def score(network: nn.Module, teacher: Teacher, data: TransferSet) -> float:

@@ -1,0 +1,126 @@
+"""Packed networks: several students of one family as one network, zero-padded to common widths.
+
+A student is a row of every tensor: weights are [G, ...], and a narrower student's own part is the
+first of each further dimension, the rest zero. What is zero stays zero: its gradient is zero, and
+so is AdamW's step from it. Students are in order of depth, the deepest first, so that the ones
+that leave early are always the last rows.
+
+Suffixes: G students, B examples, C channels, F features, H and W pixels.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm, conv2d, linear, pad
+
+from nas_kd.costs import Shape
+from nas_kd.students.family import StudentConfig
+
+MOST = 16
+"""A cohort has at most so many students."""
+
+WORTH: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
+    ("cpu", "mlp"): ((128, 16),),
+    ("cpu", "cnn"): ((4, 16), (8, 8), (16, 4)),
+}
+"""By device kind and family: up to this width, so many students at most are faster together.
+
+Measured (studies/cohorts); whatever is not here trains alone.
+"""
+
+
+def most_together(device: str, config: StudentConfig) -> int:
+    """How many students as wide as this one train faster together; 1 is alone."""
+    for widest, most in WORTH.get((device, config.family), ()):
+        if max(config.channels) <= widest:
+            return most
+    return 1
+
+
+def own_parts(
+    packed: Mapping[str, Tensor], own: Mapping[str, Shape], names: Mapping[str, str], row: int
+) -> dict[str, Tensor]:
+    """A student's own part of packed tensors, as views, by the names of its tensors alone.
+
+    `own` has the shapes of the student's tensors, `names` the packed name of each of its layers.
+    """
+    parts = {}
+    for name, shape in own.items():
+        layer, _, kind = name.rpartition(".")
+        whole = f"{names[layer]}.{kind}"
+        if whole in packed:
+            parts[name] = packed[whole][row][tuple(map(slice, shape))]
+    return parts
+
+
+def wide(configs: Sequence[StudentConfig], block: int) -> list[int]:
+    """The widths of a block in all the students that have it: the first ones."""
+    return [config.channels[block] for config in configs if config.depth > block]
+
+
+class PackedLinear(nn.Module):
+    """A linear layer a student: [G, B, F in] or a shared [B, F in] to [G, B, F out]."""
+
+    def __init__(self, students: int, fan_in: int, fan_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(students, fan_out, fan_in))
+        self.bias = nn.Parameter(torch.zeros(students, fan_out))
+
+    def forward(self, features_GBF: Tensor) -> Tensor:
+        """One product for all students, or one for each."""
+        if features_GBF.ndim == 2:
+            every_BF = linear(features_GBF, self.weight.flatten(0, 1), self.bias.flatten())
+            return every_BF.view(-1, *self.bias.shape).transpose(0, 1)
+        return torch.baddbmm(self.bias[:, None], features_GBF, self.weight.transpose(1, 2))
+
+
+class PackedConv(nn.Module):
+    """A 3x3 convolution a student, without bias, its channels side by side: [B, G C, H, W].
+
+    The first one is given the picture itself, which all students share.
+    """
+
+    def __init__(self, students: int, fan_in: int, fan_out: int, stride: int, first: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(students, fan_out, fan_in, 3, 3))
+        self.stride, self.groups = stride, 1 if first else students
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """A group of channels a student."""
+        weight = self.weight.flatten(0, 1)
+        return conv2d(images_BCHW, weight, None, self.stride, 1, 1, self.groups)
+
+
+class PackedNorm(nn.Module):
+    """Batch norm of all students' channels at once; it is exact, for each channel is its own."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, students: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(students, width))
+        self.bias = nn.Parameter(torch.zeros(students, width))
+        self.register_buffer("running_mean", torch.zeros(students, width))
+        self.register_buffer("running_var", torch.ones(students, width))
+        self.register_buffer("num_batches_tracked", torch.zeros(students, dtype=torch.long))
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """As nn.BatchNorm2d."""
+        if self.training:
+            self.num_batches_tracked += 1
+        return batch_norm(
+            images_BCHW,
+            self.running_mean.view(-1),
+            self.running_var.view(-1),
+            self.weight.view(-1),
+            self.bias.view(-1),
+            self.training,
+        )
+
+
+def widened(features_GBF: Tensor, width: int) -> Tensor:
+    """The features, with zeros up to a common width."""
+    return pad(features_GBF, (0, width - features_GBF.shape[-1]))

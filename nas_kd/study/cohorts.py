@@ -1,0 +1,80 @@
+"""Which trials of a generation train together, and in which order they go out.
+
+A function of the trials and the kind of device alone, never of how many workers there are or which
+of them is free, so that results are the same for any number.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from nas_kd.students import FAMILIES
+from nas_kd.students.family import StudentConfig
+from nas_kd.students.packing import most_together
+from nas_kd.study.scene import Scene
+
+Trials = tuple[FrozenTrial, ...]
+
+STEP = 30_000
+"""What a block costs beside its arithmetic, in MACs of an example: mostly Python's time."""
+
+SHARE = 0.5
+"""No cohort is more than this share of a generation's work, so that two workers stay busy."""
+
+
+def student(trial: FrozenTrial) -> StudentConfig:
+    """The student of a stored trial."""
+    return StudentConfig.from_json(trial.user_attrs["student"])
+
+
+def taught(scene: Scene, trial: FrozenTrial) -> bool:
+    """Whether a trial needs the teacher's signals."""
+    return bool(scene.sample(trial)["alpha"] > 0)
+
+
+def work(trials: Iterable[FrozenTrial]) -> float:
+    """How long these trials take to train, in no unit."""
+    return float(sum(trial.user_attrs["macs"] + STEP * student(trial).depth for trial in trials))
+
+
+def cohorts(scene: Scene, trials: Sequence[FrozenTrial]) -> list[Trials]:
+    """The trials in pieces that train together, the longest first.
+
+    While the teacher is not ready, trials that do not need it come before, the shortest first:
+    there is time, and somebody is waiting for a first result.
+    """
+    limit = SHARE * work(trials)
+    groups: dict[Any, list[FrozenTrial]] = {}
+    for trial in trials:
+        groups.setdefault(together(scene, trial), []).append(trial)
+    pieces = [piece for group in groups.values() for piece in cut(scene.device, group, limit)]
+    waiting = scene.signals.value is None
+    early = [piece for piece in pieces if waiting and not taught(scene, piece[0])]
+    late = [piece for piece in pieces if piece not in early]
+    return [
+        *sorted(early, key=lambda piece: (work(piece), piece[0].number)),
+        *sorted(late, key=lambda piece: (-work(piece), piece[0].number)),
+    ]
+
+
+def together(scene: Scene, trial: FrozenTrial) -> Any:
+    """Trials for which this is equal can train in one network."""
+    config = student(trial)
+    pack = FAMILIES[config.family].pack
+    if pack is None or most_together(scene.device, config) == 1:
+        return trial.number
+    knowledge = scene.sample(trial)["knowledge"]
+    return (config.family, pack.alike(config), taught(scene, trial), knowledge)
+
+
+def cut(device: str, group: Sequence[FrozenTrial], limit: float) -> list[Trials]:
+    """Pieces of trials of similar width, each as large as is worth it, none beyond the limit."""
+    pieces: list[list[FrozenTrial]] = []
+    most = 0
+    for trial in sorted(group, key=lambda t: (-max(student(t).channels), t.number)):
+        if not pieces or len(pieces[-1]) == most or work([*pieces[-1], trial]) > limit:
+            pieces.append([])
+            most = most_together(device, student(trial))
+        pieces[-1].append(trial)
+    return [tuple(sorted(piece, key=lambda trial: trial.number)) for piece in pieces]

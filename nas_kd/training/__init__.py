@@ -1,0 +1,28 @@
+"""Training: a cohort of students from one rung to the next, and what a teacher shares of it."""
+
+from nas_kd.training.adamw import AdamW
+from nas_kd.training.checkpoints import PROOF, weights
+from nas_kd.training.cohort import gathered, run_rung
+from nas_kd.training.jobs import Member, RungJob, RungResult, TrainSettings
+from nas_kd.training.loop import Schedule, answer, derive, fit, order
+from nas_kd.training.reading import laid_out, normaliser, tensor
+
+__all__ = [
+    "PROOF",
+    "AdamW",
+    "Member",
+    "RungJob",
+    "RungResult",
+    "Schedule",
+    "TrainSettings",
+    "answer",
+    "derive",
+    "fit",
+    "gathered",
+    "laid_out",
+    "normaliser",
+    "order",
+    "run_rung",
+    "tensor",
+    "weights",
+]

@@ -1,0 +1,49 @@
+"""A student's own, unpadded checkpoint: weights, both moments of AdamW, some answers as proof.
+
+Nothing random is in it, and nothing of the cohort that the student was trained in, so it goes on
+alone or in any other cohort.
+
+Suffixes: N examples, C classes.
+"""
+
+from collections.abc import Mapping
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+PROOF = 64
+"""How many validation examples a finished student answers, so that a copy can prove itself."""
+
+MODEL, FIRST, SECOND = "model.", "exp_avg.", "exp_avg_sq."
+
+
+def snapshot(
+    state: Mapping[str, Tensor],
+    exp_avg: Mapping[str, Tensor],
+    exp_avg_sq: Mapping[str, Tensor],
+    proof_NC: Tensor,
+) -> bytes:
+    """A checkpoint as safetensors."""
+    tensors = {"proof": proof_NC}
+    for prefix, part in ((MODEL, state), (FIRST, exp_avg), (SECOND, exp_avg_sq)):
+        tensors |= {prefix + name: value for name, value in part.items()}
+    return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+
+
+def restore(
+    checkpoint: bytes,
+    state: Mapping[str, Tensor],
+    exp_avg: Mapping[str, Tensor],
+    exp_avg_sq: Mapping[str, Tensor],
+) -> None:
+    """Copy what a checkpoint holds into these tensors."""
+    kept = load(checkpoint)
+    for prefix, part in ((MODEL, state), (FIRST, exp_avg), (SECOND, exp_avg_sq)):
+        for name, value in part.items():
+            value.copy_(kept[prefix + name])
+
+
+def weights(checkpoint: bytes) -> dict[str, Tensor]:
+    """The weights in a checkpoint, by their names in the network."""
+    kept = load(checkpoint)
+    return {n.removeprefix(MODEL): value for n, value in kept.items() if n.startswith(MODEL)}

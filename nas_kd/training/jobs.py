@@ -1,0 +1,58 @@
+"""What a worker is given to train, and what it gives back."""
+
+from dataclasses import dataclass
+
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet
+from nas_kd.students.family import StudentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """What all students of a study share."""
+
+    epochs: int
+    batch: int
+    scheme: str = "offline"
+    plugins: tuple[str, ...] = ()
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One student of a job, with what is its own."""
+
+    trial: int
+    config: StudentConfig
+    temperature: float
+    alpha: float
+    learning_rate: float
+    knowledge: str
+    seed: int
+    weight_decay: float = 0.01
+    checkpoint: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RungJob:
+    """Train these members, in one network if they are several, through the epochs [start, stop)."""
+
+    members: tuple[Member, ...]
+    data: TransferSet
+    signals: Signals | None
+    settings: TrainSettings
+    order_seed: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class RungResult:
+    """A member at its rung: validation accuracy, and a checkpoint unless it is at fault."""
+
+    trial: int
+    accuracy: float
+    epochs: int
+    seconds: float
+    checkpoint: bytes
+    fault: str | None = None

@@ -1,0 +1,113 @@
+"""The hot loop, the same for one student, a cohort, and a teacher.
+
+- A batch is an index gather; the order of examples comes from (order seed, epoch), the same for
+  every trial, so that a cohort shares its batches.
+- The network is in train mode at every step, and nothing waits for the device inside an epoch:
+  the loss stays a tensor until the rung ends.
+- One torch thread a worker (see `nas_kd/study/worker.py`): results are the same bit for bit.
+
+Suffixes: B examples of a batch, N of a split, C classes or channels, G students.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import cos, pi
+
+import torch
+from torch import Tensor, nn
+
+from nas_kd.data.transfer import Rows, TransferSet
+from nas_kd.data.views import seen
+from nas_kd.training.adamw import AdamW
+from nas_kd.training.reading import gather, normaliser, tensor
+
+Objective = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(epoch, index_B, student_GBC, label_B) -> [G, B], the loss of each example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A one-cycle learning rate: up to its peak over 30% of the steps, then down to nothing.
+
+    Smith, Topin 2017, "Super-Convergence", https://arxiv.org/abs/1708.07120
+    """
+
+    epochs: int
+    batch: int
+
+    def share(self, step: int, steps: int) -> float:
+        """The learning rate at a step of the whole training, as a share of its peak."""
+        done, rise = step / steps, 0.3
+        if done < rise:
+            return 0.04 + 0.96 * (1 - cos(pi * done / rise)) / 2
+        return (1 + cos(pi * (done - rise) / (1 - rise))) / 2
+
+
+def fit(
+    network: nn.Module,
+    optimizer: AdamW,
+    loss: Objective,
+    *,
+    examples: TransferSet,
+    rows: Rows,
+    schedule: Schedule,
+    order_seed: int,
+    span: range,
+    on_epoch: Callable[[], None],
+    precision: torch.dtype = torch.float32,
+    layout: torch.memory_format = torch.channels_last,
+    device: torch.device = torch.device("cpu"),
+) -> Tensor:
+    """Train through the epochs of `span`; the sum of the losses [G], not finite if one ever was."""
+    images_NCHW = tensor(examples.images)[slice(*rows)]
+    labels = gather(tensor(examples.labels)[slice(*rows)], device)
+    normalise = normaliser(examples, layout, device)
+    total_G = torch.zeros((), device=device)
+    network.train()
+    for epoch in span:
+        images = gather(seen(images_NCHW, examples.views, epoch), device)
+        batches = list(order(order_seed, epoch, len(images_NCHW), schedule.batch))
+        for number, index_B in enumerate(batches, epoch * len(batches)):
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                student_GBC = network(normalise(images(index_B)))
+            if student_GBC.dtype == torch.bfloat16:
+                student_GBC = student_GBC.float()
+            value_G = loss(epoch, index_B, student_GBC, labels(index_B)).mean(-1)
+            optimizer.zero_grad()
+            value_G.sum().backward()
+            optimizer.step(number + 1, schedule.share(number, schedule.epochs * len(batches)))
+            total_G = total_G + value_G.detach()
+        on_epoch()
+    return total_G
+
+
+def order(seed: int, epoch: int, count: int, batch: int) -> Iterator[Tensor]:
+    """Index batches [B] of one epoch, near equal in size, drawn from (seed, epoch)."""
+    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+    shuffled = torch.randperm(count, generator=generator)
+    yield from shuffled.tensor_split(max(1, -(-count // batch)))
+
+
+def derive(seed: int, *parts: str | int) -> int:
+    """A seed of its own for each purpose, from the study's seed."""
+    text = "/".join(map(str, (seed, *parts)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+@torch.inference_mode()
+def answer(
+    network: nn.Module,
+    examples: TransferSet,
+    rows: Rows,
+    layout: torch.memory_format = torch.channels_last,
+    device: torch.device = torch.device("cpu"),
+) -> Tensor:
+    """The network's logits [N, C], or [G, N, C], for these rows, plain view, in eval mode."""
+    was_training = network.training
+    network.eval()
+    normalise = normaliser(examples, layout, device)
+    parts = tensor(examples.images)[slice(*rows)].split(512)
+    logits_NC = torch.cat([network(normalise(part.to(device))) for part in parts], dim=-2)
+    network.train(was_training)
+    return logits_NC

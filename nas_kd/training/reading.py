@@ -1,0 +1,79 @@
+"""How examples come from disk into a step: memory-mapped, gathered by index, normalised.
+
+Suffixes: B examples of a batch, N of a split, C channels, H and W pixels.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.transfer import TransferSet
+from nas_kd.students.family import StudentConfig
+from nas_kd.students.packing import PackedConv
+
+Gather = Callable[[Tensor], Tensor]
+"""index_B -> the rows of an array, on the device."""
+
+RESIDENT = 0.5
+"""An array that takes more than this share of a device's free memory stays outside of it."""
+
+NARROW = 12
+"""A convolutional network up to this wide is faster in the plain memory layout on a CPU."""
+
+
+@lru_cache(maxsize=8)
+def tensor(array: ArrayRef) -> Tensor:
+    """A memory-mapped array as a tensor that shares its memory; never written to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array.open())
+
+
+def gather(rows_N: Tensor, device: torch.device) -> Gather:
+    """Reads batches: in place on a CPU, from the device's own memory if the array fits there,
+    else through pinned memory without waiting for the copy."""
+    if device.type == "cpu":
+        return lambda index_B: rows_N.index_select(0, index_B)
+    free, _ = torch.cuda.mem_get_info(device)
+    if rows_N.nbytes < RESIDENT * free:
+        resident_N = rows_N.to(device)
+        return lambda index_B: resident_N.index_select(0, index_B.to(device, non_blocking=True))
+    return lambda index_B: (
+        rows_N.index_select(0, index_B).pin_memory().to(device, non_blocking=True)
+    )
+
+
+def laid_out(network: nn.Module, students: Sequence[StudentConfig] = ()) -> torch.memory_format:
+    """The memory layout of pictures in which a network, perhaps one of students, trains fastest.
+
+    Measured in studies/cohorts: channels last, but for a narrow convolutional student alone.
+    """
+    convolutions = any(isinstance(part, nn.Conv2d | PackedConv) for part in network.modules())
+    narrow = len(students) == 1 and max(students[0].channels) <= NARROW
+    return torch.channels_last if convolutions and not narrow else torch.contiguous_format
+
+
+def normaliser(
+    examples: TransferSet,
+    layout: torch.memory_format = torch.channels_last,
+    device: torch.device | None = None,
+) -> Callable[[Tensor], Tensor]:
+    """From images as stored to float32 with mean 0 and deviation 1, channel by channel."""
+    mean = torch.tensor(examples.mean, device=device).view(-1, 1, 1)
+    scale = 1 / torch.tensor(examples.std, device=device).view(-1, 1, 1)
+
+    def normalise(images_BCHW: Tensor) -> Tensor:
+        laid_out_BCHW = images_BCHW.contiguous(memory_format=layout)
+        ready_BCHW = (laid_out_BCHW.to(mean.dtype) - mean) * scale
+        if layout == torch.channels_last and ready_BCHW.shape[1] == 1:
+            # of one channel both layouts are true; the strides decide what torch goes on with
+            _, _, height, width = ready_BCHW.shape
+            strides = (height * width, 1, width, 1)
+            return ready_BCHW.contiguous().as_strided(ready_BCHW.shape, strides)
+        return ready_BCHW
+
+    return normalise

@@ -1,0 +1,91 @@
+"""Students packed into one network against the same students alone, one thread, in turns.
+
+    python studies/cohorts/measure.py [DATA_ROOT]
+
+For each family and widths: the time of a student's step in a cohort of G, as a ratio to its time
+alone (the fastest of some turns of each). With DATA_ROOT also on MNIST, 28x28; without, digits, 8x8.
+"""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import torch
+
+from nas_kd.data import SOURCES
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.signals import Signals
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import TransferSet, cache_folder, prepare, size
+from nas_kd.students.decode import counts
+from nas_kd.students.family import StudentConfig
+from nas_kd.training import Member, RungJob, TrainSettings, run_rung
+
+TURNS = 3
+SMALL = [
+    ("mlp", (16, 16)), ("mlp", (32, 32)), ("mlp", (64, 64)), ("mlp", (128, 128)),
+    ("cnn", (4, 4, 4)), ("cnn", (4, 8, 8)), ("cnn", (8, 8, 8)), ("cnn", (6, 7, 8, 10, 12)),
+    ("cnn", (8, 12, 16)), ("cnn", (16, 16, 16)),
+]  # fmt: skip
+LARGE = [
+    ("mlp", (32, 32)), ("mlp", (23, 35)), ("cnn", (4, 8, 16)), ("cnn", (8, 10, 12)),
+    ("cnn", (15, 18, 22, 26, 32)),
+]  # fmt: skip
+
+
+def member(number: int, config: StudentConfig) -> Member:
+    """A student with settings of its own."""
+    return Member(number, config, 1.0 + number, 0.05 * number, 0.01, "kl", number)
+
+
+def seconds(job: RungJob) -> float:
+    """How long a job takes."""
+    began = perf_counter()
+    run_rung(job)
+    return perf_counter() - began
+
+
+def main() -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    name = "mnist" if len(sys.argv) > 1 else "digits"
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
+    data = prepare(name, SOURCES[name], Request(root))
+    if name == "mnist":
+        data = replace(data, train=(0, 3200), labelled=(0, 3200),
+                       validation=(data.validation[0], data.validation[0] + 500))  # fmt: skip
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(1, size(data.train), 10)).astype(np.float32)
+    signals = Signals("0", ArrayRef.save(logits, cache_folder() / "cohorts.npy"))
+    epochs = 1 if name == "mnist" else 4
+    settings = TrainSettings(epochs, 128)
+    print(f"{data.name} {data.input_shape}, batch 128")
+    for family, channels in LARGE if name == "mnist" else SMALL:
+        config = StudentConfig(family, data.input_shape, 10, len(channels), channels)
+        measure(config, RungJob((), data, signals, settings, 0, 0, epochs))
+
+
+def measure(config: StudentConfig, job: RungJob) -> None:
+    """One row of the table."""
+    sizes = (1, 2, 4, 8, 16)
+    jobs = {
+        count: replace(job, members=tuple(member(n, config) for n in range(count)))
+        for count in sizes
+    }
+    best = dict.fromkeys(sizes, float("inf"))
+    for _ in range(TURNS):
+        for count, one in jobs.items():
+            best[count] = min(best[count], seconds(one) / count)
+    ratios = "  ".join(f"{count}: {best[1] / best[count]:.2f}" for count in sizes[1:])
+    parameters = counts(config).parameters
+    print(f"{config.family} {config.label():<16} {parameters:>6} parameters  "
+          f"alone {1000 * best[1]:6.1f} ms   {ratios}", flush=True)  # fmt: skip
+
+
+main()
