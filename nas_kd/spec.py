@@ -220,7 +220,8 @@ class StudySpec(BaseModel):
             return cls.model_validate(dict(given))
         except ValidationError as error:
             fields = tuple(cls.model_fields)
-            problems = {str(p["loc"][0]): explain(dict(p), fields) for p in error.errors()}
+            found = [p for p in error.errors() if p["type"] != "default_factory_not_called"]
+            problems = {str(p["loc"][0]): explain(dict(p), fields) for p in found}
             raise InvalidSpec(tuple(problems.values())) from None
 
     @classmethod

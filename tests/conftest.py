@@ -25,6 +25,7 @@ TINY: dict[str, Any] = {
     "trials": 8,
     "generation": 4,
     "epochs": 2,
+    "rungs": [],
     "teacher_epochs": 3,
     "teacher_width": 8,
     "depth": [1, 3],

@@ -3,7 +3,7 @@
     python studies/cohorts/measure.py [DATA_ROOT]
 
 For each family and widths: the time of a student's step in a cohort of G, as a ratio to its time
-alone (the fastest of some turns of each). With DATA_ROOT also on MNIST, 28x28; without, digits, 8x8.
+alone (the fastest of some turns of each). On digits, 8x8; with DATA_ROOT on MNIST, 28x28.
 """
 
 import os
@@ -21,7 +21,7 @@ from nas_kd.data import SOURCES
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.signals import Signals
 from nas_kd.data.source import Request
-from nas_kd.data.transfer import TransferSet, cache_folder, prepare, size
+from nas_kd.data.transfer import cache_folder, prepare, size
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.training import Member, RungJob, TrainSettings, run_rung
@@ -58,12 +58,12 @@ def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
     data = prepare(name, SOURCES[name], Request(root))
     if name == "mnist":
-        data = replace(data, train=(0, 3200), labelled=(0, 3200),
+        data = replace(data, train=(0, 12800), labelled=(0, 12800),
                        validation=(data.validation[0], data.validation[0] + 500))  # fmt: skip
     random = np.random.default_rng(0)
     logits = random.normal(size=(1, size(data.train), 10)).astype(np.float32)
     signals = Signals("0", ArrayRef.save(logits, cache_folder() / "cohorts.npy"))
-    epochs = 1 if name == "mnist" else 4
+    epochs = 1 if name == "mnist" else 10
     settings = TrainSettings(epochs, 128)
     print(f"{data.name} {data.input_shape}, batch 128")
     for family, channels in LARGE if name == "mnist" else SMALL:

@@ -1,0 +1,243 @@
+"""Students alone and packed, from one rung to the next."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+from torch import nn
+
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.students import FAMILIES
+from nas_kd.students.family import Family, StudentConfig
+from nas_kd.training import Member, RungJob, TrainSettings, cohort, loop, order, run_rung, weights
+from nas_kd.training.jobs import RungResult
+
+
+@pytest.fixture(scope="session")
+def signals(digits: TransferSet, tmp_path_factory: pytest.TempPathFactory) -> Signals:
+    """Answers of a teacher that is nearly right."""
+    labels = digits.labels.open()[slice(*digits.train)]
+    noise = np.random.default_rng(0).normal(size=(1, len(labels), 10))
+    logits = (4 * np.eye(10)[labels] + noise).astype(np.float32)
+    path = tmp_path_factory.mktemp("signals") / "logits.npy"
+    return Signals("0" * 24, ArrayRef.save(logits, path))
+
+
+def member(**changes: Any) -> Member:
+    config = StudentConfig("cnn", (1, 8, 8), 10, 3, (8, 12, 16))
+    return replace(Member(0, config, 4.0, 0.9, 0.02, "kl", seed=1), **changes)
+
+
+def job(data: TransferSet, signals: Signals, *members: Member, **changes: Any) -> RungJob:
+    settings = TrainSettings(epochs=4, batch=16)
+    return replace(RungJob(members, data, signals, settings, 0, 0, 4), **changes)
+
+
+def test_a_students_own_seed_draws_its_weights_and_nothing_else(
+    digits: TransferSet, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[list[int]] = []
+
+    def watched(*arguments: int) -> Iterator[torch.Tensor]:
+        drawn = list(order(*arguments))
+        orders.append(torch.cat(drawn).tolist())
+        yield from drawn
+
+    monkeypatch.setattr(loop, "order", watched)
+    one = run_rung(job(digits, signals, member(seed=1)))[0]
+    other = run_rung(job(digits, signals, member(seed=2)))[0]
+    assert orders[:4] == orders[4:]
+    assert one.accuracy != other.accuracy
+
+
+def test_students_learn_and_are_the_same_again(digits: TransferSet, signals: Signals) -> None:
+    first, second = (run_rung(job(digits, signals, member()))[0] for _ in range(2))
+    assert first.accuracy > 0.8
+    assert replace(first, seconds=0) == replace(second, seconds=0)
+
+
+def test_going_on_from_a_rung_is_the_same_as_never_having_stopped(
+    digits: TransferSet, signals: Signals
+) -> None:
+    whole = run_rung(job(digits, signals, member()))[0]
+    half = run_rung(job(digits, signals, member(), stop=1))[0]
+    rest = run_rung(job(digits, signals, member(checkpoint=half.checkpoint), start=1))[0]
+    assert rest.checkpoint == whole.checkpoint
+    assert rest.accuracy == whole.accuracy
+
+
+def test_the_teacher_matters(digits: TransferSet, signals: Signals) -> None:
+    taught, alone = run_rung(job(digits, signals, member(), member(trial=1, alpha=0.0)))
+    assert taught.checkpoint != alone.checkpoint
+
+
+def test_the_student_is_in_train_mode_at_each_step(
+    digits: TransferSet, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[tuple[bool, bool]] = []
+
+    def build(config: StudentConfig) -> nn.Module:
+        network = FAMILIES["cnn"].build(config)
+        network.register_forward_hook(
+            lambda module, given, result: modes.append((module.training, torch.is_grad_enabled()))
+        )
+        return network
+
+    cnn = FAMILIES["cnn"]
+    monkeypatch.setitem(FAMILIES, "watched", Family(build, cnn.counts, 2, 1.0))
+    config = replace(member().config, family="watched")
+    run_rung(job(digits, signals, member(config=config)))
+    steps = 4 * -(-size(digits.train) // 16)
+    assert modes[:steps] == [(True, True)] * steps
+    assert set(modes[steps:]) == {(False, False)}
+
+
+def test_batch_norm_statistics_move(digits: TransferSet, signals: Signals) -> None:
+    result = run_rung(job(digits, signals, member()))[0]
+    means = [v for name, v in weights(result.checkpoint).items() if name.endswith("running_mean")]
+    assert means
+    assert all(mean.abs().max() > 0 for mean in means)
+
+
+def test_a_loss_that_is_not_finite_is_the_students_fault(
+    digits: TransferSet, signals: Signals
+) -> None:
+    result = run_rung(job(digits, signals, member(learning_rate=1e30)))[0]
+    assert result.fault == "the loss was not finite by epoch 4"
+    assert result.accuracy == 0.0
+
+
+def test_epochs_are_counted_for_whoever_watches(digits: TransferSet, signals: Signals) -> None:
+    seen: list[str] = []
+    run_rung(job(digits, signals, member(trial=7)), lambda: seen.append("epoch"))
+    assert seen == ["epoch"] * 4
+
+
+WIDTHS = {
+    "mlp": [(8,), (5, 9, 3), (16, 4), (7, 7, 7)],
+    "cnn": [(4,), (5, 8, 3), (6, 4), (7, 7, 7)],
+}
+
+
+def several(family: str) -> list[Member]:
+    """Students of different depths and widths, each with settings of its own; trial 2 untaught."""
+    return [
+        Member(
+            trial, StudentConfig(family, (1, 8, 8), 10, len(widths), widths), 1.0 + trial,
+            0.4 * (trial != 2), 0.01 + 0.01 * trial, "kl", seed=trial, weight_decay=0.02 * trial,
+        )
+        for trial, widths in enumerate(WIDTHS[family])
+    ]  # fmt: skip
+
+
+def difference(one: RungResult, other: RungResult) -> float:
+    """The largest difference between two checkpoints."""
+    mine, theirs = load(one.checkpoint), load(other.checkpoint)
+    assert mine.keys() == theirs.keys()
+    return max(float((mine[n].double() - theirs[n].double()).abs().max()) for n in mine)
+
+
+@pytest.fixture
+def precise() -> Iterator[None]:
+    """Networks are built, and examples normalised, in float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+PACKING = [name for name, family in FAMILIES.items() if family.pack]
+
+
+@pytest.mark.usefixtures("precise")
+@pytest.mark.parametrize("family", PACKING)
+def test_packed_students_are_what_they_are_alone(
+    family: str, digits: TransferSet, signals: Signals
+) -> None:
+    members = several(family)
+    settings = TrainSettings(epochs=3, batch=64)
+    packed = run_rung(job(digits, signals, *members, settings=settings, stop=3))
+    assert 3 * -(-size(digits.train) // 64) >= 50
+    for one, result in zip(members, packed, strict=True):
+        alone = run_rung(job(digits, signals, one, settings=settings, stop=3))[0]
+        assert result.trial == alone.trial == one.trial
+        assert result.accuracy == alone.accuracy
+        assert difference(result, alone) < 1e-10
+
+
+@pytest.mark.usefixtures("precise")
+@pytest.mark.parametrize("family", PACKING)
+def test_survivors_are_packed_anew_from_their_own_checkpoints(
+    family: str, digits: TransferSet, signals: Signals
+) -> None:
+    members = several(family)
+    first = run_rung(job(digits, signals, *members, stop=1))
+    left = [replace(members[n], checkpoint=first[n].checkpoint) for n in (3, 0)]
+    rest = run_rung(job(digits, signals, *left, start=1))
+    for number, result in zip((3, 0), rest, strict=True):
+        alone = run_rung(job(digits, signals, members[number]))[0]
+        assert result.trial == number
+        assert difference(result, alone) < 1e-10
+
+
+def test_what_is_zero_padded_stays_zero(
+    digits: TransferSet, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks: list[nn.Module] = []
+    fit = cohort.fit
+
+    def kept(network: nn.Module, *arguments: Any, **named: Any) -> Any:
+        networks.append(network)
+        return fit(network, *arguments, **named)
+
+    monkeypatch.setattr(cohort, "fit", kept)
+    run_rung(job(digits, signals, *several("cnn")))
+    state = networks[0].state_dict()
+    first = state["convs.0.weight"]  # rows: the depths 3, 3, 2, 1; widths 5, 7, 6, 4 of 7
+    assert [int((row != 0).any((1, 2, 3)).sum()) for row in first] == [5, 7, 6, 4]
+    assert not state["norms.0.running_mean"][3, 4:].any()
+
+
+def test_a_member_that_fails_leaves_the_others_as_they_are(
+    digits: TransferSet, signals: Signals
+) -> None:
+    members = several("mlp")
+    well = run_rung(job(digits, signals, *members))
+    members[1] = replace(members[1], learning_rate=1e30)
+    ill = run_rung(job(digits, signals, *members))
+    assert ill[1].fault == "the loss was not finite by epoch 4"
+    for number in (0, 2, 3):
+        assert ill[number].fault is None
+        assert ill[number].checkpoint == well[number].checkpoint
+
+
+def test_a_cohort_that_runs_out_of_memory_is_trained_member_by_member(
+    digits: TransferSet, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = cohort.fit
+
+    def short(network: nn.Module, *arguments: Any, **named: Any) -> Any:
+        if sum(p.numel() for p in network.parameters()) > 1000:
+            raise torch.OutOfMemoryError("out of memory")
+        return fit(network, *arguments, **named)
+
+    members = several("mlp")
+    members[2] = replace(members[2], config=replace(members[2].config, channels=(60, 4)))
+    monkeypatch.setattr(cohort, "fit", short)
+    results = run_rung(job(digits, signals, *members))
+    assert [r.trial for r in results] == [0, 1, 2, 3]
+    assert [bool(r.fault) for r in results] == [False, False, True, False]
+    assert results[2].fault == "out of memory by epoch 4"
+
+
+def test_an_error_that_is_not_of_memory_is_not_hidden(
+    digits: TransferSet, signals: Signals
+) -> None:
+    config = replace(member().config, input_shape=(2, 8, 8))
+    with pytest.raises(RuntimeError, match="channels"):
+        run_rung(job(digits, signals, member(config=config)))

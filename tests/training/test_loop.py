@@ -1,0 +1,25 @@
+"""The order of examples and the schedule."""
+
+import pytest
+import torch
+
+from nas_kd.training import Schedule, order
+
+
+def test_the_order_of_examples_comes_from_the_study_seed_and_the_epoch() -> None:
+    def drawn(seed: int, epoch: int) -> list[int]:
+        return torch.cat(list(order(seed, epoch, 100, 32))).tolist()
+
+    assert sorted(drawn(0, 0)) == list(range(100))
+    assert drawn(0, 0) == drawn(0, 0)
+    assert drawn(0, 0) != drawn(0, 1)
+    assert drawn(0, 0) != drawn(1, 0)
+    assert [len(part) for part in order(0, 0, 100, 32)] == [25, 25, 25, 25]
+
+
+def test_the_schedule_rises_to_its_peak_and_falls_to_nothing() -> None:
+    shares = [Schedule(epochs=1, batch=1).share(step, 100) for step in range(101)]
+    assert shares[30] == pytest.approx(1)
+    assert shares[:31] == sorted(shares[:31])
+    assert shares[30:] == sorted(shares[30:], reverse=True)
+    assert shares[100] == pytest.approx(0)
