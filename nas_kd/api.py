@@ -22,19 +22,12 @@ from nas_kd.report.page import page
 from nas_kd.report.summary import Summary, summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
+from nas_kd.study.devices import default_workers, parse_devices
 from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions, cores
+from nas_kd.study.options import RunOptions, default_folder
 from nas_kd.study.reading import StudyView, TrialRow, read_study
 from nas_kd.teachers.loading import give
-
-
-def default_folder(spec: StudySpec) -> Path:
-    """Where a study goes if it is not said: runs/DATA-BUDGET."""
-    budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
-    kind, _, rest = spec.data.partition(":")
-    name = Path(rest).stem if kind in ("imagefolder", "npz") else spec.data.replace(":", "-")
-    return Path("runs") / f"{name or 'data'}-{budget}"
 
 
 def search(
@@ -46,6 +39,7 @@ def search(
     workers: int | None = None,
     data_root: str | Path = "data",
     teacher_weights: str | Path | None = None,
+    device: str = "auto",
     seconds: float | None = None,
     quiet: bool = False,
     **settings: Any,
@@ -55,16 +49,19 @@ def search(
     `data` is a source's name, `(X, y)` arrays, a Dataset of (x, y), a pair (train, test), or a
     dict with the keys train, validation, test, teacher and unlabelled. `teacher` is `train`,
     `module:function`, `torchvision:NAME` or your nn.Module, which stays in this process.
-    Prints the closing table unless `quiet`. `settings` are the others of StudySpec: family, depth,
+    `device` is auto, cpu or GPUs: cuda:0,cuda:1. Prints the closing table unless `quiet`.
+    `settings` are the others of StudySpec: family, depth,
     temperature, trials, epochs and so on.
     Raises NasKDError for what you can mend.
     """
     texts = (budget,) if isinstance(budget, str) else tuple(budget)
     named = {"data": source_text(data), "teacher": teacher_text(teacher)}
     spec = StudySpec.create({"budget": texts} | named | settings)
+    devices = parse_devices(device)
     options = RunOptions(
         folder=Path(study) if study else default_folder(spec),
-        workers=cores() if workers is None else workers,
+        workers=default_workers(devices) if workers is None else workers,
+        devices=devices,
         data_root=Path(data_root),
         teacher_weights=Path(teacher_weights) if teacher_weights else None,
         seconds=seconds,

@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 import traceback
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -76,9 +77,7 @@ def search(
     teacher_mean: Annotated[
         str | None, typer.Option(help="Its normalisation of pixels in 0..1: 0.49,0.48,0.45.")
     ] = None,
-    teacher_std: Annotated[
-        str | None, typer.Option(help="The deviations beside --teacher-mean.")
-    ] = None,
+    teacher_std: Annotated[str | None, typer.Option(help="Deviations beside it.")] = None,
     family: FamilyFlag = None,
     knowledge: Annotated[
         list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
@@ -98,22 +97,22 @@ def search(
         int | None, typer.Option(help="Worker processes; 0: none. Default: one a core.", min=0)
     ] = None,
     study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, or GPUs with a worker each: cuda:0,cuda:1.")
+    ] = "auto",
     job_limit: Annotated[
         str, typer.Option(help="A job that takes longer is given to another worker.")
     ] = "1h",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the resolved spec; train nothing.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the closing table only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole spec.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the closing table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print each job.")] = False,
 ) -> None:
     """Search the best distilled student within a budget, or go on with a study.
 
     Example: nas-kd search --budget 20k --data mnist --data-root data
     """
-    from nas_kd.api import default_folder
-    from nas_kd.foreground import run_search
-    from nas_kd.study.options import RunOptions, cores
+    from nas_kd.study.devices import default_workers, parse_devices
+    from nas_kd.study.pool import open_executor
 
     if spec and spec.is_dir():
         spec, study = None, study or spec
@@ -126,19 +125,28 @@ def search(
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     given |= assignments("--fix", fix) | assignments("--range", range_)
-    resolved = resolve(spec, given, trials, study)
-    options = RunOptions(
-        folder=study or default_folder(resolved),
-        workers=cores() if workers is None else workers,
-        data_root=data_root,
-        teacher_weights=teacher_weights,
-        seconds=seconds("--time", time) if time else None,
-        job_limit=seconds("--job-limit", job_limit),
-    )
-    if dry_run:
-        typer.echo(resolved.to_toml(), nl=False)
-        return
-    run_search(resolved, options, quiet, verbose)
+    devices = parse_devices(device)
+    limit = seconds("--job-limit", job_limit)
+    number = 0 if dry_run else default_workers(devices) if workers is None else workers
+    # its server loads torch in its process while this one does
+    with open_executor(number, limit, devices) if number else nullcontext() as executor:
+        from nas_kd.foreground import run_search
+        from nas_kd.study.options import RunOptions, default_folder
+
+        resolved = resolve(spec, given, trials, study)
+        if dry_run:
+            typer.echo(resolved.to_toml(), nl=False)
+            return
+        options = RunOptions(
+            folder=study or default_folder(resolved),
+            workers=number,
+            data_root=data_root,
+            teacher_weights=teacher_weights,
+            devices=devices,
+            seconds=seconds("--time", time) if time else None,
+            job_limit=limit,
+        )
+        run_search(resolved, options, executor, quiet, verbose)
 
 
 @app.command()

@@ -10,12 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
 
 from nas_kd.errors import UnusableBudget
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Shape = tuple[int, ...]
 
@@ -91,15 +87,3 @@ def parse_budgets(texts: Sequence[str], teacher: Counts | None = None) -> tuple[
             "budgets " + ", ".join(texts), f"bound {min(twice)} twice", "Keep one of each kind."
         )
     return budgets
-
-
-def measure(network: "nn.Module", input_shape: Shape) -> tuple[int, int]:
-    """Parameters and MACs of one example, counted on a network that was built on `meta`."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    example = torch.empty((2, *input_shape), device="meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(example)
-    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return parameters, counter.get_total_flops() // 4

@@ -69,8 +69,8 @@ def resolve(
 
     Raises InvalidSpec.
     """
-    from nas_kd.api import default_folder
     from nas_kd.spec import StudySpec
+    from nas_kd.study.options import default_folder
 
     kept = kept_spec(study) if study else None
     settings = StudySpec.read(file) if file else {}

@@ -1,6 +1,7 @@
 """A search in the foreground of a terminal: display, signals, closing table, what to do next."""
 
 import signal
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +17,11 @@ from nas_kd.study.reading import read_study
 
 
 def run_search(
-    spec: StudySpec, options: RunOptions, quiet: bool = False, verbose: bool = False
+    spec: StudySpec,
+    options: RunOptions,
+    executor: Executor | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> None:
     """Search, then print the closing table, the verdict and what to do next."""
 
@@ -30,7 +35,7 @@ def run_search(
             typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
                        "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
         with display(screen, quiet, verbose) as observe:
-            drive(spec, options, observe)
+            drive(spec, options, observe, executor)
     except (KeyboardInterrupt, SystemExit) as stopped:
         code = stopped.code if isinstance(stopped, SystemExit) else 128 + signal.SIGINT
         typer.echo(f"\nStopped. {how_to_go_on(options)}", err=True)

@@ -11,7 +11,7 @@ import nas_kd
 
 ROOT = Path(nas_kd.__file__).parent
 LINE = (
-    "errors", "registry", "files", "costs", "data", "students", "knowledge", "schemes",
+    "errors", "registry", "files", "costs", "counting", "data", "students", "knowledge", "schemes",
     "training", "teachers", "spec", "front", "study", "report", "package", "export",
     "exchange", "api", "flags", "foreground", "cli",
 )  # fmt: skip

@@ -3,7 +3,8 @@
 import pytest
 from torch import nn
 
-from nas_kd.costs import Budget, Counts, measure, parse_budget, parse_budgets
+from nas_kd.costs import Budget, Counts, parse_budget, parse_budgets
+from nas_kd.counting import measure
 from nas_kd.errors import UnusableBudget
 
 TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100)

@@ -43,8 +43,12 @@ def pareto_data(view: StudyView) -> ParetoData:
 
 def hover(row: TrialRow) -> str:
     """A trial's whole configuration."""
+    reached = f"{100 * (row.accuracy or 0):.2f}%"
+    if row.accuracy is None and row.rungs:
+        epoch, accuracy = row.rungs[-1]
+        reached = f"stopped at epoch {epoch}, {100 * accuracy:.2f}%"
     return (
-        f"<b>trial {row.number}</b>: {100 * (row.accuracy or 0):.2f}%<br>"
+        f"<b>trial {row.number}</b>: {reached}<br>"
         f"{row.student.family}, depth {row.student.depth}, channels {row.student.label()}<br>"
         f"{row.counts.parameters:,} parameters, {row.counts.macs:,} MACs<br>"
         f"T {row.temperature:.2f}, alpha {row.alpha:.2f}, knowledge {row.knowledge}<br>"
@@ -108,6 +112,28 @@ def history_figure(view: StudyView) -> go.Figure:
         line={"color": "#111827", "shape": "hv", "width": 1.5},
     )  # fmt: skip
     figure.update_xaxes(title="trial")
+    figure.update_yaxes(title="validation accuracy, %")
+    return dressed(figure)
+
+
+def rungs_figure(view: StudyView) -> go.Figure:
+    """Each trial's accuracy from rung to rung; where a line ends early, the trial was stopped."""
+    figure = go.Figure()
+    for state, colour in (("stopped", "#9ca3af"), ("complete", COLOURS[0])):
+        rows = [row for row in view.rows if row.state == state and row.rungs]
+        # one trace a state: lines of trials one after another, with a gap between
+        points = [point for row in rows for point in (*row.rungs, (None, None))]
+        figure.add_scatter(
+            x=[epoch for epoch, _ in points],
+            y=[None if accuracy is None else 100 * accuracy for _, accuracy in points],
+            mode="lines+markers",
+            name=f"{state} ({len(rows)})",
+            line={"color": colour, "width": 1},
+            marker={"size": 5},
+            hovertext=[hover(row) for row in rows for _ in range(len(row.rungs) + 1)],
+            hoverinfo="text",
+        )
+    figure.update_xaxes(title="epoch", tickvals=[*view.spec.rungs, view.spec.epochs])
     figure.update_yaxes(title="validation accuracy, %")
     return dressed(figure)
 

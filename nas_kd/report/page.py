@@ -5,7 +5,7 @@ from html import escape
 
 from nas_kd.costs import COSTS
 from nas_kd.front import hypervolume, not_told_apart
-from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
+from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import ALONE, cells, columns, percent
 from nas_kd.study.reading import StudyView
@@ -72,6 +72,18 @@ def trials(view: StudyView) -> str:
     return table(head, rows)
 
 
+def rungs(view: StudyView) -> str:
+    """How the trials climbed, and what stopping saved; nothing if there were no rungs."""
+    if not view.spec.rungs:
+        return ""
+    climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
+    share = sum(climbed) / (len(climbed) * view.spec.epochs) if climbed else 1.0
+    figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
+    return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
+{", ".join(map(str, view.spec.rungs))}; those on the front there, and the nearest to it, go on, and
+so do the default students. {share:.0%} of all epochs were trained.</small></p>{figure}"""
+
+
 def page(view: StudyView) -> str:
     """The whole page. Raises UnusableStudy before the first completed trial."""
     summary = summarize(view)
@@ -94,6 +106,7 @@ were chosen on these examples, so the best one's accuracy leans upward; none was
 test split.</small></p>
 <h2>The front</h2>{pareto}
 <h2>History</h2>{history}
+{rungs(view)}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}
 <h2>The loss</h2><p><code>{escape(LOSS)}</code></p>
 <h2>The spec</h2><pre>{escape(view.spec.to_toml())}</pre>

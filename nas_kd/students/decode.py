@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from nas_kd.costs import COSTS, Budget, Counts, Shape, measure
+from nas_kd.costs import COSTS, Budget, Counts, Shape
+from nas_kd.counting import measure
 from nas_kd.errors import BudgetTooSmall, CountsDisagree
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import StudentConfig, tapered
@@ -103,7 +104,7 @@ def _measured(text: str) -> tuple[int, int]:
 
 
 def verify(config: StudentConfig) -> None:
-    """Raise CountsDisagree unless the closed form equals the network built on `meta`."""
+    """Raise CountsDisagree unless the closed form equals what the network itself counts."""
     closed = counts(config)
     parameters, macs = _measured(config.to_json())
     if (closed.parameters, closed.macs) != (parameters, macs):

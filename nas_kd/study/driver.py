@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
 from nas_kd.study.controls import run_controls
 from nas_kd.study.crew import Crew
+from nas_kd.study.devices import kind
 from nas_kd.study.events import Event, Observe, Planned, Scored, Step
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.generation import run_generation
@@ -36,8 +38,10 @@ from nas_kd.teachers.loading import FROM_PYTHON
 from nas_kd.training import PROOF
 
 
-def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
-    """Run a study to its end, or on from where it stopped.
+def drive(
+    spec: StudySpec, options: RunOptions, observe: Observe, executor: Executor | None = None
+) -> None:
+    """Run a study to its end, or on from where it stopped; shuts the executor down.
 
     Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
     """
@@ -51,7 +55,7 @@ def drive(spec: StudySpec, options: RunOptions, observe: Observe) -> None:
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
-        executor = open_executor(options.workers, options.job_limit)
+        executor = executor or open_executor(options.workers, options.job_limit, options.devices)
         whole = False
         try:
             run(spec, options, folder, holder, Crew(executor), both)
@@ -83,7 +87,8 @@ def run(
     """
     began = time.monotonic()
     data = prepared(spec, options, folder, observe)
-    teaching = Teaching(spec, folder, crew, data, observe, options.teacher_weights)
+    device = kind(options.devices)
+    teaching = Teaching(spec, folder, crew, data, observe, options.teacher_weights, device)
     if teaching.own:
         teaching.begin()
         crew.drain()
@@ -97,7 +102,8 @@ def run(
     with lease(ledger, str(folder.root), holder):
         record(ledger, space, data)
         teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
-        scene = Scene(spec, folder, ledger, crew, data, space, teaching.signals, observe)
+        signals = teaching.signals
+        scene = Scene(spec, folder, ledger, crew, data, space, signals, observe, device)
         estimate(scene, options.workers)
         generations(scene, deadline(began, options.seconds))
         run_controls(scene)

@@ -1,13 +1,17 @@
 """How a study is run. None of it decides a value, so all of it may change on resume."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas_kd.spec import StudySpec
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+def default_folder(spec: StudySpec) -> Path:
+    """Where a study goes if it is not said: runs/DATA-BUDGET."""
+    budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
+    kind, _, rest = spec.data.partition(":")
+    name = Path(rest).stem if kind in ("imagefolder", "npz") else spec.data.replace(":", "-")
+    return Path("runs") / f"{name or 'data'}-{budget}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class RunOptions:
     """Worker processes; 0 trains in the driver's process."""
     data_root: Path = Path("data")
     teacher_weights: Path | None = None
+    devices: tuple[str, ...] = ("cpu",)
+    """`cpu`, or GPUs, which the workers share in turn."""
     seconds: float | None = None
     """No generation starts after so long."""
     job_limit: float = 3600.0

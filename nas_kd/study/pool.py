@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -42,8 +42,12 @@ def single_threaded() -> dict[str, str]:
 class ProcessPool(Executor):
     """`workers` processes, each doing one job at a time, first come first served."""
 
-    def __init__(self, workers: int, limit: float | None = None) -> None:
-        """`limit` is the number of seconds after which a job's worker is ended."""
+    def __init__(
+        self, workers: int, limit: float | None = None, devices: Sequence[str] = ("cpu",)
+    ) -> None:
+        """`limit` is the number of seconds after which a job's worker is ended; each worker sees
+        one of the devices, in turn."""
+        self._devices = devices
         self._limit = limit
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._pids: set[int] = set()
@@ -55,7 +59,7 @@ class ProcessPool(Executor):
         self._server = subprocess.Popen(command, pass_fds=[handle], env=single_threaded())
         theirs.close()
         self._threads = [
-            threading.Thread(target=self._run, name=f"worker {n}", daemon=True)
+            threading.Thread(target=self._run, args=(n,), name=f"worker {n}", daemon=True)
             for n in range(workers)
         ]
         for thread in self._threads:
@@ -95,14 +99,15 @@ class ProcessPool(Executor):
             for pid in self._pids:
                 os.kill(pid, signal.SIGKILL)
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
+        device = self._devices[number % len(self._devices)]
         worker: Worker | None = None
         while job := self._jobs.get():
             future, name, content = job
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                worker = worker or self._start()
+                worker = worker or self._start(device)
                 done, value = worker.call(content, self._limit)
             except TimeoutError:
                 self._end(worker)
@@ -117,11 +122,11 @@ class ProcessPool(Executor):
                 future.set_result(value) if done else future.set_exception(value)
         self._end(worker)
 
-    def _start(self) -> "Worker":
+    def _start(self, device: str) -> "Worker":
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._control, [b"w"], [theirs.fileno()])
-        worker = Worker(Connection(ours.detach()))
+        worker = Worker(Connection(ours.detach()), device)
         with self._lock:
             self._pids.add(worker.pid)
         return worker
@@ -137,10 +142,10 @@ class ProcessPool(Executor):
 class Worker:
     """A worker process, seen from the driver."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, device: str) -> None:
         self._connection = connection
         self.pid: int = connection.recv()
-        connection.send(sys.path)
+        connection.send((sys.path, device))
 
     def call(self, job: bytes, limit: float | None) -> tuple[bool, Any]:
         """Have a job done. Raises EOFError if the worker dies, TimeoutError past the limit."""
@@ -184,6 +189,8 @@ class InProcess(Executor):
         torch.set_flush_denormal(False)
 
 
-def open_executor(workers: int, limit: float | None = None) -> Executor:
+def open_executor(
+    workers: int, limit: float | None = None, devices: Sequence[str] = ("cpu",)
+) -> Executor:
     """A pool of so many processes; 0 trains in this process."""
-    return ProcessPool(workers, limit) if workers else InProcess()
+    return ProcessPool(workers, limit, devices) if workers else InProcess()

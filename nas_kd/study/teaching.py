@@ -94,9 +94,10 @@ class Teaching:
         data: TransferSet,
         observe: Observe,
         weights: Path | None,
+        device: str = "cpu",
     ) -> None:
         self.spec, self.folder, self.crew = spec, folder, crew
-        self.data, self.observe = data, observe
+        self.data, self.observe, self.device = data, observe, device
         self.teacher = describe(spec, data, weights)
         self.resumed = folder.spec.exists()
         self.signals: Awaited[Signals] = Awaited()
@@ -121,7 +122,7 @@ class Teaching:
             self._taught(facts)
             return
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
-        job = TeacherJob(self.teacher, self.data, epochs, self.spec.seed)
+        job = TeacherJob(self.teacher, self.data, epochs, self.spec.seed, self.device)
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
         if not self.own:
@@ -166,7 +167,8 @@ class Teaching:
             )
         self.facts.set(facts)
         weights = str(self.folder.teacher / WEIGHTS)
-        self._ask(SignalsJob(replace(self.teacher, weights=weights), facts["sha256"], self.data))
+        teacher = replace(self.teacher, weights=weights)
+        self._ask(SignalsJob(teacher, facts["sha256"], self.data, self.device))
 
     def _ask(self, job: SignalsJob) -> None:
         key = signals_key(job.sha256, self.data)

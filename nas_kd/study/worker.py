@@ -74,7 +74,9 @@ def work(handle: int) -> NoReturn:
     with watched(handle):
         connection = Connection(handle)
         connection.send(os.getpid())
-        sys.path[:] = connection.recv()
+        sys.path[:], device = connection.recv()
+        if device.startswith("cuda:"):  # torch has not looked for GPUs yet; it sees only this one
+            os.environ["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:")
         while True:
             try:
                 job = connection.recv_bytes()

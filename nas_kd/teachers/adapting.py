@@ -51,21 +51,21 @@ class Adapted(nn.Module):
 def prepare(images: Tensor, manner: Manner) -> Tensor:
     """The images as the teacher wants them."""
     if manner.mean is not None and manner.std is not None:
-        pixels = images * column(manner.data_std) + column(manner.data_mean)
+        pixels = images * column(manner.data_std, images) + column(manner.data_mean, images)
         images = pixels / manner.unit
     if manner.colour and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
     if manner.mean is not None and manner.std is not None:
-        images = (images - column(manner.mean)) / column(manner.std)
+        images = (images - column(manner.mean, images)) / column(manner.std, images)
     if manner.size is not None and images.shape[-2:] != (manner.size, manner.size):
         side = (manner.size, manner.size)
         images = interpolate(images, side, mode="bilinear", antialias=True)
     return images
 
 
-def column(values: tuple[float, ...]) -> Tensor:
-    """One value a channel, for broadcasting over a picture."""
-    return torch.tensor(values).view(-1, 1, 1)
+def column(values: tuple[float, ...], images: Tensor) -> Tensor:
+    """One value a channel, for broadcasting over a picture, where the pictures are."""
+    return torch.tensor(values, device=images.device).view(-1, 1, 1)
 
 
 def probabilities(answers_BC: Tensor) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from nas_kd.costs import Shape, measure
+from nas_kd.costs import Shape
+from nas_kd.counting import measure
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.adapting import Adapted, Manner
 from nas_kd.teachers.checkpoints import fit
@@ -143,6 +144,6 @@ def sizes(network: nn.Module, input_shape: Shape) -> tuple[int, int | None]:
     """Parameters, and MACs of one example where they can be counted."""
     parameters = sum(p.numel() for p in network.parameters())
     try:
-        return parameters, measure(copy.deepcopy(inner(network)).to("meta"), input_shape)[1]
+        return parameters, measure(copy.deepcopy(inner(network)), input_shape)[1]
     except (NotImplementedError, RuntimeError, AttributeError, TypeError):
         return parameters, None

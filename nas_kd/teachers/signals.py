@@ -30,6 +30,7 @@ class SignalsJob:
     teacher: Teacher
     sha256: str
     data: TransferSet
+    device: str = "cpu"
 
 
 def signals_key(sha256: str, data: TransferSet) -> str:
@@ -39,19 +40,23 @@ def signals_key(sha256: str, data: TransferSet) -> str:
 
 def compute_signals(job: SignalsJob) -> NDArray[np.float32]:
     """Logits [V, N, C]: one pass over the train split a view, in eval mode, without gradients."""
-    network = load(job.teacher)
+    network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
     images_NCHW = tensor(job.data.images)[slice(*job.data.train)]
-    parts = [respond(network, job.data, view(images_NCHW, how)) for how in job.data.views.table()]
+    parts = [
+        respond(network, job.data, view(images_NCHW, how), job.device)
+        for how in job.data.views.table()
+    ]
     expect(network, job.sha256)
     return torch.stack(parts).numpy()
 
 
 @torch.inference_mode()
-def respond(network: nn.Module, data: TransferSet, images_BCHW: Tensor) -> Tensor:
+def respond(network: nn.Module, data: TransferSet, images_BCHW: Tensor, device: str) -> Tensor:
     """The network's logits [B, C]."""
-    normalise = normaliser(data)
-    return torch.cat([network(normalise(part)).float() for part in images_BCHW.split(512)])
+    normalise = normaliser(data, device=torch.device(device))
+    parts = [network(normalise(part.to(device))).float() for part in images_BCHW.split(512)]
+    return torch.cat(parts).cpu()
 
 
 def expect(network: nn.Module, sha256: str) -> None:
@@ -66,14 +71,14 @@ def expect(network: nn.Module, sha256: str) -> None:
 
 def check_signals(job: SignalsJob, signals: Signals) -> None:
     """Recompute a few random rows. Raises UnusableTeacher if the stored ones are others."""
-    network = load(job.teacher)
+    network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
     stored: NDArray[Any] = signals.logits_VNC.open()
     generator = np.random.default_rng(int(signals.key, 16) % 2**32)
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
     images_NCHW = tensor(job.data.images)[slice(*job.data.train)]
     for number, how in enumerate(job.data.views.table()):
-        again_BC = respond(network, job.data, view(images_NCHW[row_B], how)).numpy()
+        again_BC = respond(network, job.data, view(images_NCHW[row_B], how), job.device).numpy()
         if not np.allclose(again_BC, stored[number, row_B], rtol=1e-3, atol=1e-3):
             raise UnusableTeacher(
                 f"the stored teacher signals {signals.logits_VNC.path}",

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.knowledge.objective import additive_weight
-from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
+from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.fitting import fitting_table
 from nas_kd.report.page import page
 from nas_kd.report.summary import in_words, summarize, worse_teacher
@@ -18,6 +18,33 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.events import Ended, Planned, Scored, Started, Step
 from nas_kd.study.reading import StudyView
 from tests.conftest import searched, tiny
+
+
+@pytest.fixture(scope="module")
+def stopping(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> StudyView:
+    """A study in which trials were stopped."""
+    return searched(tmp_path_factory.mktemp("rungs") / "study", rungs=[1], generation=8, epochs=3)
+
+
+def test_the_rungs_figure_has_every_trial_up_to_where_it_was_stopped(stopping: StudyView) -> None:
+    stopped, complete = rungs_figure(stopping).data
+    assert stopped.name.startswith("stopped (")
+    assert [x for x in stopped.x if x is not None] == [1] * stopped.x.count(None)
+    assert [x for x in complete.x if x is not None] == [1, 3] * complete.x.count(None)
+    assert "stopped at epoch 1" in stopped.hovertext[0]
+    assert stopped.x.count(None) + complete.x.count(None) == 8
+
+
+def test_the_page_says_what_stopping_saved(stopping: StudyView, study: StudyView) -> None:
+    text = page(stopping)
+    assert "<h2>Rungs</h2>" in text
+    share = sum(row.rungs[-1][0] for row in stopping.rows) / (3 * len(stopping.rows))
+    assert f"{share:.0%} of all epochs were trained" in text
+    assert "<h2>Rungs</h2>" not in page(study)
+
+
+def test_default_students_are_never_stopped(stopping: StudyView) -> None:
+    assert all(row.state == "complete" for row in stopping.rows[:4])
 
 
 def printed(thing: object, width: int = 140) -> str:
