@@ -116,8 +116,8 @@ FloatSetting = Annotated[Setting, BeforeValidator(paired)]
 
 
 def default_rungs(epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: after a ninth and a third of the training."""
-    return tuple(sorted({rung for share in (9, 3) if (rung := ceil(epochs / share)) < epochs}))
+    """Epochs at which trials are compared: after one and two fifths of the training."""
+    return tuple(sorted({r for fifths in (1, 2) if (r := ceil(fifths * epochs / 5)) < epochs}))
 
 
 class StudySpec(BaseModel):

@@ -11,14 +11,17 @@ Suffixes: B examples of a batch, N of a split, C classes or channels, G students
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import cos, pi
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.data.views import seen
+from nas_kd.students.packing import PackedNorm
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.reading import gather, normaliser, tensor
 
@@ -102,12 +105,31 @@ def answer(
     rows: Rows,
     layout: torch.memory_format = torch.channels_last,
     device: torch.device = torch.device("cpu"),
+    unsettled: bool = False,
 ) -> Tensor:
-    """The network's logits [N, C], or [G, N, C], for these rows, plain view, in eval mode."""
+    """The network's logits [N, C], or [G, N, C], for these rows, plain view, in eval mode.
+
+    `unsettled` is for a network in the middle of its training, where the running statistics of
+    batch norms lag behind its weights: they use those of the examples themselves.
+    """
     was_training = network.training
     network.eval()
     normalise = normaliser(examples, layout, device)
-    parts = tensor(examples.images)[slice(*rows)].split(512)
-    logits_NC = torch.cat([network(normalise(part.to(device))) for part in parts], dim=-2)
+    images_NCHW = tensor(examples.images)[slice(*rows)]
+    parts = images_NCHW.tensor_split(-(-len(images_NCHW) // 512))
+    with statistics_of_the_batch(network) if unsettled else nullcontext():
+        logits = [network(normalise(part.to(device))) for part in parts]
     network.train(was_training)
-    return logits_NC
+    return torch.cat(logits, dim=-2)
+
+
+@contextmanager
+def statistics_of_the_batch(network: nn.Module) -> Iterator[None]:
+    """Have batch norms use the statistics of what they see, and remember nothing of it."""
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm | PackedNorm)]
+    kept = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()]
+    for norm in norms:
+        norm.train()
+    yield
+    for buffer, value in kept:
+        buffer.copy_(value)

@@ -105,6 +105,26 @@ def test_batch_norm_statistics_move(digits: TransferSet, signals: Signals) -> No
     assert all(mean.abs().max() > 0 for mean in means)
 
 
+def test_at_a_rung_batch_norms_use_the_statistics_of_the_examples_and_keep_their_own(
+    digits: TransferSet, signals: Signals
+) -> None:
+    one = member(config=replace(member().config, channels=(4, 4, 4)))
+    rung = run_rung(job(digits, signals, one, stop=1))[0]
+    again = cohort.gathered([replace(one, checkpoint=rung.checkpoint)], torch.device("cpu"))
+    layout = torch.contiguous_format
+    seen = loop.answer(again.network, digits, digits.validation, layout, unsettled=True)
+    settled = loop.answer(again.network, digits, digits.validation, layout)
+    right = (seen.argmax(-1) == labels(digits)).double().mean()
+    assert rung.accuracy == float(right)
+    assert not torch.allclose(seen, settled, atol=0.1)
+    state = again.network.state_dict()
+    assert all(torch.equal(v, state[name]) for name, v in weights(rung.checkpoint).items())
+
+
+def labels(data: TransferSet) -> torch.Tensor:
+    return torch.from_numpy(np.array(data.labels.open()[slice(*data.validation)]))
+
+
 def test_a_loss_that_is_not_finite_is_the_students_fault(
     digits: TransferSet, signals: Signals
 ) -> None:
