@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: search test check clean
+.PHONY: search test check race race-mnist clean
 
 search: $(VENV)/installed
 	$(BIN)/nas-kd search --budget 20k
@@ -15,6 +15,19 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The race against the usual script: minutes; race-mnist is the long form and wants MNIST in data/.
+race: $(VENV)/installed
+	$(BIN)/python studies/race/race.py digits
+	$(BIN)/python studies/race/race.py glyphs
+	$(BIN)/python studies/race/report.py digits
+	$(BIN)/python studies/race/report.py glyphs
+
+race-mnist: $(VENV)/installed
+	$(BIN)/python studies/race/race.py mnist --seeds 3
+	$(BIN)/python studies/race/race.py mnist-mlp --seeds 3
+	$(BIN)/python studies/race/report.py mnist
+	$(BIN)/python studies/race/report.py mnist-mlp
 
 # A torch and torchvision that PYTHON already has are used: a .pth file points to where they lie.
 FIND_TORCH := import os, torch, torchvision; print(os.path.dirname(os.path.dirname(torch.__file__)))

@@ -11,29 +11,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from nas_kd import flags
 from nas_kd.errors import InvalidSpec, NasKDError
-from nas_kd.flags import assignments, numbers, resolve, seconds
 
 app = typer.Typer(
     help="Find the best small network for a budget, by distilling every candidate.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-DATA_ROOT = Path("data")
-StudyPath = Annotated[Path, typer.Argument(help="The study's folder, such as runs/glyphs-20k.")]
-BudgetFlag = Annotated[
-    list[str] | None,
-    typer.Option(help="Bound on every student: 20k, '5M macs', 200kB, 25%. Repeat for several."),
-]
-DataFlag = Annotated[str | None, typer.Option(help="Data source, such as glyphs or mnist.")]
-RootFlag = Annotated[
-    Path, typer.Option(help="Folder of the data's files; they are downloaded there if missing.")
-]
-FixFlag = Annotated[
-    list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
-]
-FamilyFlag = Annotated[list[str] | None, typer.Option(help="Family to search. Repeat for several.")]
 
 
 def show_version(asked: bool) -> None:
@@ -54,55 +39,31 @@ def root(
 
 @app.command()
 def search(
-    spec: Annotated[
-        Path | None, typer.Argument(help="Settings as TOML, flags win; or a study's folder.")
-    ] = None,
-    budget: BudgetFlag = None,
-    data: DataFlag = None,
-    data_root: RootFlag = DATA_ROOT,
-    unlabelled: Annotated[int | None, typer.Option(help="Unlabelled examples to add.")] = None,
-    views: Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")] = None,
-    teacher: Annotated[
-        str | None, typer.Option(help="train, module:function, or torchvision:resnet18.")
-    ] = None,
-    teacher_weights: Annotated[
-        Path | None, typer.Option(help="Weights of your teacher, .safetensors or .pt.")
-    ] = None,
-    teacher_output: Annotated[
-        str | None, typer.Option(help="Which of its outputs are the logits: a name or position.")
-    ] = None,
-    teacher_size: Annotated[
-        int | None, typer.Option(help="Side in pixels of the pictures that it takes.")
-    ] = None,
-    teacher_mean: Annotated[
-        str | None, typer.Option(help="Its normalisation of pixels in 0..1: 0.49,0.48,0.45.")
-    ] = None,
-    teacher_std: Annotated[str | None, typer.Option(help="Deviations beside it.")] = None,
-    family: FamilyFlag = None,
-    knowledge: Annotated[
-        list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
-    ] = None,
+    spec: flags.SpecPath = None,
+    budget: flags.BudgetFlag = None,
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
+    unlabelled: flags.UnlabelledFlag = None,
+    views: flags.ViewsFlag = None,
+    teacher: flags.TeacherFlag = None,
+    teacher_weights: flags.TeacherWeightsFlag = None,
+    teacher_output: flags.TeacherOutputFlag = None,
+    teacher_size: flags.TeacherSizeFlag = None,
+    teacher_mean: flags.TeacherMeanFlag = None,
+    teacher_std: flags.TeacherStdFlag = None,
+    family: flags.FamilyFlag = None,
+    knowledge: flags.KnowledgeFlag = None,
     scheme: Annotated[str | None, typer.Option(help="Who teaches.")] = None,
-    fix: FixFlag = None,
-    range_: Annotated[
-        list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")
-    ] = None,
+    fix: flags.FixFlag = None,
+    range_: flags.RangeFlag = None,
     trials: Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a student.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
-    time: Annotated[
-        str | None, typer.Option(help="Such as 10m or 2h: no generation starts after it.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Worker processes; 0: none. Default: one a core.", min=0)
-    ] = None,
+    time: flags.TimeFlag = None,
+    workers: flags.WorkersFlag = None,
     study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, or GPUs with a worker each: cuda:0,cuda:1.")
-    ] = "auto",
-    job_limit: Annotated[
-        str, typer.Option(help="A job that takes longer is given to another worker.")
-    ] = "1h",
+    device: flags.DeviceFlag = "auto",
+    job_limit: flags.JobLimitFlag = "1h",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole spec.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the closing table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print each job.")] = False,
@@ -116,24 +77,24 @@ def search(
 
     if spec and spec.is_dir():
         spec, study = None, study or spec
-    flags = {
+    said = {
         "budget": budget, "data": data, "unlabelled": unlabelled, "views": views,
         "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
         "epochs": epochs, "seed": seed, "teacher_output": teacher_output,
-        "teacher_size": teacher_size, "teacher_mean": numbers("--teacher-mean", teacher_mean),
-        "teacher_std": numbers("--teacher-std", teacher_std),
+        "teacher_size": teacher_size, "teacher_mean": flags.numbers("--teacher-mean", teacher_mean),
+        "teacher_std": flags.numbers("--teacher-std", teacher_std),
     }  # fmt: skip
-    given = {name: value for name, value in flags.items() if value is not None}
-    given |= assignments("--fix", fix) | assignments("--range", range_)
+    given = {name: value for name, value in said.items() if value is not None}
+    given |= flags.assignments("--fix", fix) | flags.assignments("--range", range_)
     devices = parse_devices(device)
-    limit = seconds("--job-limit", job_limit)
+    limit = flags.seconds("--job-limit", job_limit)
     number = 0 if dry_run else default_workers(devices) if workers is None else workers
     # its server loads torch in its process while this one does
     with open_executor(number, limit, devices) if number else nullcontext() as executor:
         from nas_kd.foreground import run_search
         from nas_kd.study.options import RunOptions, default_folder
 
-        resolved = resolve(spec, given, trials, study)
+        resolved = flags.resolve(spec, given, trials, study)
         if dry_run:
             typer.echo(resolved.to_toml(), nl=False)
             return
@@ -143,7 +104,7 @@ def search(
             data_root=data_root,
             teacher_weights=teacher_weights,
             devices=devices,
-            seconds=seconds("--time", time) if time else None,
+            seconds=flags.seconds("--time", time) if time else None,
             job_limit=limit,
         )
         run_search(resolved, options, executor, quiet, verbose)
@@ -151,11 +112,11 @@ def search(
 
 @app.command()
 def space(
-    budget: BudgetFlag = None,
-    data: DataFlag = None,
-    data_root: RootFlag = DATA_ROOT,
-    family: FamilyFlag = None,
-    fix: FixFlag = None,
+    budget: flags.BudgetFlag = None,
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
+    family: flags.FamilyFlag = None,
+    fix: flags.FixFlag = None,
 ) -> None:
     """Show what fits: each family's depths, its smallest and largest student, and examples.
 
@@ -167,13 +128,31 @@ def space(
 
     given = {"budget": budget, "data": data, "family": family}
     settings = {k: v for k, v in given.items() if v is not None}
-    spec = StudySpec.create(settings | assignments("--fix", fix))
+    spec = StudySpec.create(settings | flags.assignments("--fix", fix))
     console().print(what_fits(spec, data_root))
 
 
 @app.command()
+def smallest(
+    study: flags.StudyPath,
+    accuracy: Annotated[str | None, typer.Option(help="Validation accuracy: 98.5%.")] = None,
+    of_teacher: Annotated[str | None, typer.Option(help="Share of the teacher's: 99%.")] = None,
+) -> None:
+    """Name the cheapest student that reaches an accuracy, and the search for a cheaper one.
+
+    Example: nas-kd smallest runs/glyphs-20k --accuracy 85%
+    """
+    from nas_kd.report.smallest import find, in_words, target_of
+    from nas_kd.study.folder import StudyFolder
+    from nas_kd.study.reading import read_study
+
+    view = read_study(StudyFolder(study))
+    typer.echo(in_words(view, find(view, target_of(view, accuracy, of_teacher))))
+
+
+@app.command()
 def trials(
-    study: StudyPath,
+    study: flags.StudyPath,
     format_: Annotated[
         str, typer.Option("--format", help="table, csv or json.", metavar="table|csv|json")
     ] = "table",
@@ -198,7 +177,7 @@ def trials(
 
 
 @app.command()
-def report(study: StudyPath) -> None:
+def report(study: flags.StudyPath) -> None:
     """Write a study's report: one HTML page with the front, the history and every trial.
 
     Example: nas-kd report runs/glyphs-20k
@@ -210,7 +189,7 @@ def report(study: StudyPath) -> None:
 
 @app.command()
 def dashboard(
-    study: StudyPath,
+    study: flags.StudyPath,
     port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
     writable: Annotated[
@@ -235,7 +214,7 @@ def dashboard(
 
 @app.command()
 def export(
-    study: StudyPath,
+    study: flags.StudyPath,
     trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
     to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/TRIAL.")] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx, proved.")] = False,
@@ -255,8 +234,8 @@ def export(
 @app.command()
 def evaluate(
     package: Annotated[Path, typer.Argument(help="A folder that `export` wrote.")],
-    data: DataFlag = None,
-    data_root: RootFlag = DATA_ROOT,
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
     split: Annotated[str, typer.Option(help="test or validation.")] = "test",
 ) -> None:
     """Prove a package, then score it; a look at its test split is counted in its card.

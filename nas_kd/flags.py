@@ -1,13 +1,70 @@
-"""Reading what a flag says: numbers, pairs, assignments, times. All raise InvalidSpec."""
+"""Flags that several commands share, and reading what they say. All raise InvalidSpec."""
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from nas_kd.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from nas_kd.spec import StudySpec
+
+
+DATA_ROOT = Path("data")
+StudyPath = Annotated[Path, typer.Argument(help="The study's folder, such as runs/glyphs-20k.")]
+BudgetFlag = Annotated[
+    list[str] | None,
+    typer.Option(help="Bound on every student: 20k, '5M macs', 200kB, 25%. Repeat for several."),
+]
+DataFlag = Annotated[str | None, typer.Option(help="Data source, such as glyphs or mnist.")]
+RootFlag = Annotated[
+    Path, typer.Option(help="Folder of the data's files; they are downloaded there if missing.")
+]
+FixFlag = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
+]
+FamilyFlag = Annotated[list[str] | None, typer.Option(help="Family to search. Repeat for several.")]
+SpecPath = Annotated[
+    Path | None, typer.Argument(help="Settings as TOML, flags win; or a study's folder.")
+]
+UnlabelledFlag = Annotated[int | None, typer.Option(help="Unlabelled examples to add.")]
+ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
+TeacherFlag = Annotated[
+    str | None, typer.Option(help="train, module:function, or torchvision:resnet18.")
+]
+TeacherWeightsFlag = Annotated[
+    Path | None, typer.Option(help="Weights of your teacher, .safetensors or .pt.")
+]
+TeacherOutputFlag = Annotated[
+    str | None, typer.Option(help="Which of its outputs are the logits: a name or position.")
+]
+TeacherSizeFlag = Annotated[
+    int | None, typer.Option(help="Side in pixels of the pictures that it takes.")
+]
+TeacherMeanFlag = Annotated[
+    str | None, typer.Option(help="Its normalisation of pixels in 0..1: 0.49,0.48,0.45.")
+]
+TeacherStdFlag = Annotated[str | None, typer.Option(help="Deviations beside it.")]
+KnowledgeFlag = Annotated[
+    list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
+]
+RangeFlag = Annotated[
+    list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")
+]
+TimeFlag = Annotated[
+    str | None, typer.Option(help="Such as 10m or 2h: no generation starts after it.")
+]
+WorkersFlag = Annotated[
+    int | None, typer.Option(help="Worker processes; 0: none. Default: one a core.", min=0)
+]
+DeviceFlag = Annotated[
+    str, typer.Option(help="auto, cpu, or GPUs with a worker each: cuda:0,cuda:1.")
+]
+JobLimitFlag = Annotated[
+    str, typer.Option(help="A job that takes longer is given to another worker.")
+]
 
 
 def value(text: str) -> Any:

@@ -12,7 +12,7 @@ from nas_kd.data.transfer import prepare
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.space import resolve, smallest
+from nas_kd.study.space import resolve
 from nas_kd.study.teaching import budgets_of
 
 
@@ -41,7 +41,7 @@ def fitting_table(
         for depth in range(low, high + 1):
             sample = {"family": family, "depth": depth, "width": 1.0,
                       "taper": space.near("taper", 1.2)}  # fmt: skip
-            table.add_row(*cells(space.student(sample), smallest(space, family, depth), budgets[0]))
+            table.add_row(*cells(space.student(sample), space.smallest(family, depth), budgets[0]))
     for family, reason in space.left_out:
         table.add_row(family, "", "", f"left out: {reason}")
     return table

@@ -6,6 +6,7 @@ from html import escape
 from nas_kd.costs import COSTS
 from nas_kd.front import hypervolume, not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
+from nas_kd.report.smallest import next_step
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import ALONE, cells, columns, percent
 from nas_kd.study.reading import StudyView
@@ -105,6 +106,7 @@ def page(view: StudyView) -> str:
 were chosen on these examples, so the best one's accuracy leans upward; none was scored on the
 test split.</small></p>
 <h2>The front</h2>{pareto}
+<p>{escape(next_step(view))}</p>
 <h2>History</h2>{history}
 {rungs(view)}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}

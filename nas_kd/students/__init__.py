@@ -6,8 +6,12 @@ from nas_kd.registry import Registry
 from nas_kd.students.cnn import CNN
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.mlp import MLP
+from nas_kd.students.mobilenet import MOBILENET
+from nas_kd.students.resnet import RESNET
 
-FAMILIES: Registry[Family] = Registry("family", cnn=CNN, mlp=MLP)
+FAMILIES: Registry[Family] = Registry(
+    "family", cnn=CNN, mlp=MLP, mobilenet=MOBILENET, resnet=RESNET
+)
 """Families by name; `FAMILIES["mine"] = MINE` adds one."""
 
 

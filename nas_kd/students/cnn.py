@@ -18,11 +18,15 @@ SMALL_SIDE = 8
 """A picture of at most this side is not halved any more."""
 
 
+def halvings(side: int) -> int:
+    """How often a picture of this side is halved."""
+    return max(0, ceil(log2(side / SMALL_SIDE)))
+
+
 def strides(depth: int, side: int) -> list[int]:
     """The stride of each block: a halving each from the first on; the first makes up the rest."""
-    halvings = max(0, ceil(log2(side / SMALL_SIDE)))
-    extra = max(0, halvings - depth)
-    return [2 ** (extra + 1 if block == 0 else 1) if block < halvings else 1
+    extra = max(0, halvings(side) - depth)
+    return [2 ** (extra + 1 if block == 0 else 1) if block < halvings(side) else 1
             for block in range(depth)]  # fmt: skip
 
 

@@ -32,12 +32,13 @@ def decode(
     smallest student, UnknownName for the family, CountsDisagree for a family that miscounts.
     """
     family, depth, taper = sample["family"], int(sample["depth"]), float(sample["taper"])
-    smallest = StudentConfig(family, tuple(input_shape), classes, depth, (multiple_of,) * depth)
-    if not fits(smallest, budgets):
-        raise BudgetTooSmall(join(budgets), ((family, str(cost(smallest, budgets[0]))),))
+    least = smallest(family, depth, input_shape, classes, multiple_of)
+    if not fits(least, budgets):
+        raise BudgetTooSmall(join(budgets), ((family, str(cost(least, budgets[0]))),))
+    count = len(least.channels)
 
     def student(base: float) -> StudentConfig:
-        return replace(smallest, channels=tapered(depth, base, taper, multiple_of))
+        return replace(least, channels=tapered(count, base, taper, multiple_of))
 
     widest = bisect(student, budgets)
     if sample["width"] < 1:
@@ -46,6 +47,14 @@ def decode(
         config = fill(student(widest), budgets, multiple_of)
     verify(config)
     return config
+
+
+def smallest(
+    family: str, depth: int, input_shape: Shape, classes: int, multiple_of: int = 1
+) -> StudentConfig:
+    """The smallest student of a family at a depth."""
+    channels = (multiple_of,) * FAMILIES[family].stages(depth)
+    return StudentConfig(family, tuple(input_shape), classes, depth, channels)
 
 
 def join(budgets: Sequence[Budget]) -> str:
@@ -81,10 +90,10 @@ def bisect(student: Any, budgets: Sequence[Budget]) -> float:
 
 
 def larger(config: StudentConfig, multiple_of: int) -> Iterator[StudentConfig]:
-    """Each next larger neighbour: one block wider by one step, last block first."""
-    for block in reversed(range(config.depth)):
+    """Each next larger neighbour: one block or stage wider by one step, the last first."""
+    for stage in reversed(range(len(config.channels))):
         channels = list(config.channels)
-        channels[block] += multiple_of
+        channels[stage] += multiple_of
         yield replace(config, channels=tuple(channels))
 
 

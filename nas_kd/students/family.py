@@ -23,7 +23,7 @@ class StudentConfig:
     classes: int
     depth: int
     channels: tuple[int, ...]
-    """The real widths, block by block."""
+    """The real widths, block by block, or stage by stage."""
     bits: int = 32
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -74,11 +74,13 @@ class Family:
     default_taper: float
     depths: range = range(1, 17)
     """The depths the family can have."""
+    stages: Callable[[int], int] = lambda depth: depth
+    """How many widths a student of a depth has; fewer where several blocks share one."""
     pack: Pack | None = None
     """How its students train in one network; None if they cannot."""
 
 
-def tapered(depth: int, base: float, taper: float, multiple_of: int = 1) -> tuple[int, ...]:
+def tapered(count: int, base: float, taper: float, multiple_of: int = 1) -> tuple[int, ...]:
     """Widths that grow by the factor `taper` from `base`, rounded, at least one multiple each."""
-    real = (base * taper**block / multiple_of for block in range(depth))
+    real = (base * taper**stage / multiple_of for stage in range(count))
     return tuple(multiple_of * max(1, round(width)) for width in real)

@@ -6,12 +6,13 @@ from typing import Any
 from optuna.trial import TrialState
 
 from nas_kd.front import best
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.cohorts import student, taught
 from nas_kd.study.events import Ended, Started, Step
 from nas_kd.study.generation import attributes, point, settings
 from nas_kd.study.jobs import train_students
-from nas_kd.study.scene import Scene, member, rung_job
-from nas_kd.study.space import Sample, default_sample, first_samples
+from nas_kd.study.scene import Scene, member, rung_job, taught_pair
+from nas_kd.study.space import Sample, complete, default_sample, first_samples
 from nas_kd.training import RungResult
 
 
@@ -43,12 +44,46 @@ def wanted(scene: Scene) -> list[Control]:
 
 
 def run_controls(scene: Scene) -> None:
-    """Train the controls that are missing, and keep their results as facts of the study."""
+    """Train the controls that are missing, and keep their results as facts of the study.
+
+    A default student's twin is a trial already.
+    """
     for control in wanted(scene):
         kept = scene.ledger.facts().get(control.name)
-        if kept is None or kept["trial"] != control.trial:
+        if kept is not None and kept["trial"] == control.trial:
+            continue
+        accuracy = trained(scene, control)
+        if accuracy is None:
             send(scene, control)
+        else:
+            note(scene, control, student(scene.ledger.trials()[control.trial]), accuracy)
     scene.crew.drain()
+
+
+def trained(scene: Scene, control: Control) -> float | None:
+    """The accuracy of a control that was trained as a trial: same student, weights and settings."""
+    trials = scene.ledger.trials()
+    for trial in trials[: len(first_samples(scene.space))]:
+        same = (
+            trial.state == TrialState.COMPLETE
+            and "duplicate_of" not in trial.user_attrs
+            and taught_pair(scene.space, trial.number) == control.trial
+            and trial.user_attrs["student"] == trials[control.trial].user_attrs["student"]
+            and scene.sample(trial) == complete(scene.space, control.sample)
+        )
+        if same and control.name == "twin":
+            return float(trial.values[0])
+    return None
+
+
+def note(scene: Scene, control: Control, config: StudentConfig, accuracy: float) -> None:
+    """Keep a control's result, and say it."""
+    facts: dict[str, Any] = attributes(scene, config)
+    facts |= {"trial": control.trial, "accuracy": accuracy}
+    facts["settings"] = settings(control.sample)
+    scene.ledger.note(control.name, facts)
+    reached = f"{100 * accuracy:.1f}%"
+    scene.observe(Step(f"control   {control.name} of trial {control.trial}: {reached}"))
 
 
 def send(scene: Scene, control: Control) -> None:
@@ -64,12 +99,7 @@ def send(scene: Scene, control: Control) -> None:
 
     def arrived(results: tuple[RungResult, ...]) -> None:
         progress.unlink(missing_ok=True)
-        facts: dict[str, Any] = attributes(scene, config)
-        facts |= {"trial": control.trial, "accuracy": results[0].accuracy}
-        facts["settings"] = settings(control.sample)
-        scene.ledger.note(control.name, facts)
         scene.observe(Ended(control.name))
-        reached = f"{100 * results[0].accuracy:.1f}%"
-        scene.observe(Step(f"control   {control.name} of trial {control.trial}: {reached}"))
+        note(scene, control, config, results[0].accuracy)
 
     scene.crew.submit(train_students, rung_job(scene, [one], 0, epochs), progress, then=arrived)

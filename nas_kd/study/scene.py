@@ -12,7 +12,7 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.crew import Awaited, Crew
 from nas_kd.study.events import Observe
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.space import Sample, Space, complete
+from nas_kd.study.space import Sample, Space, complete, first_samples
 from nas_kd.study.storage import Ledger
 from nas_kd.training import Member, RungJob, TrainSettings, derive
 
@@ -58,10 +58,19 @@ def member(
         alpha=sample["alpha"],
         learning_rate=sample["learning_rate"],
         knowledge=sample["knowledge"],
-        seed=derive(scene.spec.seed, "weights", trial),
+        seed=derive(scene.spec.seed, "weights", taught_pair(scene.space, trial)),
         weight_decay=scene.spec.weight_decay,
         checkpoint=checkpoint,
     )
+
+
+def taught_pair(space: Space, trial: int) -> int:
+    """The trial whose initial weights a trial has: its own, or of a default student without the
+    teacher those of the same student with it, so that each is the other's twin."""
+    first = first_samples(space)
+    if trial < len(first) and first[trial]["alpha"] == 0 and trial % 2:
+        return trial - 1
+    return trial
 
 
 def rung_job(scene: Scene, members: Sequence[Member], start: int, stop: int) -> RungJob:

@@ -16,7 +16,7 @@ from nas_kd.errors import BudgetTooSmall
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES
-from nas_kd.students.decode import cost, decode, fits, join
+from nas_kd.students.decode import cost, decode, fits, join, smallest
 from nas_kd.students.family import StudentConfig
 
 Sample = dict[str, Any]
@@ -49,6 +49,10 @@ class Space:
         low, high = self.ends(name)
         return min(max(value, low), high)
 
+    def smallest(self, family: str, depth: int) -> StudentConfig:
+        """The smallest student of a family at a depth."""
+        return smallest(family, depth, self.input_shape, self.classes, self.spec.multiple_of)
+
     def student(self, sample: Sample) -> StudentConfig:
         """The student of a sample."""
         return decode(sample, self.budgets, self.input_shape, self.classes, self.spec.multiple_of)
@@ -72,7 +76,7 @@ def resolve(
     kept = tuple(family for family, depth in deepest.items() if depth >= enough)
     if not kept:
         least = tuple(
-            (family, f"{cost(smallest(whole, family, low), budgets[0]):,} {budgets[0].cost}")
+            (family, f"{cost(whole.smallest(family, low), budgets[0]):,} {budgets[0].cost}")
             for family in spec.family
         )
         raise BudgetTooSmall(join(budgets), least)
@@ -85,16 +89,10 @@ def resolve(
     return Space(spec, budgets, input_shape, classes, kept, cut, left_out)
 
 
-def smallest(space: Space, family: str, depth: int) -> StudentConfig:
-    """The smallest student of a family at a depth."""
-    channels = (space.spec.multiple_of,) * depth
-    return StudentConfig(family, tuple(space.input_shape), space.classes, depth, channels)
-
-
 def reach(space: Space, family: str, low: int, high: int) -> int:
     """The greatest depth in [low, high] at which the family has a student that fits; else 0."""
     depths = [d for d in range(low, high + 1) if d in FAMILIES[family].depths]
-    fitting = [d for d in depths if fits(smallest(space, family, d), space.budgets)]
+    fitting = [d for d in depths if fits(space.smallest(family, d), space.budgets)]
     return max(fitting, default=0)
 
 

@@ -1,0 +1,115 @@
+"""The inverse question: the cheapest student that reaches an accuracy, and what more cost buys."""
+
+from dataclasses import dataclass
+from math import log, sqrt
+
+from nas_kd.errors import InvalidSpec
+from nas_kd.front import standard_error
+from nas_kd.study.reading import StudyView, TrialRow
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The cheapest student measured at the target, and the cheapest that is surely there."""
+
+    target: float
+    reached: TrialRow | None
+    sure: TrialRow | None
+    below: TrialRow | None
+    """The dearest student of the front that is cheaper than `reached` and below the target."""
+
+
+def target_of(view: StudyView, accuracy: str | None, of_teacher: str | None) -> float:
+    """The accuracy that is asked for, in [0, 1]. Raises InvalidSpec."""
+    if (accuracy is None) == (of_teacher is None):
+        raise InvalidSpec(("say one of --accuracy 98.5% and --of-teacher 99%",))
+    text = accuracy or of_teacher or ""
+    flag = "--accuracy" if accuracy else "--of-teacher"
+    try:
+        share = float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise InvalidSpec((f"{flag}: say 98.5% or 0.985 (given: {text!r})",))
+    return share * float(view.facts["teacher"]["accuracy"]) if of_teacher else share
+
+
+def find(view: StudyView, target: float) -> Answer:
+    """The answer from the front. `sure` is where one standard error below is still enough."""
+    front = view.front
+    reached = next((row for row in front if accuracy(row) >= target), None)
+    sure = next((row for row in front if lower(view, row) >= target), None)
+    cheaper = [row for row in front if accuracy(row) < target]
+    return Answer(target, reached, sure, cheaper[-1] if cheaper else None)
+
+
+def accuracy(row: TrialRow) -> float:
+    """The accuracy of a completed trial."""
+    assert row.accuracy is not None
+    return row.accuracy
+
+
+def lower(view: StudyView, row: TrialRow) -> float:
+    """One standard error below a student's accuracy."""
+    return accuracy(row) - standard_error(accuracy(row), view.examples)
+
+
+def in_words(view: StudyView, answer: Answer) -> str:
+    """The answer, and the command for the next step."""
+    asked = f"{100 * answer.target:.2f}%"
+    if answer.reached is None:
+        best, bound = view.pick("best"), view.facts["budgets"][0][1]
+        return (
+            f"No student of {view.folder.root.name} reaches {asked}; the best is "
+            f"{named(view, best)}.\nNext: {search(view, 2 * bound)}"
+        )
+    lines = [f"{named(view, answer.reached)} is the cheapest at {asked} or more."]
+    if answer.sure is None:
+        lines.append("None is above it by a standard error.")
+    elif answer.sure.number != answer.reached.number:
+        lines.append(f"Surely there, by a standard error, is {named(view, answer.sure)}.")
+    low = answer.below.cost if answer.below else answer.reached.cost / 2
+    lines.append(f"Next: {search(view, sqrt(low * answer.reached.cost))}")
+    return "\n".join(lines)
+
+
+def named(view: StudyView, row: TrialRow) -> str:
+    """A trial with its size and its accuracy."""
+    error = 100 * standard_error(accuracy(row), view.examples)
+    student = f"{row.student.family} {row.student.label()}"
+    reached = f"{100 * accuracy(row):.2f} +- {error:.2f}%"
+    return f"trial {row.number} ({student}, {row.cost:,} {view.cost}, {reached})"
+
+
+UNITS = {"parameters": "", "macs": " macs", "bytes": "B"}
+
+
+def search(view: StudyView, bound: float) -> str:
+    """The command that searches at another bound."""
+    return f"nas-kd search --budget '{round(bound)}{UNITS[view.cost]}' --data {view.spec.data}"
+
+
+def next_step(view: StudyView) -> str:
+    """What more cost would buy, if the front went on as it ends.
+
+    Its students that cost at least a third of the last one are read as a line in (log cost,
+    accuracy); nothing is said where there are fewer than two.
+    """
+    front = view.front
+    near = [row for row in front if row.cost >= front[-1].cost / 3] if front else []
+    if len(near) < 2:
+        return ""
+    slope = (accuracy(near[-1]) - accuracy(near[0])) / log(near[-1].cost / near[0].cost)
+    more = step(view.facts["budgets"][0][1])
+    gained = 100 * slope * log(1 + more / near[-1].cost)
+    return (
+        f"From {near[0].cost:,} to {near[-1].cost:,} {view.cost} the front rises by "
+        f"{100 * (accuracy(near[-1]) - accuracy(near[0])):.1f} points; at that pace the next "
+        f"{more:,} {view.cost} would buy about {gained:.1f}."
+    )
+
+
+def step(bound: float) -> int:
+    """Half of a bound, as a round number: 10,000 of 20,000."""
+    digits = 10 ** (len(str(int(bound / 2))) - 1)
+    return max(1, int(bound / 2 / digits) * digits)

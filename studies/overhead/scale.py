@@ -1,0 +1,80 @@
+"""What the driver itself costs a trial, and whether memory grows: python scale.py [TRIALS]
+
+Students of milliseconds (a tiny `mlp`, one epoch of digits), so that everything else shows: time in
+the sampler, the database, decoding and scheduling, by function; and the proportional memory of the
+driver and of its workers after 50, 100, 500 and all trials.
+"""
+
+import cProfile
+import os
+import pstats
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from nas_kd.spec import StudySpec
+from nas_kd.study.driver import drive
+from nas_kd.study.events import Scored
+from nas_kd.study.options import RunOptions
+
+TRIALS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+PARTS = {
+    "sampler": ("study/proposal.py", "propose"),
+    "decoding": ("students/decode.py", "decode"),
+    "database": ("study/storage.py", "propose|tell|trials|note"),
+    "waiting for workers": ("futures/_base.py", "wait"),
+}
+
+
+def memory(pid: str) -> float:
+    """Proportional share of a process, in MB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(x.split()[1]) for x in lines if x.startswith("Pss:")) / 1024
+
+
+def children(pid: str) -> list[str]:
+    """The processes below one, itself included."""
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(p for child in below for p in children(child))]
+
+
+seen = 0
+
+
+def observe(event: object) -> None:
+    """Count students and look at the memory."""
+    global seen
+    if isinstance(event, Scored):
+        seen += 1
+        if seen in (16, 50, 100, 500, TRIALS):
+            me, *others = children(str(os.getpid()))
+            each = ", ".join(f"{memory(p):.0f}" for p in others)
+            print(
+                f"after {seen:>4} students: driver {memory(me):.0f} MB, others {each} MB",
+                flush=True,
+            )
+
+
+spec = StudySpec.create({
+    "budget": "2k", "data": "digits", "trials": TRIALS, "epochs": 1, "teacher_epochs": 3,
+    "teacher_width": 8, "depth": [1, 3], "family": "mlp",
+})  # fmt: skip
+profile = cProfile.Profile()
+began = time.perf_counter()
+profile.enable()
+drive(spec, RunOptions(Path(tempfile.mkdtemp()) / "study", 2), observe)
+profile.disable()
+wall = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(f"{TRIALS} trials: {wall:.1f} s, {1000 * wall / TRIALS:.1f} ms a trial; "
+      f"driver's CPU time {used.ru_utime + used.ru_stime:.1f} s")  # fmt: skip
+stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+for part, (file, names) in PARTS.items():
+    total = sum(
+        cumulative
+        for (path, _, name), (_, _, _, cumulative, _) in stats.items()
+        if path.endswith(file) and name in names.split("|")
+    )
+    print(f"  {part:<20} {total:6.1f} s, {1000 * total / TRIALS:5.1f} ms a trial")

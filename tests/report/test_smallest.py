@@ -1,0 +1,76 @@
+"""The cheapest student that reaches an accuracy."""
+
+import pytest
+from typer.testing import CliRunner
+
+from nas_kd.cli import app
+from nas_kd.errors import InvalidSpec
+from nas_kd.front import standard_error
+from nas_kd.report.page import page
+from nas_kd.report.smallest import find, in_words, next_step, step, target_of
+from nas_kd.study.reading import StudyView
+
+
+def test_it_is_the_first_of_the_front_at_the_target(study: StudyView) -> None:
+    for row in study.front:
+        answer = find(study, row.accuracy or 0)
+        assert answer.reached == row
+        assert answer.below is None or (answer.below.accuracy or 0) < (row.accuracy or 0)
+        assert answer.below is None or answer.below.cost < row.cost
+
+
+def test_sure_is_a_standard_error_above(study: StudyView) -> None:
+    first = study.front[0]
+    target = (first.accuracy or 0) - standard_error(first.accuracy or 0, study.examples)
+    assert find(study, target).sure == first
+    beyond = find(study, target + 1e-9)
+    assert beyond.reached == first
+    assert beyond.sure != first
+
+
+def test_what_nobody_reaches_is_answered_with_a_larger_search(study: StudyView) -> None:
+    text = in_words(study, find(study, 1.0))
+    assert "No student of digits-2k reaches 100.00%" in text
+    assert "--budget '4000' --data digits" in text
+
+
+def test_the_next_search_lies_between_what_is_enough_and_what_is_not(study: StudyView) -> None:
+    row = study.front[-1]
+    answer = find(study, row.accuracy or 0)
+    assert answer.below is not None
+    text = in_words(study, answer)
+    bound = int(text.split("--budget '")[1].split("'")[0])
+    assert answer.below.cost < bound < row.cost
+    assert f"trial {row.number} (" in text
+
+
+def test_a_share_of_the_teacher_is_of_its_accuracy(study: StudyView) -> None:
+    teacher = study.facts["teacher"]["accuracy"]
+    assert target_of(study, None, "90%") == pytest.approx(0.9 * teacher)
+    assert target_of(study, "0.5", None) == 0.5
+    assert target_of(study, "98.5%", None) == pytest.approx(0.985)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "of_teacher"), [(None, None), ("90%", "90%"), ("high", None), ("120%", None)]
+)
+def test_an_unclear_target_is_an_error(
+    study: StudyView, accuracy: str | None, of_teacher: str | None
+) -> None:
+    with pytest.raises(InvalidSpec, match="--accuracy"):
+        target_of(study, accuracy, of_teacher)
+
+
+def test_the_report_says_what_more_cost_would_buy(study: StudyView) -> None:
+    text = next_step(study)
+    assert "the next 1,000 parameters would buy about" in text
+    assert text in page(study)
+    assert [step(20_000), step(3_000), step(1.0)] == [10_000, 1_000, 1]
+
+
+def test_the_command_prints_it(study: StudyView) -> None:
+    accuracy = str(study.front[0].accuracy)
+    done = CliRunner().invoke(app, ["smallest", str(study.folder.root), "--accuracy", accuracy])
+    assert done.exit_code == 0
+    assert "is the cheapest at" in done.stdout
+    assert "nas-kd search --budget" in done.stdout
