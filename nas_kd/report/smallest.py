@@ -111,5 +111,5 @@ def next_step(view: StudyView) -> str:
 
 def step(bound: float) -> int:
     """Half of a bound, as a round number: 10,000 of 20,000."""
-    digits = 10 ** (len(str(int(bound / 2))) - 1)
+    digits = int(10 ** (len(str(int(bound / 2))) - 1))
     return max(1, int(bound / 2 / digits) * digits)
