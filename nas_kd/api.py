@@ -17,7 +17,7 @@ from nas_kd.exchange import needed, to_onnx
 from nas_kd.export import export
 from nas_kd.files import write_text
 from nas_kd.package import Student, load_student
-from nas_kd.report.figures import history_figure, pareto_data, pareto_figure
+from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.page import page
 from nas_kd.report.summary import Summary, summarize
 from nas_kd.report.terminal import closing_table, console, display
@@ -132,12 +132,14 @@ class Study:
         return pd.DataFrame([flat(row) for row in self._view.front])
 
     def figure(self, name: str = "pareto") -> go.Figure:
-        """A figure: `pareto` or `history`."""
+        """A figure: `pareto`, `history` or `rungs`."""
         if name == "history":
             return history_figure(self._view)
         if name == "pareto":
             return pareto_figure(pareto_data(self._view))
-        raise ValueError(f"there is no figure {name!r}: say 'pareto' or 'history'")
+        if name == "rungs":
+            return rungs_figure(self._view)
+        raise ValueError(f"there is no figure {name!r}: say 'pareto', 'history' or 'rungs'")
 
     def report(self) -> Path:
         """Write the report, one HTML page, and give its path."""
@@ -166,7 +168,8 @@ def flat(row: TrialRow) -> Mapping[str, Any]:
     """A trial as a row of a frame: the student's config in place of the record."""
     facts = asdict(row)
     student = row.student
-    del facts["student"], facts["rungs"]
+    del facts["student"]
+    facts["rungs"] = " ".join(f"{epoch}:{accuracy:.4f}" for epoch, accuracy in row.rungs)
     return facts | {
         "family": student.family,
         "depth": student.depth,

@@ -4,7 +4,7 @@ A function of the trials and the kind of device alone, never of how many workers
 of them is free, so that results are the same for any number.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -38,8 +38,11 @@ def work(trials: Iterable[FrozenTrial]) -> float:
     return float(sum(trial.user_attrs["macs"] + STEP * student(trial).depth for trial in trials))
 
 
-def cohorts(scene: Scene, trials: Sequence[FrozenTrial]) -> list[Trials]:
-    """The trials in pieces that train together, the longest first.
+def cohorts(
+    scene: Scene, trials: Sequence[FrozenTrial], apart: Container[int] = ()
+) -> list[Trials]:
+    """The trials in pieces that train together, the longest first; those `apart` share with none
+    of the others.
 
     While the teacher is not ready, trials that do not need it come before, the shortest first:
     there is time, and somebody is waiting for a first result.
@@ -47,7 +50,7 @@ def cohorts(scene: Scene, trials: Sequence[FrozenTrial]) -> list[Trials]:
     limit = SHARE * work(trials)
     groups: dict[Any, list[FrozenTrial]] = {}
     for trial in trials:
-        groups.setdefault(together(scene, trial), []).append(trial)
+        groups.setdefault((together(scene, trial), trial.number in apart), []).append(trial)
     pieces = [piece for group in groups.values() for piece in cut(scene.device, group, limit)]
     waiting = scene.signals.value is None
     early = [piece for piece in pieces if waiting and not taught(scene, piece[0])]

@@ -31,9 +31,9 @@ class Crew:
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
         self._open[start()] = (start, then, tried)
 
-    def drain(self) -> None:
-        """Wait until every job, and every job that followed from one, is done."""
-        while self._open:
+    def drain(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Wait until every job, and every job that followed from one, is done, or it is enough."""
+        while self._open and not enough():
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
             for future in done:
                 start, then, tried = self._open.pop(future)

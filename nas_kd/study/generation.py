@@ -1,7 +1,7 @@
 """One generation: propose all of it, train it rung by rung, tell all of it in order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,6 +24,9 @@ from nas_kd.training import RungResult
 
 Results = dict[int, list[RungResult]]
 """Each trial's results, rung by rung."""
+
+Span = tuple[int, int]
+"""The epochs from one rung to the next: the first, and the one after the last."""
 
 
 def run_generation(scene: Scene, first: int) -> None:
@@ -91,47 +94,70 @@ def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
 def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
     """Train the trials from rung to rung; each has results up to where it was stopped.
 
-    The fixed first trials are what others are compared with, so they are never stopped.
+    The fixed first trials are what others are compared with, so they are never stopped; they go
+    on without waiting for the others, and fill the time in which those wait for one another.
     """
     results: Results = {trial.number: [] for trial in trials}
+    steady = range(len(first_samples(scene.space)))
+    spans = list(pairwise((0, *scene.spec.rungs, scene.spec.epochs)))
     live = list(trials)
-    controls = range(len(first_samples(scene.space)))
-    for start, stop in pairwise((0, *scene.spec.rungs, scene.spec.epochs)):
-        train_to(scene, live, start, stop, results)
-        live = [t for t in live if results[t.number][-1].fault is None]
+    for rung, (_, stop) in enumerate(spans):
+        for cohort in cohorts(scene, live, apart=steady):
+            if cohort[0].number not in steady:
+                advance(scene, cohort, spans[rung : rung + 1], results)
+            elif rung == 0:
+                advance(scene, cohort, spans, results)
+        scene.crew.drain(partial(everyone_at, live, rung, results))
+        live = [t for t in live if at(results[t.number], rung)]
         if stop < scene.spec.epochs:
-            points = [point(scene, t, results[t.number][-1].accuracy) for t in live]
+            points = [point(scene, t, results[t.number][rung].accuracy) for t in live]
             on = survivors(points, earlier_points(scene, trials, stop), scene.spec.eta)
             for trial in live:
-                if trial.number not in on and trial.number not in controls:
+                if trial.number not in on and trial.number not in steady:
                     say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
-            live = [t for t in live if t.number in on or t.number in controls]
+            live = [t for t in live if t.number in on or t.number in steady]
     return results
 
 
-def train_to(
-    scene: Scene, trials: Sequence[FrozenTrial], start: int, stop: int, results: Results
+def at(results: Sequence[RungResult], rung: int) -> bool:
+    """Whether a trial came to this rung without a fault."""
+    return len(results) > rung and results[rung].fault is None
+
+
+def everyone_at(trials: Sequence[FrozenTrial], rung: int, results: Results) -> bool:
+    """Whether every trial is at this rung, or failed before."""
+    mine = [results[trial.number] for trial in trials]
+    return all(len(one) > rung or (one and one[-1].fault) for one in mine)
+
+
+def advance(
+    scene: Scene, cohort: Sequence[FrozenTrial], spans: Sequence[Span], results: Results
 ) -> None:
-    """Train every trial to this rung, cohort by cohort, but for what was kept.
+    """Train a cohort through these spans of epochs, one after the other, but for what was kept.
 
     A cohort of which only some results were kept is trained again as a whole: what it computes
     depends, in the last bits, on who is in it.
     """
-    for cohort in cohorts(scene, trials):
-        kept = {t.number: recorded(t, stop) or find(scene.folder, t.number, stop) for t in cohort}
-        if all(kept.values()):
-            arrive(scene, cohort, results, tuple(filter(None, kept.values())))
-            continue
-        if start and any(not results[t.number][-1].checkpoint for t in cohort):
-            done = [t for t in cohort if kept[t.number]]  # told, and its checkpoints removed
-            arrive(scene, done, results, tuple(filter(None, kept.values())))
-            cohort = tuple(t for t in cohort if t not in done)
-        go = partial(send, scene, cohort, start, stop, results)
-        if taught(scene, cohort[0]):
-            scene.signals.when(go)
-        else:
-            go()
-    scene.crew.drain()
+    cohort = [t for t in cohort if not (results[t.number] and results[t.number][-1].fault)]
+    if not spans or not cohort:
+        return
+    start, stop = spans[0]
+    kept = {t.number: recorded(t, stop) or find(scene.folder, t.number, stop) for t in cohort}
+    go_on = partial(advance, scene, cohort, spans[1:], results)
+    if all(kept.values()):
+        arrive(scene, cohort, results, tuple(filter(None, kept.values())))
+        go_on()
+        return
+    missing = cohort
+    if start and any(not results[t.number][-1].checkpoint for t in cohort):
+        done = [t for t in cohort if kept[t.number]]  # told, and its checkpoints removed
+        arrive(scene, done, results, tuple(filter(None, kept.values())))
+        missing = [t for t in cohort if t not in done]
+    go = partial(send, scene, missing, spans[0], results, go_on)
+    if taught(scene, cohort[0]):
+        scene.signals.when(go)
+    else:
+        go()
 
 
 def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
@@ -145,9 +171,14 @@ def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
 
 
 def send(
-    scene: Scene, cohort: Sequence[FrozenTrial], start: int, stop: int, results: Results
+    scene: Scene,
+    cohort: Sequence[FrozenTrial],
+    span: Span,
+    results: Results,
+    then: Callable[[], None],
 ) -> None:
-    """Send a cohort out to be trained through the epochs [start, stop)."""
+    """Send a cohort out to be trained through a span of epochs; `then` follows its results."""
+    start, stop = span
     before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers(cohort)}
     members = [
         member(scene, trial.number, student(trial), scene.sample(trial), before[trial.number])
@@ -164,6 +195,7 @@ def send(
         for result in given:
             keep(scene.folder, result)
         arrive(scene, cohort, results, given)
+        then()
 
     scene.crew.submit(train_students, rung_job(scene, members, start, stop), progress, then=arrived)
 

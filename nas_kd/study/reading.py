@@ -53,7 +53,6 @@ class TrialRow:
 def row(trial: FrozenTrial, cost: str) -> TrialRow:
     """A stored trial as a record."""
     facts = trial.user_attrs
-    original = facts.get("duplicate_of")
     return TrialRow(
         number=trial.number,
         state=STATES[trial.state],
@@ -64,8 +63,21 @@ def row(trial: FrozenTrial, cost: str) -> TrialRow:
         **json.loads(facts["settings"]),
         seconds=facts.get("seconds"),
         rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", [])),
-        note=facts.get("fault") or (f"same as trial {original}" if original is not None else ""),
+        note=remark(trial),
     )
+
+
+def remark(trial: FrozenTrial) -> str:
+    """Why a trial has no accuracy of its own: a fault, an equal trial, or where it was stopped."""
+    facts = trial.user_attrs
+    if "fault" in facts:
+        return str(facts["fault"])
+    if "duplicate_of" in facts:
+        return f"same as trial {facts['duplicate_of']}"
+    if trial.state == TrialState.PRUNED and facts.get("rungs"):
+        epoch, accuracy = facts["rungs"][-1]
+        return f"{100 * accuracy:.1f}% at epoch {epoch}"
+    return ""
 
 
 @dataclass(frozen=True)
