@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.backends import mha
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -55,9 +56,9 @@ def measure(network: nn.Module, input_shape: Shape) -> tuple[int, int]:
     if any(p.is_meta for p in network.parameters()):
         network = network.to_empty(device="cpu")
     fast = mha.get_fastpath_enabled()
-    mha.set_fastpath_enabled(False)  # one fused operation that has no formula
+    mha.set_fastpath_enabled(False)  # fused attention has no formula
     try:
-        with torch.no_grad(), Counter() as counter:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), Counter() as counter:
             network(torch.zeros((2, *input_shape)))
     finally:
         mha.set_fastpath_enabled(fast)

@@ -19,7 +19,9 @@ def test_a_study_is_read_as_frames_and_figures(study: StudyView) -> None:
     assert opened.best.number in set(front["number"])
     assert len(opened.figure("pareto").data) == 3
     assert opened.figure("history").data
-    with pytest.raises(ValueError, match="'pareto' or 'history'"):
+    assert opened.figure("rungs").data
+    assert trials["rungs"][0].startswith("2:0.")
+    with pytest.raises(ValueError, match="'pareto', 'history' or 'rungs'"):
         opened.figure("parreto")
 
 
