@@ -91,7 +91,7 @@ def run(
     teaching = Teaching(spec, folder, crew, data, observe, options.teacher_weights, device)
     if teaching.own:
         teaching.begin()
-        crew.drain()
+        crew.drain(lambda: teaching.facts.value is not None)
     budgets = parse_budgets(spec.budget, teaching.counts())
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     keep(folder, spec, data)

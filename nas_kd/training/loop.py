@@ -116,7 +116,8 @@ def answer(
     network.eval()
     normalise = normaliser(examples, layout, device)
     images_NCHW = tensor(examples.images)[slice(*rows)]
-    parts = images_NCHW.tensor_split(-(-len(images_NCHW) // 512))
+    piece = 512 if unsettled else 128  # statistics want many, the cache wants few
+    parts = images_NCHW.tensor_split(-(-len(images_NCHW) // piece))
     with statistics_of_the_batch(network) if unsettled else nullcontext():
         logits = [network(normalise(part.to(device))) for part in parts]
     network.train(was_training)
