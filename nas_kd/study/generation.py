@@ -33,7 +33,8 @@ def run_generation(scene: Scene, first: int) -> None:
     """Propose, train and tell the trials of the generation that starts with number `first`."""
     numbers = range(first, min(first + scene.spec.generation, scene.spec.trials))
     propose_missing(scene, numbers)
-    trials = [scene.ledger.trials()[number] for number in numbers]
+    stored = scene.ledger.trials()
+    trials = [stored[number] for number in numbers]
     if all(trial.state.is_finished() for trial in trials):
         return
     results = climb(scene, [t for t in trials if taking_part(t)])

@@ -112,12 +112,11 @@ class Ledger:
 
         A trial that a person failed in the dashboard stays as it is.
         """
-        trial = self.trials()[number]
-        if trial.state.is_finished():
+        study = self.storage.get_study_id_from_name(self.study.study_name)
+        row = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        if self.storage.get_trial(row).state.is_finished():
             return
         try:
-            study = self.storage.get_study_id_from_name(self.study.study_name)
-            row = self.storage.get_trial_id_from_study_id_trial_number(study, number)
             for key, value in attributes.items():
                 self.storage.set_trial_user_attr(row, key, value)
             state = TrialState.PRUNED if values is None else TrialState.COMPLETE

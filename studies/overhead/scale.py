@@ -1,8 +1,9 @@
-"""What the driver itself costs a trial, and whether memory grows: python scale.py [TRIALS]
+"""What the driver itself costs a trial, and whether memory grows: python scale.py [TRIALS] [parts]
 
 Students of milliseconds (a tiny `mlp`, one epoch of digits), so that everything else shows: time in
-the sampler, the database, decoding and scheduling, by function; and the proportional memory of the
-driver and of its workers after 50, 100, 500 and all trials.
+the sampler, the database, decoding and scheduling; and the proportional memory of the driver and of
+its workers after 50, 100, 500 and all trials. With `parts` it is also told which function takes
+what, under Python's profiler, which makes all of it slower.
 """
 
 import cProfile
@@ -63,15 +64,16 @@ spec = StudySpec.create({
 })  # fmt: skip
 profile = cProfile.Profile()
 began = time.perf_counter()
-profile.enable()
+if "parts" in sys.argv:
+    profile.enable()
 drive(spec, RunOptions(Path(tempfile.mkdtemp()) / "study", 2), observe)
 profile.disable()
 wall = time.perf_counter() - began
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(f"{TRIALS} trials: {wall:.1f} s, {1000 * wall / TRIALS:.1f} ms a trial; "
       f"driver's CPU time {used.ru_utime + used.ru_stime:.1f} s")  # fmt: skip
-stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-for part, (file, names) in PARTS.items():
+stats = pstats.Stats(profile).stats if "parts" in sys.argv else {}  # type: ignore[attr-defined]
+for part, (file, names) in PARTS.items() if stats else ():
     total = sum(
         cumulative
         for (path, _, name), (_, _, _, cumulative, _) in stats.items()
