@@ -22,7 +22,7 @@ MOST = 16
 
 WORTH: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
     ("cpu", "mlp"): ((128, 16),),
-    ("cpu", "cnn"): ((4, 16), (8, 8), (16, 4)),
+    ("cpu", "cnn"): ((4, 8), (16, 4)),
 }
 """By device kind and family: up to this width, so many students at most are faster together.
 

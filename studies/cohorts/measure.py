@@ -26,7 +26,7 @@ from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.training import Member, RungJob, TrainSettings, run_rung
 
-TURNS = 3
+TURNS = 2
 SMALL = [
     ("mlp", (16, 16)), ("mlp", (32, 32)), ("mlp", (64, 64)), ("mlp", (128, 128)),
     ("cnn", (4, 4, 4)), ("cnn", (4, 8, 8)), ("cnn", (8, 8, 8)), ("cnn", (6, 7, 8, 10, 12)),

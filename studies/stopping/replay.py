@@ -1,14 +1,13 @@
 """What the stopper saves and what it costs, replayed on recorded learning curves.
 
-    python studies/stopping/replay.py table ../shared/data/resnet-cifar100-kd.csv
-    python studies/stopping/replay.py curves STUDY [STUDY ...]
+    python studies/stopping/replay.py table resnet-cifar100-kd.csv
+    python studies/stopping/replay.py curves studies/stopping/digits-3k.json
 
-`table` has one accuracy a network; its learning curves are made up: the accuracy that is still
-missing after a share s of the training is 1 + 2 (1 - s) times the final one, times noise whose size
-falls with s (10% of it at the first rung), drawn anew for each of 100 seeds. `curves` are studies
-that were searched with rungs at which nothing was stopped (`eta` so large that all go on is not
-needed: `record.py` makes them). Each seed draws 64 trials in an order of its own, cut into
-generations of 16, once with the stopper and once without; the regret is the difference.
+`table` is a table of trained networks without learning curves: what a network reached alone
+stands for its accuracy at both rungs, and what it reached with it is the end. `curves`
+were recorded by `record.py`. Each of 100 seeds draws 64 trials in an order of its own, cut into
+generations of 16, and compares what the stopper keeps with everything; the first four of `curves`
+are the default students, which come first and are never stopped.
 """
 
 import csv
@@ -21,11 +20,13 @@ from statistics import mean, median
 from nas_kd.front import Point, best, hypervolume
 from nas_kd.study.stopper import survivors
 
-RUNGS = (1 / 9, 1 / 3, 1.0)
-SEEDS, TRIALS, GENERATION, ETA = 100, 64, 16, 3
+RUNGS = (1 / 5, 2 / 5, 1.0)
+SEEDS, TRIALS, GENERATION, ETA, STEADY = 100, 64, 16, 3, 4
 
 
-def replay(curves: list[tuple[float, list[float]]], shares: tuple[float, ...]) -> tuple:
+def replay(
+    curves: list[tuple[float, list[float]]], shares: tuple[float, ...], steady: int
+) -> tuple[list[Point], float]:
     """Finished points and the share of epochs spent, of (cost, accuracy at each rung)."""
     done: list[Point] = []
     history: list[list[Point]] = [[] for _ in shares]
@@ -42,17 +43,17 @@ def replay(curves: list[tuple[float, list[float]]], shares: tuple[float, ...]) -
                 break
             on = survivors(points, history[rung], ETA)
             history[rung] += points
-            live = [n for n in live if n in on]
+            live = [n for n in live if n in on or n < steady]
     return done, spent / len(curves)
 
 
-def compare(draw, shares: tuple[float, ...], chance: float, examples: int) -> None:
+def compare(draw, shares, chance: float, examples: int, steady: int) -> None:
     """Print medians over seeds; `draw(random)` gives the curves of one seed."""
     rows = []
     for seed in range(SEEDS):
         curves = draw(random.Random(seed))
         full = [Point(n, curve[-1], cost) for n, (cost, curve) in enumerate(curves)]
-        kept, spent = replay(curves, shares)
+        kept, spent = replay(curves, shares, steady)
         budget = max(p.cost for p in full)
         volumes = [hypervolume(points, budget, chance, examples) for points in (kept, full)]
         top = sorted(full, key=lambda p: (-p.accuracy, p.cost))[:3]
@@ -71,37 +72,27 @@ def compare(draw, shares: tuple[float, ...], chance: float, examples: int) -> No
 
 
 def table(path: str) -> None:
-    """The table of trained nets, with made-up curves."""
+    """The table of trained nets."""
     rows = csv.DictReader(Path(path).read_text().splitlines())
-    nets = [(float(r["parameters"]), float(r["accuracy_distilled"]) / 100) for r in rows]
-
-    def draw(source: random.Random) -> list[tuple[float, list[float]]]:
-        curves = []
-        for cost, final in source.sample(nets, TRIALS):
-            curve = []
-            for share in RUNGS:
-                missing = (1 - final) * (1 + 2 * (1 - share))
-                noise = source.gauss(0, 0.1 * (1 - share))
-                curve.append(max(0.01, 1 - missing * (1 + noise)) if share < 1 else final)
-            curves.append((cost, curve))
-        return curves
-
-    print(f"{Path(path).name}: 64 of {len(nets)} nets, made-up curves, {SEEDS} seeds")
-    compare(draw, RUNGS, 0.01, 10_000)
+    nets = []
+    for row in rows:
+        alone, taught = (float(row[f"accuracy_{how}"]) / 100 for how in ("alone", "distilled"))
+        nets.append((float(row["parameters"]), [alone, alone, taught]))
+    print(f"{Path(path).name}: {TRIALS} of {len(nets)} nets, {SEEDS} seeds")
+    compare(lambda source: source.sample(nets, TRIALS), RUNGS, 0.01, 10_000, 0)
 
 
 def curves(paths: list[str]) -> None:
     """Recorded curves of our own."""
     for path in paths:
         facts = json.loads(Path(path).read_text())
-        recorded = [(cost, curve) for cost, curve in facts["curves"]]
+        first, rest = facts["curves"][:STEADY], facts["curves"][STEADY:]
 
-        def draw(source: random.Random, pool=recorded) -> list:
-            return source.sample(pool, min(TRIALS, len(pool)))
+        def draw(source: random.Random, first=first, rest=rest) -> list:
+            return first + source.sample(rest, min(TRIALS, len(rest) + STEADY) - STEADY)
 
-        print(f"{facts['name']}: {min(TRIALS, len(recorded))} of {len(recorded)} recorded "
-              f"students, {SEEDS} orders")  # fmt: skip
-        compare(draw, tuple(facts["shares"]), facts["chance"], facts["examples"])
+        print(f"{facts['name']}: {len(first) + len(rest)} recorded students, {SEEDS} orders")
+        compare(draw, tuple(facts["shares"]), facts["chance"], facts["examples"], STEADY)
 
 
 if sys.argv[1] == "table":
