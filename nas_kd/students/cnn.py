@@ -55,10 +55,18 @@ def counts(config: StudentConfig) -> Counts:
     for fan_in, fan_out, _, (height, width) in blocks(config):
         weights += 9 * fan_in * fan_out
         macs += 9 * fan_in * fan_out * height * width
+    return with_head(config, weights, macs, sum(config.channels))
+
+
+def with_head(config: StudentConfig, weights: int, macs: int, channels: int) -> Counts:
+    """The counts of convolutions, a batch norm on each of their channels, and a linear head."""
     head = config.channels[-1] * config.classes
-    biases = sum(config.channels) + config.classes
-    parameters = weights + head + 2 * sum(config.channels) + config.classes
-    return Counts(parameters, macs + head, weights + head, biases)
+    return Counts(
+        weights + head + 2 * channels + config.classes,
+        macs + head,
+        weights + head,
+        channels + config.classes,
+    )
 
 
 class Packed(nn.Module):

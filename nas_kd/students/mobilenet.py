@@ -7,7 +7,7 @@ an eighth of an ordinary one's MACs and weights. The first blocks halve the pict
 from torch import nn
 
 from nas_kd.costs import Counts
-from nas_kd.students.cnn import blocks
+from nas_kd.students.cnn import blocks, with_head
 from nas_kd.students.family import Family, StudentConfig
 
 
@@ -34,13 +34,7 @@ def counts(config: StudentConfig) -> Counts:
         weights += here
         macs += here * height * width
         channels += fan_out + (fan_in if block else 0)
-    head = config.channels[-1] * config.classes
-    return Counts(
-        weights + head + 2 * channels + config.classes,
-        macs + head,
-        weights + head,
-        channels + config.classes,
-    )
+    return with_head(config, weights, macs, channels)
 
 
 MOBILENET = Family(build=build, counts=counts, default_depth=6, default_taper=1.2)

@@ -17,9 +17,6 @@ from torch.nn.functional import batch_norm, conv2d, linear, pad
 from nas_kd.costs import Shape
 from nas_kd.students.family import StudentConfig
 
-MOST = 16
-"""A cohort has at most so many students."""
-
 WORTH: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
     ("cpu", "mlp"): ((128, 16),),
     ("cpu", "cnn"): ((4, 8), (16, 4)),

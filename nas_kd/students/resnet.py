@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from nas_kd.costs import Counts, Shape
-from nas_kd.students.cnn import halvings
+from nas_kd.students.cnn import halvings, with_head
 from nas_kd.students.family import Family, StudentConfig
 
 STAGES = 3
@@ -130,13 +130,7 @@ def counts(config: StudentConfig) -> Counts:
     weights = sum(count for count, _ in layers)
     macs = sum(count * place.sides[0] * place.sides[1] for count, place in layers)
     channels = sum(place.fan_out for _, place in layers)
-    head = config.channels[-1] * config.classes
-    return Counts(
-        weights + head + 2 * channels + config.classes,
-        macs + head,
-        weights + head,
-        channels + config.classes,
-    )
+    return with_head(config, weights, macs, channels)
 
 
 RESNET = Family(
