@@ -127,7 +127,7 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:
     """Whether every trial of the spec is told and its controls are trained."""
-    if not folder.database.exists():
+    if not Ledger.begun(folder.database):
         return False
     ledger = Ledger.open(folder.database)
     return bool(ledger.facts().get("finished") == spec.trials)

@@ -46,6 +46,11 @@ class Ledger:
     def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
         self.storage, self.study = storage, study
 
+    @staticmethod
+    def begun(path: Path) -> bool:
+        """Whether a database holds a study; one whose making was interrupted has only tables."""
+        return path.exists() and bool(optuna.get_all_study_names(open_sqlite(path)))
+
     @classmethod
     def open(cls, path: Path) -> "Ledger":
         """The study in this database. Raises UnusableStudy."""

@@ -15,6 +15,7 @@ from nas_kd.study.events import Event, Scored, Step
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.options import RunOptions
 from nas_kd.study.reading import StudyView, read_study
+from nas_kd.study.storage import open_sqlite
 from nas_kd.teachers.network import wide
 from tests.conftest import TAUGHT, results, searched, tiny
 
@@ -77,6 +78,12 @@ def test_a_finished_study_says_so_and_how_to_add_trials(tmp_path: Path) -> None:
     (only,) = events
     assert isinstance(only, Step)
     assert "--trials +4" in only.text
+
+
+def test_a_database_whose_making_was_interrupted_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    open_sqlite(tmp_path / "study" / "study.db")  # tables, and no study in them
+    assert len(searched(tmp_path / "study", trials=4).rows) == 4
 
 
 def test_another_spec_in_the_same_folder_lists_the_differences(tmp_path: Path) -> None:
