@@ -185,8 +185,8 @@ class StudySpec(BaseModel):
     """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
     eta: Annotated[int, Field(ge=2)] = 3
     """One in eta goes on from a rung, and the front."""
-    batch: Annotated[int, Field(ge=2)] = 128
-    """Examples of a step."""
+    batch: Annotated[int | None, Field(ge=2)] = None
+    """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """AdamW's decay, which spares norms and biases."""
     sampler: Literal["tpe", "random"] = "tpe"

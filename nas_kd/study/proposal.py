@@ -5,12 +5,19 @@ seeded by (study seed, number), so that a resumed study proposes what it would h
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from scipy.stats.qmc import Sobol
 
 from nas_kd.study.space import Sample, Space, complete, distributions, first_samples
 from nas_kd.training import derive
@@ -19,7 +26,7 @@ DIRECTIONS: tuple[Literal["maximize"], Literal["minimize"]] = ("maximize", "mini
 """Of validation accuracy and of cost."""
 
 STARTUP = 10
-"""Finished trials before TPE takes over from random proposals."""
+"""Finished trials before TPE takes over."""
 
 
 def sampler(space: Space, number: int) -> BaseSampler:
@@ -41,16 +48,49 @@ def mirror(trials: Iterable[FrozenTrial]) -> optuna.Study:
     return study
 
 
+def spread(asked: Mapping[str, BaseDistribution], seed: int, number: int) -> dict[str, Any]:
+    """Point `number` of a scrambled Sobol sequence: the first few cover every setting evenly.
+
+    Sobol 1967, "On the distribution of points in a cube and the approximate evaluation of
+    integrals"; the scrambling and its seed are scipy's.
+    """
+    points = Sobol(len(asked), rng=seed).random_base2(number.bit_length())
+    return {
+        name: value_at(float(share), distribution)
+        for share, (name, distribution) in zip(points[number], asked.items(), strict=True)
+    }
+
+
+def value_at(share: float, distribution: BaseDistribution) -> Any:
+    """The value that lies at a share in [0, 1) of a distribution."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices[int(share * len(choices))]
+        case IntDistribution(low=low, high=high):
+            return low + int(share * (high - low + 1))
+        case FloatDistribution(low=low, high=high, log=True):
+            return low * (high / low) ** share
+        case FloatDistribution(low=low, high=high, step=None):
+            return low + share * (high - low)
+        case FloatDistribution(low=low, high=high, step=float(step)):
+            return low + step * int(share * (round((high - low) / step) + 1))
+    raise AssertionError(f"{distribution} is asked nowhere")
+
+
 def propose(study: optuna.Study, number: int, space: Space) -> Sample:
     """The sample of trial `number`, and leave it as a running trial in the mirror.
 
     What the sampler asked is withdrawn (a failed trial, which TPE does not see) and replaced by
-    its completed form, in which settings that cannot matter have one value.
+    its completed form, in which settings that cannot matter have one value. Until TPE has trials
+    to learn from, settings are spread evenly: a front needs students of every size at once.
     """
     asked = distributions(space)
     first = first_samples(space)
     if number < len(first):
         sample = first[number]
+    elif asked and number < max(STARTUP, space.spec.generation) and space.spec.sampler == "tpe":
+        seed = derive(space.spec.seed, "spread")
+        sample = complete(space, spread(asked, seed, number - len(first)))
     else:
         study.sampler = sampler(space, number)
         trial = study.ask(asked)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from nas_kd.data.signals import Signals
-from nas_kd.data.transfer import TransferSet
+from nas_kd.data.transfer import TransferSet, size
 from nas_kd.spec import StudySpec
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.crew import Awaited, Crew
@@ -14,7 +14,7 @@ from nas_kd.study.events import Observe
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.space import Sample, Space, complete, first_samples
 from nas_kd.study.storage import Ledger
-from nas_kd.training import Member, RungJob, TrainSettings, derive
+from nas_kd.training import Member, RungJob, TrainSettings, default_batch, derive
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Scene:
         """What all students share."""
         return TrainSettings(
             self.spec.epochs,
-            self.spec.batch,
+            self.spec.batch or default_batch(size(self.data.train)),
             self.spec.scheme,
             self.spec.plugins,
             self.device,

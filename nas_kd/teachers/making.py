@@ -27,7 +27,7 @@ from nas_kd.teachers.loading import (
     sizes,
     state,
 )
-from nas_kd.training import AdamW, Schedule, answer, derive, fit, normaliser, tensor
+from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, tensor
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -35,7 +35,6 @@ MOST_EPOCHS = 60
 VIEWS = 25
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
-BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)

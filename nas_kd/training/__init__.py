@@ -3,11 +3,19 @@
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.checkpoints import PROOF, weights
 from nas_kd.training.cohort import gathered, run_rung
-from nas_kd.training.jobs import Member, RungJob, RungResult, TrainSettings
+from nas_kd.training.jobs import (
+    BATCH,
+    Member,
+    RungJob,
+    RungResult,
+    TrainSettings,
+    default_batch,
+)
 from nas_kd.training.loop import Schedule, answer, derive, fit, order
 from nas_kd.training.reading import laid_out, normaliser, tensor
 
 __all__ = [
+    "BATCH",
     "PROOF",
     "AdamW",
     "Member",
@@ -16,6 +24,7 @@ __all__ = [
     "Schedule",
     "TrainSettings",
     "answer",
+    "default_batch",
     "derive",
     "fit",
     "gathered",

@@ -6,6 +6,21 @@ from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet
 from nas_kd.students.family import StudentConfig
 
+BATCH = 128
+"""Examples of a step, where there are enough."""
+
+LEAST_BATCH = 16
+STEPS = 32
+"""An epoch has at least so many steps: with fewer, students of a few epochs learn nothing."""
+
+
+def default_batch(examples: int) -> int:
+    """Examples of a step for a transfer set of so many: BATCH, or a smaller power of two."""
+    batch = BATCH
+    while batch > LEAST_BATCH and examples < STEPS * batch:
+        batch //= 2
+    return batch
+
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:

@@ -118,7 +118,7 @@ def test_with_a_fixed_alpha_the_largest_that_fits_is_trained_alone_as_a_control(
 
 
 def test_students_that_are_stopped_at_a_rung_are_pruned_without_values(tmp_path: Path) -> None:
-    view = searched(tmp_path / "study", trials=8, generation=8, epochs=3, rungs=[1])
+    view = searched(tmp_path / "study", trials=12, generation=12, epochs=3, rungs=[1])
     trials = view.optuna.get_trials()
     stopped = [t for t in trials if t.state == TrialState.PRUNED]
     assert stopped

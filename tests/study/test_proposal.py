@@ -1,13 +1,15 @@
 """Proposing is a pure function of what was before."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.costs import parse_budgets
 from nas_kd.students.decode import decode
-from nas_kd.study.proposal import mirror, propose, propose_all
+from nas_kd.study.proposal import mirror, propose, propose_all, value_at
 from nas_kd.study.space import Sample, Space, distributions, resolve
 from tests.conftest import tiny
 
@@ -83,6 +85,26 @@ def test_every_depth_is_drawn_and_built_as_named_in_200_samples(space: Space) ->
         assert (config.family, config.depth) == (sample["family"], sample["depth"])
         drawn.add((config.family, config.depth))
     assert drawn == {(f, d) for f in ("cnn", "mlp") for d in range(1, 7)}
+
+
+def test_the_first_generation_covers_sizes_and_families_evenly(space: Space) -> None:
+    whole = replace(space, spec=space.spec.model_copy(update={"generation": 16}))
+    samples = [sample for _, sample in propose_all([], range(12), whole)][4:]
+    for n in range(4):
+        low, high = (0.2 * 5 ** (end / 4) for end in (n, n + 1))
+        assert sum(low <= sample["width"] < high for sample in samples) == 2
+    assert [sample["family"] for sample in samples].count("cnn") == 4
+    assert len({sample["depth"] for sample in samples}) >= 5
+
+
+def test_spread_values_lie_on_their_steps_and_reach_both_ends() -> None:
+    alpha = FloatDistribution(0, 1, step=0.05)
+    assert value_at(0.0, alpha) == 0.0
+    assert value_at(0.999, alpha) == pytest.approx(1.0)
+    assert value_at(0.5, FloatDistribution(1, 16, log=True)) == pytest.approx(4.0)
+    assert value_at(0.5, FloatDistribution(0, 3)) == 1.5
+    assert [value_at(share, IntDistribution(1, 6)) for share in (0.0, 0.5, 0.999)] == [1, 4, 6]
+    assert value_at(0.6, CategoricalDistribution(("cnn", "mlp"))) == "mlp"
 
 
 def test_random_sampling_is_there_too(space: Space) -> None:
