@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas_kd.spec import StudySpec as StudySpec
     from nas_kd.students import FAMILIES as FAMILIES
     from nas_kd.students.decode import decode as decode
+    from nas_kd.students.own import Widths as Widths
 
 __version__ = version("nas-kd")
 
@@ -28,6 +29,7 @@ PUBLIC = {
     "SOURCES": "nas_kd.data",
     "Study": "nas_kd.api",
     "StudySpec": "nas_kd.spec",
+    "Widths": "nas_kd.students.own",
     "decode": "nas_kd.students.decode",
     "load_student": "nas_kd.package",
     "parse_budgets": "nas_kd.costs",
@@ -42,6 +44,7 @@ __all__ = [
     "NasKDError",
     "Study",
     "StudySpec",
+    "Widths",
     "decode",
     "load_student",
     "parse_budgets",

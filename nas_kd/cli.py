@@ -43,6 +43,8 @@ def search(
     budget: flags.BudgetFlag = None,
     data: flags.DataFlag = None,
     data_root: flags.RootFlag = flags.DATA_ROOT,
+    label: flags.LabelFlag = None,
+    group: flags.GroupFlag = None,
     unlabelled: flags.UnlabelledFlag = None,
     views: flags.ViewsFlag = None,
     teacher: flags.TeacherFlag = None,
@@ -78,7 +80,8 @@ def search(
     if spec and spec.is_dir():
         spec, study = None, study or spec
     said = {
-        "budget": budget, "data": data, "unlabelled": unlabelled, "views": views,
+        "budget": budget, "data": data, "label": label, "group": group,
+        "unlabelled": unlabelled, "views": views,
         "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
         "epochs": epochs, "seed": seed, "teacher_output": teacher_output,
         "teacher_size": teacher_size, "teacher_mean": flags.numbers("--teacher-mean", teacher_mean),

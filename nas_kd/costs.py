@@ -3,7 +3,9 @@
 One MAC is one multiply-accumulate of a convolution or a matrix product for ONE example; biases,
 norms and activations are not counted (as in the ResNet and MobileNet papers; tools that print
 FLOPs often print twice this). Bytes are what flash holds: weights at their bits, and a bias of
-4 bytes a channel, into which norms are folded.
+4 bytes a channel, into which norms are folded. RAM is what a microcontroller needs beside it: the
+bytes of all activations that are alive at once, at the bits of a weight, where elementwise layers
+work in place.
 """
 
 import re
@@ -18,18 +20,22 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A network's size: trainable parameters, MACs of one example, weights, folded biases."""
+    """A network's size: trainable parameters, MACs of one example, weights, folded biases, and how
+    many numbers are in memory at once while it answers one example, at most.
+    """
 
     parameters: int
     macs: int
     weights: int
     biases: int
+    activations: int
 
 
 COSTS: dict[str, Callable[[Counts, int], int]] = {
     "parameters": lambda counts, bits: counts.parameters,
     "macs": lambda counts, bits: counts.macs,
     "bytes": lambda counts, bits: ceil(counts.weights * bits / 8) + 4 * counts.biases,
+    "ram": lambda counts, bits: ceil(counts.activations * bits / 8),
 }
 """Each kind of cost, as a function of the counts and the bits of a weight."""
 
@@ -49,9 +55,19 @@ class Budget:
         return COSTS[self.cost](counts, bits) <= self.bound
 
 
-UNITS = {"": "parameters", "params": "parameters", "parameters": "parameters", "macs": "macs"}
+UNITS = {
+    "": "parameters",
+    "params": "parameters",
+    "parameters": "parameters",
+    "macs": "macs",
+    "B": "bytes",
+    "B ram": "ram",
+}
 SCALES = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20}
-READABLE = "Write 20k (parameters), 5M macs, 200kB, 64KiB, or 25% (of the teacher's parameters)."
+READABLE = (
+    "Write 20k (parameters), 5M macs, 200kB or 64KiB (of flash), 16kB ram, or 25% (of the "
+    "teacher's parameters)."
+)
 
 
 def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
@@ -60,7 +76,7 @@ def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
     Raises UnusableBudget.
     """
     given = f"budget {text!r}"
-    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*))\s*", text)
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*(?: ram)?))\s*", text)
     if not match:
         raise UnusableBudget(given, "is no positive number with a unit", READABLE)
     number = float(match[1])
@@ -71,8 +87,6 @@ def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
             raise UnusableBudget(given, "is a share of a teacher that is not known here", READABLE)
         return Budget("parameters", teacher.parameters * number / 100)
     bound, unit = number * SCALES[match[3] or ""], match[4]
-    if unit == "B":
-        return Budget("bytes", bound)
     if unit not in UNITS:
         raise UnusableBudget(given, f"has the unknown unit {unit!r}", READABLE)
     return Budget(UNITS[unit], bound)
@@ -86,4 +100,8 @@ def parse_budgets(texts: Sequence[str], teacher: Counts | None = None) -> tuple[
         raise UnusableBudget(
             "budgets " + ", ".join(texts), f"bound {min(twice)} twice", "Keep one of each kind."
         )
+    if kinds == ["ram"]:
+        wrong = "bounds what is in memory at once, not the weights: students could be of any size"
+        right = f"Bound them too: --budget 20k --budget '{texts[0]}'."
+        raise UnusableBudget(f"budget {texts[0]!r}", wrong, right)
     return budgets

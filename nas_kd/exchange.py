@@ -1,6 +1,6 @@
 """A package's student as plain ONNX, checked against PyTorch on the package's own proof.
 
-The file takes float32 images as they are stored, [batch, *shape], and gives logits; normalisation
+The file takes float32 examples as they are stored, [batch, *shape], and gives logits; normalisation
 is inside, batch norms are folded. It loads without nas-kd and without PyTorch.
 """
 
@@ -43,7 +43,7 @@ def to_onnx(package: Path) -> Path:
         (inputs[:2],),
         dynamo=True,
         verbose=False,
-        input_names=["images"],
+        input_names=["examples"],
         output_names=["logits"],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
     )
@@ -52,7 +52,7 @@ def to_onnx(package: Path) -> Path:
     program.save(path)
     onnx.checker.check_model(onnx.load(path), full_check=True)
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (logits,) = session.run(None, {"images": inputs.numpy()})
+    (logits,) = session.run(None, {"examples": inputs.numpy()})
     note(package, logits, proof["logits"].numpy())
     return path
 

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from nas_kd.costs import COSTS
 from nas_kd.data import source_of
-from nas_kd.data.source import Images, Labelled, Request
+from nas_kd.data.columns import encode, read_columns
+from nas_kd.data.source import Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable
 from nas_kd.files import write_bytes, write_text
@@ -68,7 +69,8 @@ def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any
     return {
         "schema": 1,
         "student": asdict(row.student),
-        "input": {"shape": data.input_shape, "mean": data.mean, "std": data.std},
+        "input": {"shape": data.input_shape, "mean": data.mean, "std": data.std,
+                  "columns": [asdict(column) for column in data.columns]},
         "classes": data.classes,
         "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()},
         "budgets": view.facts["budgets"],
@@ -83,7 +85,8 @@ def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any
         },
         "data": {"name": view.spec.data, "key": data.key, "split_seed": view.spec.split_seed,
                  "unlabelled": view.spec.unlabelled, "views": view.spec.views,
-                 "image_size": view.spec.image_size},
+                 **{name: getattr(view.spec, name) for name in
+                    ("image_size", "layout", "label", "group")}},
         "plugins": view.spec.plugins,
         "study": str(view.folder.root),
         "trial": row.number,
@@ -162,7 +165,7 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     mine = data is None or data == facts["data"]["name"]
     find = own_examples if mine else other_examples
     part = find(facts, data or facts["data"]["name"], data_root.expanduser().resolve(), split)
-    logits_NC = respond(student, part.images_NCHW)
+    logits_NC = respond(student, part.examples_NX)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": data or facts["data"]["name"],
@@ -177,28 +180,34 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
 
 
 @torch.inference_mode()
-def respond(student: Student, images_NCHW: Images) -> Tensor:
+def respond(student: Student, examples_NX: Examples) -> Tensor:
     """The student's logits [N, C] for images as they are stored."""
-    parts = torch.from_numpy(np.array(images_NCHW)).split(512)
+    parts = torch.from_numpy(np.array(examples_NX)).split(512)
     return torch.cat([student(part) for part in parts])
 
 
 def own_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
     """A split of the study's own data, cut as it was. Raises Unusable if the data changed."""
     wanted = facts["data"]
-    request = Request(root, wanted["split_seed"], wanted["unlabelled"], wanted["image_size"])
+    request = Request(
+        root,
+        wanted["split_seed"],
+        **{name: wanted[name] for name in ("unlabelled", "image_size", "layout", "label", "group")},
+    )
     found = prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
     if found.key != wanted["key"]:
         wrong = f"is not what it was (content {found.key[:12]}, then {wanted['key'][:12]})"
         raise Unusable(f"data {name!r}", wrong, "Name other data with --data.")
     rows = slice(*(found.validation if split == "validation" else found.test))
-    return Labelled(found.images.open()[rows], found.labels.open()[rows])
+    return Labelled(found.examples.open()[rows], found.labels.open()[rows])
 
 
 def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
     """Other data, whole or their test split, with the student's classes. Raises Unusable."""
     shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
-    request = Request(root, image_size=shape[-1], channels=shape[0])
+    wanted = facts["data"]
+    request = Request(root, image_size=shape[-1], channels=shape[0], layout=wanted["layout"],
+                      label=wanted["label"], group=wanted["group"])  # fmt: skip
     raw = source_of(name).load(request)
     if split == "validation":
         if raw.validation is None:
@@ -207,7 +216,9 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
         parts = [raw.validation]
     else:
         parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
-    images = np.concatenate([part.images_NCHW for part in parts])
+    images = np.concatenate([part.examples_NX for part in parts])
+    if raw.table:
+        images = encode(raw.table, read_columns(facts["input"]["columns"]), images)
     labels = np.concatenate([part.labels_N for part in parts])
     if images.shape[1:] != shape or not set(raw.classes) <= set(classes):
         wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"

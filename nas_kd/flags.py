@@ -29,6 +29,10 @@ FamilyFlag = Annotated[list[str] | None, typer.Option(help="Family to search. Re
 SpecPath = Annotated[
     Path | None, typer.Argument(help="Settings as TOML, flags win; or a study's folder.")
 ]
+LabelFlag = Annotated[str | None, typer.Option(help="Column of a table that has the classes.")]
+GroupFlag = Annotated[
+    str | None, typer.Option(help="Column of a table whose values stay in one split.")
+]
 UnlabelledFlag = Annotated[int | None, typer.Option(help="Unlabelled examples to add.")]
 ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
 TeacherFlag = Annotated[

@@ -1,22 +1,27 @@
 """A student package, loaded back: counted again, held against its budget, and proved.
 
-Suffixes: B examples, C channels or classes, H and W pixels.
+Suffixes: B examples, C channels or classes, X the shape of an example.
 """
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from nas_kd.data.columns import Column, encode_frame, read_columns
 from nas_kd.errors import UnusablePackage
 from nas_kd.registry import import_plugins
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
 TOLERANCE = 1e-5
@@ -31,47 +36,58 @@ class Student(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         shape: tuple[int, ...],
+        columns: Sequence[Column] = (),
     ) -> None:
         super().__init__()
-        self.network, self.shape = network, tuple(shape)
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("scale", 1 / torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.network, self.shape, self.columns = network, tuple(shape), tuple(columns)
+        column = (-1, *(1 for _ in self.shape[1:]))
+        self.register_buffer("mean", torch.tensor(mean).view(column), persistent=False)
+        self.register_buffer("scale", 1 / torch.tensor(std).view(column), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, C] of images as they are stored: a tensor or array, uint8 or float.
+    def forward(self, examples: Tensor) -> Tensor:
+        """Logits [B, C] of examples as they are stored: a tensor or array, uint8 or float.
 
-        [B, C, H, W], [B, H, W, C], or [B, H, W] where there is one channel. Raises ValueError.
+        Pictures [B, C, H, W] or [B, H, W, C], signals [B, C, L] or [B, L, C], either without C
+        where there is one channel; tables [B, F]. Raises ValueError.
         """
-        images_BCHW = self.arranged(torch.as_tensor(images))
+        examples_BX = self.arranged(torch.as_tensor(examples))
         if not torch.compiler.is_compiling():
-            self.look(images_BCHW)
+            self.look(examples_BX)
         assert isinstance(self.mean, Tensor)
         assert isinstance(self.scale, Tensor)
-        logits_BC: Tensor = self.network((images_BCHW.float() - self.mean) * self.scale)
+        logits_BC: Tensor = self.network((examples_BX.float() - self.mean) * self.scale)
         return logits_BC
 
-    def look(self, images_BCHW: Tensor) -> None:
-        """Warn of images that were scaled to 0..1 although those of the study were not."""
+    def encode(self, frame: "pd.DataFrame") -> Tensor:
+        """A table's rows as the examples [B, F] that the student takes, as in the study.
+
+        Raises UnusableData for a frame without the study's columns.
+        """
+        return torch.from_numpy(encode_frame(frame, self.columns))
+
+    def look(self, examples_BX: Tensor) -> None:
+        """Warn of values that were scaled to 0..1 although those of the study were not."""
         assert isinstance(self.mean, Tensor)
-        scaled = images_BCHW.is_floating_point() and 0 < float(images_BCHW.abs().max()) <= 1
+        scaled = examples_BX.is_floating_point() and 0 < float(examples_BX.abs().max()) <= 1
         if scaled and float(self.mean.max()) > 4:
             warnings.warn(
-                "these images look scaled to 0..1; the student takes values as they were stored "
+                "these examples look scaled to 0..1; the student takes values as they were stored "
                 f"(mean {float(self.mean.mean()):.0f}), and normalises them itself",
                 stacklevel=4,
             )
 
-    def arranged(self, images: Tensor) -> Tensor:
-        """The images as [B, C, H, W]."""
+    def arranged(self, examples: Tensor) -> Tensor:
+        """The examples as [B, *shape], channels first."""
         channels, *sides = self.shape
-        given = tuple(images.shape[1:])
+        given = tuple(examples.shape[1:])
         if given == (*sides, channels) and given != self.shape:
-            return images.permute(0, 3, 1, 2)
+            return examples.movedim(-1, 1)
         if given == tuple(sides) and channels == 1:
-            return images[:, None]
+            return examples[:, None]
         if given != self.shape:
-            raise ValueError(f"the student takes images [B, {self.shape}], not {images.shape}")
-        return images
+            shape = ", ".join(map(str, self.shape))
+            raise ValueError(f"the student takes examples [B, {shape}], not {examples.shape}")
+        return examples
 
 
 def read_config(package: Path) -> dict[str, Any]:
@@ -109,7 +125,11 @@ def load_student(package: str | Path) -> Student:
                 given, f"is over its budget of {bound:,.0f} {cost}", "Export it again."
             )
     student = Student(
-        network, facts["input"]["mean"], facts["input"]["std"], facts["input"]["shape"]
+        network,
+        facts["input"]["mean"],
+        facts["input"]["std"],
+        facts["input"]["shape"],
+        read_columns(facts["input"]["columns"]),
     ).eval()
     with torch.inference_mode():
         again = student(proof["inputs"])

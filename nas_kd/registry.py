@@ -1,6 +1,6 @@
 """A dict of named parts whose missing key says what there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeVar
 
@@ -10,14 +10,20 @@ T = TypeVar("T")
 
 
 class Registry(dict[str, T]):
-    """Parts of one kind by name. Add one from outside with `FAMILIES["mine"] = MINE`."""
+    """Parts of one kind by name. Add one from outside with `FAMILIES["mine"] = MINE`.
 
-    def __init__(self, kind: str, **parts: T) -> None:
+    `own` makes a part of a name `module:attribute`, where parts of this kind can be named so.
+    """
+
+    def __init__(self, kind: str, own: Callable[[str], T] | None = None, **parts: T) -> None:
         super().__init__(parts)
-        self.kind = kind
+        self.kind, self.own = kind, own
 
     def __missing__(self, name: str) -> T:
-        raise UnknownName(self.kind, name, tuple(self))
+        if self.own is None or ":" not in name:
+            raise UnknownName(self.kind, name, tuple(self))
+        self[name] = part = self.own(name)
+        return part
 
 
 def import_plugins(modules: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ files) is no part of it and may change on resume.
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -23,96 +23,28 @@ from pydantic import (
     field_validator,
 )
 
-from nas_kd.costs import Counts, parse_budgets
-from nas_kd.data import source_of
-from nas_kd.errors import InvalidSpec, UnknownName, UnusableBudget, suggestion
+from nas_kd.data.source import Request
+from nas_kd.errors import InvalidSpec, suggestion
 from nas_kd.knowledge import KNOWLEDGE
-from nas_kd.registry import Registry, import_plugins
+from nas_kd.registry import import_plugins
 from nas_kd.schemes import SCHEMES
+from nas_kd.settings import (
+    PLACES,
+    FloatSetting,
+    IntSetting,
+    Names,
+    chosen_from,
+    known,
+    listed,
+    paired,
+    reachable,
+    readable,
+    several,
+    within,
+    worded,
+)
 from nas_kd.students import FAMILIES
-
-Range = tuple[float, float]
-Setting = float | Range
-"""One number fixes a setting, a pair searches it."""
-
-
-PLACES = {"imagefolder", "npz"}
-"""Kinds of data that are named by a path."""
-
-
-def listed(value: Any) -> Any:
-    """A single text as a tuple of one; a list as a tuple."""
-    return (
-        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-    )
-
-
-def paired(value: Any) -> Any:
-    """A list as a tuple, so that TOML's pairs are pairs."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def worded(value: Any) -> Any:
-    """A position as text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def several(value: Any) -> Any:
-    """One number as a tuple of one; a list as a tuple."""
-    return (float(value),) if isinstance(value, int | float) else paired(value)
-
-
-def within(low: float, high: float) -> Any:
-    """A check that a setting, or both ends of it, lie within [low, high], in order."""
-
-    def check(setting: Setting) -> Setting:
-        ends = setting if isinstance(setting, tuple) else (setting, setting)
-        if not low <= ends[0] <= ends[1] <= high:
-            raise ValueError(f"must lie in [{low:g}, {high:g}], a pair in rising order")
-        return setting
-
-    return AfterValidator(check)
-
-
-def readable(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Check that the budgets can be read; a share waits until the teacher is known."""
-    try:
-        parse_budgets(texts, teacher=Counts(1, 1, 1, 1))
-    except UnusableBudget as error:
-        raise ValueError(str(error)) from None
-    return texts
-
-
-def reachable(text: str) -> str:
-    """Check that a data source's name is known, or has a form that names a place."""
-    try:
-        source_of(text)
-    except UnknownName as error:
-        forms = "or imagefolder:PATH, npz:PATH, module:function"
-        raise ValueError(f"{str(error).rstrip('.')}; {forms}") from None
-    kind, _, rest = text.partition(":")
-    if kind in PLACES and rest:
-        return f"{kind}:{Path(rest).expanduser().resolve()}"
-    return text
-
-
-def known(registry: Registry[Any]) -> Any:
-    """A check that each name is in the registry."""
-
-    def check(names: Any) -> Any:
-        for name in names if isinstance(names, tuple) else (names,):
-            try:
-                registry[name]
-            except UnknownName as error:
-                raise ValueError(str(error)) from None
-        return names
-
-    return AfterValidator(check)
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
-IntSetting = Annotated[int | tuple[int, int], BeforeValidator(paired)]
-FloatSetting = Annotated[Setting, BeforeValidator(paired)]
+from nas_kd.students.family import Option
 
 
 def default_rungs(epochs: int) -> tuple[int, ...]:
@@ -128,7 +60,14 @@ class StudySpec(BaseModel):
     budget: Annotated[Names, AfterValidator(readable)]
     """Bounds on every student: "20k", "5M macs", "200kB", "25%"; the first is the cost axis."""
     data: Annotated[str, AfterValidator(reachable)] = "glyphs"
-    """A named source, `imagefolder:PATH`, `npz:PATH`, or `module:function`."""
+    """A named source, `imagefolder:PATH`, `npz:PATH`, `csv:PATH`, `parquet:PATH`, or
+    `module:function`."""
+    layout: Literal["auto", "pictures", "signals", "table"] = "auto"
+    """What arrays are; auto goes by their shape, and says what it took them for."""
+    label: str | None = None
+    """The column of a table that has the classes; unset, one that is called so."""
+    group: str | None = None
+    """The column of a table whose values are never parted between splits."""
     image_size: Annotated[int, Field(ge=4, le=512)] = 32
     """Side of the square that an imagefolder's pictures are resized to."""
     unlabelled: Annotated[int, Field(ge=0)] = 0
@@ -171,6 +110,10 @@ class StudySpec(BaseModel):
     """Share of the soft term; 0 is without the teacher, 1 without the labels."""
     learning_rate: Annotated[FloatSetting, within(1e-6, 1)] = (0.003, 0.05)
     """Peak of the one-cycle schedule."""
+    options: Annotated[dict[str, Annotated[tuple[Option, ...], BeforeValidator(chosen_from)]],
+                       Field(default_factory=dict)]  # fmt: skip
+    """Options of the families: one value fixes an option, a list searches it. Beside the settings,
+    as --fix squeeze_excite=true, they are understood too."""
     multiple_of: Literal[1, 4, 8] = 1
     """Channels are rounded to multiples of this."""
     trials: Annotated[int, Field(ge=1)] = 32
@@ -204,6 +147,22 @@ class StudySpec(BaseModel):
             raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
         return std
 
+    @field_validator("options")
+    @classmethod
+    def _offered(
+        cls, options: dict[str, tuple[Option, ...]], known: ValidationInfo
+    ) -> dict[str, tuple[Option, ...]]:
+        families = known.data.get("family", ())
+        offered = {n: v for f in families for n, v in FAMILIES[f].options.items()}
+        for name, values in options.items():
+            if name not in offered:
+                has = ", ".join(offered) or "none"
+                raise ValueError(f"{name} is no option of {', '.join(families)}; they have {has}")
+            if not values or any(value not in offered[name] for value in values):
+                choices = ", ".join(json.dumps(value) for value in offered[name])
+                raise ValueError(f"{name} must be of {choices}")
+        return options
+
     @field_validator("rungs")
     @classmethod
     def _rising(cls, rungs: tuple[int, ...], known: ValidationInfo) -> tuple[int, ...]:
@@ -217,7 +176,7 @@ class StudySpec(BaseModel):
         """Validate all settings at once. Raises InvalidSpec with every problem."""
         import_plugins(given.get("plugins") or ())
         try:
-            return cls.model_validate(dict(given))
+            return cls.model_validate(folded(given))
         except ValidationError as error:
             fields = tuple(cls.model_fields)
             found = [p for p in error.errors() if p["type"] != "default_factory_not_called"]
@@ -234,10 +193,24 @@ class StudySpec(BaseModel):
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
 
+    def request(self, root: Path, tell: Callable[[str], None] = lambda text: None) -> Request:
+        """What the data source is asked for; `root` is the folder of its files."""
+        return Request(
+            root.expanduser().resolve(),
+            self.split_seed,
+            self.unlabelled,
+            self.image_size,
+            layout=self.layout,
+            label=self.label,
+            group=self.group,
+            tell=tell,
+        )
+
     def to_toml(self) -> str:
         """The whole spec as TOML that `read` reads."""
         facts = self.model_dump(mode="json", exclude_none=True)
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts.items())
+        nested = {f"options.{name}": value for name, value in facts.pop("options").items()}
+        return "".join(f"{name} = {json.dumps(v)}\n" for name, v in (facts | nested).items())
 
     def differences(self, other: "StudySpec") -> tuple[str, ...]:
         """The settings that differ, but for `trials`, which may grow."""
@@ -247,6 +220,16 @@ class StudySpec(BaseModel):
             for name in mine
             if name != "trials" and mine[name] != theirs[name] and not moved(name, mine, theirs)
         )
+
+
+def folded(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with options of families among them put under `options`."""
+    names = {name for family in FAMILIES.values() for name in family.options}
+    beside = {name: value for name, value in given.items() if name in names}
+    settings = {name: value for name, value in given.items() if name not in names}
+    if beside:
+        settings["options"] = dict(settings.get("options", {})) | beside
+    return settings
 
 
 def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from nas_kd.costs import Budget, Counts, parse_budget, parse_budgets
 from nas_kd.counting import measure
 from nas_kd.errors import UnusableBudget
 
-TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100)
+TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100, activations=50)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100)
         ("5Mmacs", "macs", 5_000_000),
         ("200kB", "bytes", 200_000),
         ("64KiB", "bytes", 65_536),
+        ("16kB ram", "ram", 16_000),
+        ("16 KiB ram", "ram", 16_384),
         ("25%", "parameters", 250),
     ],
 )
@@ -31,6 +33,12 @@ def test_a_budget_is_read_in_natural_words(text: str, cost: str, bound: float) -
 def test_a_budget_that_cannot_be_read_shows_how_to_write_one(text: str) -> None:
     with pytest.raises(UnusableBudget, match="Write 20k"):
         parse_budget(text, TEACHER)
+
+
+def test_memory_alone_bounds_no_student() -> None:
+    with pytest.raises(UnusableBudget, match="Bound them too: --budget 20k --budget '16kB ram'"):
+        parse_budgets(["16kB ram"])
+    assert [budget.cost for budget in parse_budgets(["16kB ram", "20k"])] == ["ram", "parameters"]
 
 
 def test_a_share_needs_a_teacher() -> None:

@@ -22,7 +22,7 @@ def test_a_model_gives_pytorchs_logits_for_any_number_of_examples(
     package = export(study, "best", tmp_path / "best")
     session = onnxruntime.InferenceSession(str(to_onnx(package)))
     images = torch.randint(0, 17, (7, 1, 8, 8)).float()
-    (logits,) = session.run(None, {"images": images.numpy()})
+    (logits,) = session.run(None, {"examples": images.numpy()})
     with torch.inference_mode():
         expected = load_student(package)(images).numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-4)

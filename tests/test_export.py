@@ -63,7 +63,7 @@ def test_a_student_takes_images_in_the_layouts_that_people_have(package: Path) -
         expected = student(images)
         for given in (images.numpy(), images[:, 0], images.permute(0, 2, 3, 1), images.float()):
             torch.testing.assert_close(student(given), expected)
-        with pytest.raises(ValueError, match="takes images"):
+        with pytest.raises(ValueError, match="takes examples"):
             student(torch.zeros(5, 3, 8, 8))
         with pytest.warns(UserWarning, match=r"scaled to 0\.\.1"):
             student(images.float() / 16)

@@ -78,7 +78,7 @@ def world(
     arrays("halves.npz", y=Y + 0.5)
     arrays("words.npz", y=np.array(["cat", "dog"] * 20))
     arrays("short.npz", y=Y[:30])
-    arrays("flat.npz", X=X.reshape(40, 64))
+    arrays("flat.npz", X=X.reshape(40, 2, 2, 4, 4))
     arrays("nan.npz", X=np.where(X > 250, np.nan, X.astype(np.float32)))
     arrays("same.npz", y=Y * 0)
     np.savez("named.npz", pictures=X)
@@ -183,7 +183,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (data("npz:halves.npz"), "labels that are no integers"),
     (data("npz:words.npz"), "text as labels"),
     (data("npz:short.npz"), "40 examples and 30 labels"),
-    (data("npz:flat.npz"), "only pictures are supported"),
+    (data("npz:flat.npz"), "has examples of shape (2, 2, 4, 4)"),
     (data("npz:nan.npz"), "values that are NaN"),
     (data("npz:same.npz"), "1 classes"),
     (data("faulty:nothing"), "data 'faulty:nothing': cannot be called"),

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from nas_kd.data import given, imagefolder
+from nas_kd.data import given, imagefolder, table
 from nas_kd.data.digits import DIGITS
 from nas_kd.data.glyphs import GLYPHS
+from nas_kd.data.mnist1d import MNIST1D
 from nas_kd.data.source import Source
 from nas_kd.data.vision import CIFAR10, CIFAR100, FASHION_MNIST, MNIST
 from nas_kd.registry import Registry
@@ -15,6 +16,7 @@ SOURCES.update(
         "glyphs": GLYPHS,
         "digits": DIGITS,
         "mnist": MNIST,
+        "mnist1d": MNIST1D,
         "fashion-mnist": FASHION_MNIST,
         "cifar10": CIFAR10,
         "cifar100": CIFAR100,
@@ -24,7 +26,8 @@ SOURCES.update(
 
 
 def source_of(text: str) -> Source:
-    """A source by its name, `imagefolder:PATH`, `npz:PATH` or `module:function`.
+    """A source by its name, `imagefolder:PATH`, `npz:PATH`, `csv:PATH`, `parquet:PATH` or
+    `module:function`.
 
     Raises UnknownName.
     """
@@ -37,4 +40,7 @@ def source_of(text: str) -> Source:
     if kind == "npz":
         load_npz = partial(given.from_npz, path=rest)
         return Source(load_npz, unlabelled=True, stamp=partial(given.stamp, path=rest))
+    if kind in ("csv", "parquet"):
+        load_table = partial(table.load, path=rest, kind=kind)
+        return Source(load_table, unlabelled=True, stamp=partial(given.stamp, path=rest))
     return Source(partial(given.from_function, target=text), unlabelled=True)

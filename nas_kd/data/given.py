@@ -1,6 +1,6 @@
 """Arrays and Datasets as people have them: module:function, npz:PATH, or objects from Python.
 
-Everything ends as images [N, C, H, W] and integer labels [N]; each example is read once. What
+Everything ends as examples, channels first, and integer labels [N]; each example is read once. What
 nas-kd is not for (detection, several labels, text) is an error that says so.
 """
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nas_kd.data.arrays import content
 from nas_kd.data.imagefolder import counting
+from nas_kd.data.layout import arranged
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 from nas_kd.files import replace as write_file
@@ -49,7 +50,7 @@ def from_function(request: Request, *, target: str) -> Raw:
     except (ImportError, AttributeError, TypeError) as error:
         right = f"It must be an importable function without arguments. {FORMS}"
         raise UnusableData(given, f"cannot be called ({error})", right) from error
-    return raw_of(found, given, request.tell)
+    return raw_of(found, given, request.tell, request.layout)
 
 
 def from_npz(request: Request, *, path: str) -> Raw:
@@ -71,7 +72,7 @@ def from_npz(request: Request, *, path: str) -> Raw:
         raise UnusableData(given, wrong, right)
     if "unlabelled" in arrays:
         pairs["unlabelled"] = arrays["unlabelled"]
-    raw = raw_of(pairs, given, request.tell)
+    raw = raw_of(pairs, given, request.tell, request.layout)
     names = tuple(map(str, arrays.get("classes", ())))
     return replace(raw, classes=names) if len(names) == len(raw.classes) else raw
 
@@ -81,9 +82,9 @@ def to_npz(raw: Raw, folder: Path) -> Path:
     parts = {name: getattr(raw, name) for name in SPLITS if getattr(raw, name) is not None}
     arrays: dict[str, Any] = {"classes": np.array(raw.classes)}
     for name, part in parts.items():
-        arrays |= {f"x_{name}": part.images_NCHW, f"y_{name}": part.labels_N}
-    if raw.unlabelled_NCHW is not None:
-        arrays["unlabelled"] = raw.unlabelled_NCHW
+        arrays |= {f"x_{name}": part.examples_NX, f"y_{name}": part.labels_N}
+    if raw.unlabelled_NX is not None:
+        arrays["unlabelled"] = raw.unlabelled_NX
     hashes = [content(array) for array in arrays.values() if array.dtype.kind != "U"]
     key = hashlib.sha256(repr((hashes, raw.classes)).encode()).hexdigest()[:16]
     path = folder / "given" / f"{key}.npz"
@@ -116,15 +117,19 @@ def find_pairs(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     return pairs, used
 
 
-def raw_of(found: Any, given: str, tell: Callable[[str], None]) -> Raw:
+def raw_of(found: Any, given: str, tell: Callable[[str], None], layout: str = "auto") -> Raw:
     """Any of the forms as splits. Raises UnusableData."""
     parts = named(found, given)
     extra = parts.pop("unlabelled", None)
     read = {name: labelled(part, f"{given}, {name}", tell) for name, part in parts.items()}
+    arrays: dict[str, Any] = {
+        name: Labelled(arranged(part.examples_NX, layout, given, tell), part.labels_N)
+        for name, part in read.items()
+    }
     return Raw(
         classes=classes_of(found, parts["train"], read, given),
-        unlabelled_NCHW=None if extra is None else images_of(np.asarray(extra), given),
-        **read,
+        unlabelled_NX=None if extra is None else arranged(np.asarray(extra), layout, given),
+        **arrays,
     )
 
 
@@ -163,7 +168,7 @@ def labelled(part: Any, given: str, tell: Callable[[str], None]) -> Labelled:
         raise UnusableData(given, f"gives {type(part).__name__}", FORMS)
     if len(images) != len(labels):
         raise UnusableData(given, f"has {len(images)} examples and {len(labels)} labels", FORMS)
-    return Labelled(images_of(images, given), labels_of(labels, given))
+    return Labelled(images, labels_of(labels, given))
 
 
 def read_dataset(
@@ -236,18 +241,6 @@ def labels_of(labels: NDArray[Any], given: str) -> NDArray[np.int64]:
     if not np.array_equal(whole, labels):
         raise UnusableData(given, "has labels that are no integers", PURPOSE)
     return whole
-
-
-def images_of(images: NDArray[Any], given: str) -> NDArray[Any]:
-    """Images [N, C, H, W], uint8 or float32, from the layouts that people have."""
-    if images.ndim == 3:
-        images = images[:, None]
-    if images.ndim != 4:
-        right = "Give [N, H, W], [N, C, H, W] or [N, H, W, C]; only pictures are supported yet."
-        raise UnusableData(given, f"has examples of shape {images.shape[1:]}", right)
-    if images.shape[1] not in (1, 3, 4) and images.shape[3] in (1, 3, 4):
-        images = images.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(images if images.dtype == np.uint8 else images.astype(np.float32))
 
 
 def classes_of(found: Any, train: Any, read: Mapping[str, Labelled], given: str) -> tuple[str, ...]:

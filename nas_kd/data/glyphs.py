@@ -107,13 +107,13 @@ def load(request: Request) -> Raw:
     Each part has a seed of its own, so asking for unlabelled pictures changes no other part.
     """
     sizes = {"teacher": 20_000, "train": 6_000, "validation": 4_000, "test": 10_000}
-    parts = {
+    parts: dict[str, Any] = {
         name: Labelled(*pictures(size, seed=1000 * request.seed + number))
         for number, (name, size) in enumerate(sizes.items())
     }
     extra, _ = pictures(request.unlabelled, seed=1000 * request.seed + len(sizes))
     return Raw(
-        classes=tuple(OUTLINES), unlabelled_NCHW=extra if request.unlabelled else None, **parts
+        classes=tuple(OUTLINES), unlabelled_NX=extra if request.unlabelled else None, **parts
     )
 
 

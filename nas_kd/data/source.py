@@ -1,6 +1,7 @@
 """What a data source gives, and how one is described.
 
-Suffixes: N examples, C channels, H and W pixels.
+Suffixes: N examples, X the shape of one: channels C and pixels H and W, channels and length L, or
+features F.
 """
 
 from collections.abc import Callable
@@ -11,8 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[Any]
-"""[N, C, H, W], uint8 or float32, as the source has them; normalised later."""
+from nas_kd.data.columns import Table
+
+Examples = NDArray[Any]
+"""[N, *X], uint8 or float32, as the source has them; normalised later, along the first axis of X.
+
+Pictures are [N, C, H, W], signals [N, C, L], tables [N, F].
+"""
 
 Labels = NDArray[np.int64]
 """[N], from 0 to classes - 1."""
@@ -22,8 +28,10 @@ Labels = NDArray[np.int64]
 class Labelled:
     """Examples with their classes."""
 
-    images_NCHW: Images
+    examples_NX: Examples
     labels_N: Labels
+    groups_N: NDArray[Any] | None = None
+    """Examples with the same value are never parted between splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,14 @@ class Request:
     """Side of the square that pictures of any size are resized to."""
     channels: int | None = None
     """1 or 3 to have pictures grey or in colour; None decides by what they are."""
+    layout: str = "auto"
+    """How arrays are read: pictures, signals, table, or auto by their shape."""
+    label: str | None = None
+    """The column of a table that has the classes; None looks for one that is called so."""
+    group: str | None = None
+    """The column of a table whose values are never parted between splits."""
     tell: Callable[[str], None] = lambda text: None
-    """Told how far a long reading is."""
+    """Told how far a long reading is, and how data are understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,9 @@ class Raw:
     validation: Labelled | None = None
     teacher: Labelled | None = None
     """Examples for training a teacher; absent, the teacher gets the students' own."""
-    unlabelled_NCHW: Images | None = None
+    unlabelled_NX: Examples | None = None
+    table: Table | None = None
+    """What the columns of a table are, whose examples are still to be encoded."""
 
 
 @dataclass(frozen=True, slots=True)

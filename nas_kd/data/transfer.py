@@ -1,4 +1,4 @@
-"""The transfer set on disk: one memory-mapped array of images, one of labels, and where each
+"""The transfer set on disk: one memory-mapped array of examples, one of labels, and where each
 split lies in them. Prepared once into a cache by content, so that two studies share it.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nas_kd.data.arrays import ArrayRef, content
+from nas_kd.data.columns import Column, encode, learn, read_columns
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.splits import check, split, unlabelled
 from nas_kd.data.views import Views
@@ -21,7 +22,7 @@ from nas_kd.files import write_text
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 
@@ -35,7 +36,7 @@ class TransferSet:
 
     name: str
     classes: tuple[str, ...]
-    images: ArrayRef
+    examples: ArrayRef
     labels: ArrayRef
     train: Rows
     labelled: Rows
@@ -45,17 +46,19 @@ class TransferSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     views: Views
+    columns: tuple[Column, ...] = ()
+    """How the columns of a table became its features."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example: channels, height, width."""
-        return self.images.shape[1:]
+        """Shape of one example: (channels, height, width), (channels, length) or (features,)."""
+        return self.examples.shape[1:]
 
     @property
     def key(self) -> str:
         """Hash of everything a result can depend on; names and paths are no part of it."""
         facts = asdict(self)
-        facts["images"], facts["labels"] = self.images.sha256, self.labels.sha256
+        facts["examples"], facts["labels"] = self.examples.sha256, self.labels.sha256
         del facts["name"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -67,9 +70,10 @@ class TransferSet:
     def from_json(cls, text: str) -> "TransferSet":
         """The record that `to_json` wrote."""
         facts: dict[str, Any] = json.loads(text)
-        for name in ("images", "labels"):
+        for name in ("examples", "labels"):
             facts[name] = ArrayRef(**facts[name] | {"shape": tuple(facts[name]["shape"])})
         facts["views"] = Views(**facts["views"])
+        facts["columns"] = read_columns(facts["columns"])
         for name in ("classes", "train", "labelled", "validation", "test", "teacher"):
             facts[name] = tuple(facts[name])
         return cls(**facts | {"mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
@@ -78,6 +82,16 @@ class TransferSet:
 def size(rows: Rows) -> int:
     """How many rows."""
     return rows[1] - rows[0]
+
+
+def shape_in_words(shape: tuple[int, ...]) -> str:
+    """The shape of one example: 28x28x1, 128 long with 6 channels, 12 features."""
+    channels, *sides = shape
+    if not sides:
+        return f"{channels} features"
+    if len(sides) == 1:
+        return f"{sides[0]} long, {channels} channel{'s' * (channels > 1)}"
+    return "x".join(map(str, (*sides, channels)))
 
 
 def cache_folder() -> Path:
@@ -107,37 +121,63 @@ def prepare(
     folder = cache or cache_folder()
     stamp = source.stamp(request) if source.stamp else ""
     asked = json.dumps(
-        [FORMAT, name, str(request.root), request.seed, request.unlabelled, split_seed, stamp]
+        [
+            FORMAT,
+            name,
+            str(request.root),
+            request.seed,
+            request.unlabelled,
+            split_seed,
+            stamp,
+            request.layout,
+            request.label,
+            request.group,
+        ]
     )
     note = folder / "requests" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
-    seen_as = Views(views, source.shift, source.flip, split_seed)
     if (source.fixed or source.stamp) and note.exists():
         known = TransferSet.from_json(note.read_text())
-        if Path(known.images.path).exists() and Path(known.labels.path).exists():
-            return replace(known, views=seen_as)
+        if Path(known.examples.path).exists() and Path(known.labels.path).exists():
+            return seen_in(known, views, source, split_seed)
     made = write(name, source.load(request), split_seed, folder)
     write_text(note, made.to_json())
-    return replace(made, views=seen_as)
+    return seen_in(made, views, source, split_seed)
+
+
+def seen_in(data: TransferSet, views: int, source: Source, seed: int) -> TransferSet:
+    """The set, seen in so many views. Raises UnusableData for a table, which has none."""
+    sides = len(data.input_shape) - 1
+    if views > 1 and sides == 0:
+        wrong = f"has no shifted views: data {data.name!r} is a table"
+        raise UnusableData(f"views = {views}", wrong, "Leave views at 1.")
+    flip = source.flip and sides == 2
+    return replace(data, views=Views(views, source.shift, flip, seed, sides))
 
 
 def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     """Split the arrays, lay them end to end on disk and record which rows are which."""
     check(name, raw)
     parts = split(raw, split_seed)
-    if raw.unlabelled_NCHW is not None:
-        parts["unlabelled"] = unlabelled(raw.unlabelled_NCHW)
+    if raw.unlabelled_NX is not None:
+        parts["unlabelled"] = unlabelled(raw.unlabelled_NX)
     order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
-    images = np.concatenate([parts[part].images_NCHW for part in order])
+    columns = learn(raw.table, parts["train"].examples_NX) if raw.table else ()
+    if raw.table:
+        parts = {
+            name: replace(part, examples_NX=encode(raw.table, columns, part.examples_NX))
+            for name, part in parts.items()
+        }
+    examples = np.concatenate([parts[part].examples_NX for part in order])
     labels = np.concatenate([parts[part].labels_N for part in order])
     ends = np.cumsum([len(parts[part].labels_N) for part in order]).tolist()
     rows: dict[str, Rows] = dict(zip(order, zip([0, *ends], ends, strict=False), strict=True))
     mean, std = moments(parts["train"])
-    images_hash, labels_hash = content(images), content(labels)
-    place = folder / "data" / images_hash[:24]
+    examples_hash, labels_hash = content(examples), content(labels)
+    place = folder / "data" / examples_hash[:24]
     return TransferSet(
         name=name,
         classes=raw.classes,
-        images=kept(images, images_hash, place / "images.npy"),
+        examples=kept(examples, examples_hash, place / "examples.npy"),
         labels=kept(labels, labels_hash, place / f"labels-{labels_hash[:12]}.npy"),
         train=(0, rows.get("unlabelled", rows["train"])[1]),
         labelled=rows["train"],
@@ -147,6 +187,7 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
         mean=mean,
         std=std,
         views=Views(),
+        columns=columns,
     )
 
 
@@ -159,13 +200,15 @@ def kept(array: Any, sha256: str, path: Path) -> ArrayRef:
 
 def moments(part: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over these examples, in pieces of few bytes."""
-    images_NCHW = part.images_NCHW
-    total = squares = np.zeros(images_NCHW.shape[1])
-    for first in range(0, len(images_NCHW), 4096):
-        piece = images_NCHW[first : first + 4096].astype(np.float64)
-        total = total + piece.sum((0, 2, 3))
-        squares = squares + (piece**2).sum((0, 2, 3))
-    count = images_NCHW.size / images_NCHW.shape[1]
+    examples_NX = part.examples_NX
+    total = squares = np.zeros(examples_NX.shape[1])
+    for first in range(0, len(examples_NX), 4096):
+        piece = examples_NX[first : first + 4096].astype(np.float64)
+        others = (0, *range(2, piece.ndim))
+        total = total + piece.sum(others)
+        squares = squares + (piece**2).sum(others)
+    count = examples_NX.size / examples_NX.shape[1]
     mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+    variance = squares / count - mean**2
+    std = np.sqrt(np.where(variance > 1e-12, variance, 1.0))  # what never varies stays as it is
     return tuple(mean.tolist()), tuple(std.tolist())

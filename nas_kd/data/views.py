@@ -3,7 +3,7 @@
 In epoch e example i is seen as view (e + i) mod V, by teacher and student alike, so a teacher's
 answer is known for each view beforehand. View 0 is the example as it is.
 
-Suffixes: N examples, V views, C channels, H and W pixels.
+Suffixes: N examples, V views, X the shape of one example.
 """
 
 from dataclasses import dataclass
@@ -22,28 +22,33 @@ class Views:
     shift: int = 0
     flip: bool = False
     seed: int = 0
+    sides: int = 2
+    """2 for pictures, 1 for signals, which are shifted along their length, 0 for tables."""
 
     def table(self) -> list[tuple[int, int, bool]]:
         """Shift down, shift right and flip of each view; distinct as far as there are enough."""
         span = range(-self.shift, self.shift + 1)
-        every = [(y, x, f) for y in span for x in span for f in {False, self.flip}]
+        down, right = (span if self.sides > axis else range(1) for axis in (1, 0))
+        every = [(y, x, f) for y in down for x in right for f in {False, self.flip}]
         rest = [view for view in every if view != (0, 0, False)]
         order = np.random.default_rng(self.seed).permutation(len(rest))
         drawn = [rest[i] for i in order] or [(0, 0, False)]
         return [(0, 0, False), *(drawn[i % len(drawn)] for i in range(self.count - 1))]
 
 
-def view(images_NCHW: Tensor, how: tuple[int, int, bool]) -> Tensor:
-    """The pictures [N, C, H, W] shifted, edges repeated, and flipped if asked."""
+def view(examples_NX: Tensor, how: tuple[int, int, bool]) -> Tensor:
+    """The pictures or signals shifted, edges repeated, and flipped if asked."""
     down, right, flip = how
-    height, width = images_NCHW.shape[-2:]
+    sides = examples_NX.shape[2:]
     reach = max(abs(down), abs(right))
     if reach:
-        kind = images_NCHW.dtype
-        wide = pad(images_NCHW.float(), (reach,) * 4, mode="replicate").to(kind)
-        top, left = reach - down, reach - right
-        images_NCHW = wide[..., top : top + height, left : left + width]
-    return images_NCHW.flip(-1) if flip else images_NCHW
+        kind = examples_NX.dtype
+        wide = pad(examples_NX.float(), (reach,) * 2 * len(sides), mode="replicate").to(kind)
+        starts = (reach - down, reach - right)[-len(sides) :]
+        for axis, (start, side) in enumerate(zip(starts, sides, strict=True), 2):
+            wide = wide.narrow(axis, start, side)
+        examples_NX = wide
+    return examples_NX.flip(-1) if flip else examples_NX
 
 
 def number(epoch: int, count: int, views: int) -> Tensor:
@@ -51,12 +56,12 @@ def number(epoch: int, count: int, views: int) -> Tensor:
     return (torch.arange(count) + epoch) % views
 
 
-def seen(images_NCHW: Tensor, views: Views, epoch: int) -> Tensor:
-    """All examples [N, C, H, W] as they are seen in an epoch."""
+def seen(examples_NX: Tensor, views: Views, epoch: int) -> Tensor:
+    """All examples as they are seen in an epoch."""
     if views.count == 1:
-        return images_NCHW
-    result = torch.empty_like(images_NCHW)
+        return examples_NX
+    result = torch.empty_like(examples_NX)
     for first, how in enumerate(views.table()):
         rows = slice((first - epoch) % views.count, None, views.count)
-        result[rows] = view(images_NCHW[rows], how)
+        result[rows] = view(examples_NX[rows], how)
     return result

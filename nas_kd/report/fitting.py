@@ -7,8 +7,7 @@ from rich.table import Table
 
 from nas_kd.costs import Budget, Shape
 from nas_kd.data import source_of
-from nas_kd.data.source import Request
-from nas_kd.data.transfer import prepare
+from nas_kd.data.transfer import prepare, shape_in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
@@ -18,9 +17,7 @@ from nas_kd.study.teaching import budgets_of
 
 def what_fits(spec: StudySpec, data_root: Path) -> Table:
     """What fits the budgets of a spec on its data. Raises BudgetTooSmall, UnusableData."""
-    root = data_root.expanduser().resolve()
-    request = Request(root, spec.split_seed, image_size=spec.image_size)
-    data = prepare(spec.data, source_of(spec.data), request, spec.split_seed)
+    data = prepare(spec.data, source_of(spec.data), spec.request(data_root), spec.split_seed)
     return fitting_table(spec, budgets_of(spec, data), data.input_shape, len(data.classes))
 
 
@@ -30,7 +27,7 @@ def fitting_table(
     """One line a family and depth. Raises BudgetTooSmall."""
     space = resolve(spec, budgets, input_shape, classes)
     low, high = space.depth
-    shape = "x".join(map(str, (*input_shape[1:], input_shape[0])))
+    shape = shape_in_words(input_shape)
     title = f"What fits {join(budgets)}: {shape}, {classes} classes, {low} to {high} blocks"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1))
     for name in ("family", "blocks", "smallest", "largest", "parameters", "MACs", "bytes",

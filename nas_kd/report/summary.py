@@ -88,7 +88,8 @@ def in_words(row: TrialRow) -> str:
     """A student's settings, alpha in both forms."""
     additive = additive_weight(row.alpha, row.temperature)
     return (
-        f"{row.student.family}, {row.student.depth} blocks, channels {row.student.label()}; "
+        f"{row.student.family}, {row.student.depth} block{'s' * (row.student.depth > 1)}, "
+        f"channels {row.student.label()}{row.student.extras()}; "
         f"T {row.temperature:.2f}, alpha {row.alpha:.2f} (additive form a = {additive:.2f}), "
         f"learning rate {row.learning_rate:.4f}"
     )
@@ -101,8 +102,8 @@ def teacher_line(view: StudyView) -> list[Line]:
         return []
     error = standard_error(facts["accuracy"], view.examples)
     sizes = {"parameters": facts["parameters"], "macs": facts["macs"] or 0,
-             "bytes": 4 * facts["parameters"]}  # fmt: skip
-    label = facts["target"] if facts["target"] != "train" else f"wide cnn, {facts['width']}"
+             "bytes": 4 * facts["parameters"], "ram": 4 * (facts["activations"] or 0)}  # fmt: skip
+    label = facts["target"] if facts["target"] != "train" else f"wide network, {facts['width']}"
     return [
         Line("teacher", label, facts["parameters"], sizes[view.cost], 1.0,
              facts["accuracy"], error)

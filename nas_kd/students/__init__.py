@@ -7,12 +7,13 @@ from nas_kd.students.cnn import CNN
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.mlp import MLP
 from nas_kd.students.mobilenet import MOBILENET
+from nas_kd.students.own import own
 from nas_kd.students.resnet import RESNET
 
 FAMILIES: Registry[Family] = Registry(
-    "family", cnn=CNN, mlp=MLP, mobilenet=MOBILENET, resnet=RESNET
+    "family", own, cnn=CNN, mlp=MLP, mobilenet=MOBILENET, resnet=RESNET
 )
-"""Families by name; `FAMILIES["mine"] = MINE` adds one."""
+"""Families by name; `FAMILIES["mine"] = MINE` adds one, and `mymodule:MyNet` is one (`Widths`)."""
 
 
 def build(config: StudentConfig) -> nn.Module:

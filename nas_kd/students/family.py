@@ -12,6 +12,8 @@ from nas_kd.costs import Counts, Shape
 
 SCHEMA = 1
 
+Option = str | int | float | bool
+
 
 @dataclass(frozen=True, slots=True)
 class StudentConfig:
@@ -25,7 +27,7 @@ class StudentConfig:
     channels: tuple[int, ...]
     """The real widths, block by block, or stage by stage."""
     bits: int = 32
-    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> str:
@@ -48,6 +50,10 @@ class StudentConfig:
         """The widths as people write them: 12-24-48."""
         return "-".join(map(str, self.channels))
 
+    def extras(self) -> str:
+        """The options that are not the family's usual ones, to be put behind the widths."""
+        return "".join(f", {name} {value}".lower() for name, value in self.options.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:
@@ -68,12 +74,19 @@ class Family:
 
     build: Callable[[StudentConfig], nn.Module]
     """A network with freshly drawn weights, from [B, *input_shape] to [B, classes] logits."""
-    counts: Callable[[StudentConfig], Counts]
-    """The size of that network in closed form; checked against the network itself."""
-    default_depth: int
-    default_taper: float
+    counts: Callable[[StudentConfig], Counts] | None = None
+    """The size of that network in closed form; checked against the network itself. Without it the
+    network is built and counted, some tens of times for each student that is searched."""
+    default_depth: int = 1
+    default_taper: float = 1.0
     depths: range = range(1, 17)
     """The depths the family can have."""
+    sides: frozenset[int] = frozenset({2})
+    """How many sides its examples can have: 2 are pictures, 1 are signals, 0 are tables."""
+    options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
+    """Choices beside depth and widths; the first of each is what a student has unless said."""
+    searched: tuple[str, ...] = ()
+    """Options that are searched unless they are fixed."""
     stages: Callable[[int], int] = lambda depth: depth
     """How many widths a student of a depth has; fewer where several blocks share one."""
     pack: Pack | None = None

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nas_kd.costs import Counts
 from nas_kd.students.family import Family, Pack, StudentConfig
+from nas_kd.students.layers import Layer, total
 from nas_kd.students.packing import PackedLinear, wide, widened
 
 
@@ -27,10 +28,10 @@ def build(config: StudentConfig) -> nn.Module:
 
 def counts(config: StudentConfig) -> Counts:
     """A weight and a MAC for each pair of neighbouring units, a bias for each unit."""
-    widths = sizes(config)
-    weights = sum(fan_in * fan_out for fan_in, fan_out in pairwise(widths))
-    biases = sum(widths[1:])
-    return Counts(weights + biases, weights, weights, biases)
+    return total(
+        Layer(fan_in * fan_out, 1, fan_out, fan_in + fan_out, normed=False)
+        for fan_in, fan_out in pairwise(sizes(config))
+    )
 
 
 class Packed(nn.Module):
@@ -48,9 +49,9 @@ class Packed(nn.Module):
         self.last = max(config.channels[-1] for config in configs)
         self.head = PackedLinear(len(configs), self.last, configs[0].classes)
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
+    def forward(self, examples_BX: Tensor) -> Tensor:
         """Logits [G, B, C]."""
-        features_GBF, left = images_BCHW.flatten(1), []
+        features_GBF, left = examples_BX.flatten(1), []
         for layer, stay in zip(self.hidden, self.stay, strict=True):
             features_GBF = layer(features_GBF).relu()
             left.append(widened(features_GBF[stay:], self.last))
@@ -66,5 +67,10 @@ def names(config: StudentConfig) -> dict[str, str]:
 
 
 MLP = Family(
-    build=build, counts=counts, default_depth=2, default_taper=1.0, pack=Pack(Packed, names)
+    build=build,
+    counts=counts,
+    default_depth=2,
+    default_taper=1.0,
+    sides=frozenset({0, 1, 2}),
+    pack=Pack(Packed, names),
 )

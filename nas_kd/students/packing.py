@@ -5,17 +5,20 @@ first of each further dimension, the rest zero. What is zero stays zero: its gra
 so is AdamW's step from it. Students are in order of depth, the deepest first, so that the ones
 that leave early are always the last rows.
 
-Suffixes: G students, B examples, C channels, F features, H and W pixels.
+Suffixes: G students, B examples, C channels, F features, X positions (pixels, or a signal's).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, conv2d, linear, pad
+from torch.nn.functional import avg_pool1d, avg_pool2d, batch_norm, conv1d, conv2d, linear, pad
 
 from nas_kd.costs import Shape
 from nas_kd.students.family import StudentConfig
+
+CONVOLVE: dict[int, Callable[..., Tensor]] = {1: conv1d, 2: conv2d}
+MEAN: dict[int, Callable[..., Tensor]] = {1: avg_pool1d, 2: avg_pool2d}
 
 WORTH: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
     ("cpu", "mlp"): ((128, 16),),
@@ -73,20 +76,22 @@ class PackedLinear(nn.Module):
 
 
 class PackedConv(nn.Module):
-    """A 3x3 convolution a student, without bias, its channels side by side: [B, G C, H, W].
+    """A convolution over 3 (x 3) a student, without bias, its channels side by side: [B, G C, *X].
 
-    The first one is given the picture itself, which all students share.
+    The first one is given the example itself, which all students share.
     """
 
-    def __init__(self, students: int, fan_in: int, fan_out: int, stride: int, first: bool) -> None:
+    def __init__(
+        self, students: int, fan_in: int, fan_out: int, stride: int, sides: int, first: bool
+    ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(students, fan_out, fan_in, 3, 3))
-        self.stride, self.groups = stride, 1 if first else students
+        self.weight = nn.Parameter(torch.zeros(students, fan_out, fan_in, *[3] * sides))
+        self.stride, self.sides, self.groups = stride, sides, 1 if first else students
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
+    def forward(self, maps_BCX: Tensor) -> Tensor:
         """A group of channels a student."""
         weight = self.weight.flatten(0, 1)
-        return conv2d(images_BCHW, weight, None, self.stride, 1, 1, self.groups)
+        return CONVOLVE[self.sides](maps_BCX, weight, None, self.stride, 1, 1, self.groups)
 
 
 class PackedNorm(nn.Module):
@@ -104,12 +109,12 @@ class PackedNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(students, width))
         self.register_buffer("num_batches_tracked", torch.zeros(students, dtype=torch.long))
 
-    def forward(self, images_BCHW: Tensor) -> Tensor:
+    def forward(self, maps_BCX: Tensor) -> Tensor:
         """As nn.BatchNorm2d."""
         if self.training:
             self.num_batches_tracked += 1
         return batch_norm(
-            images_BCHW,
+            maps_BCX,
             self.running_mean.view(-1),
             self.running_var.view(-1),
             self.weight.view(-1),

@@ -14,8 +14,7 @@ from safetensors.numpy import save
 
 from nas_kd.costs import parse_budgets
 from nas_kd.data import source_of
-from nas_kd.data.source import Request
-from nas_kd.data.transfer import TransferSet, prepare, size
+from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
 from nas_kd.errors import SpecDiffers, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.spec import StudySpec
@@ -143,24 +142,17 @@ def prepared(
 ) -> TransferSet:
     """The data, prepared; on resume they must be what they were. Raises SpecDiffers."""
     source = source_of(spec.data)
-    request = Request(
-        options.data_root.expanduser().resolve(),
-        spec.split_seed,
-        spec.unlabelled,
-        spec.image_size,
-        tell=lambda text: observe(Step(f"data      {text}")),
-    )
+    request = spec.request(options.data_root, lambda text: observe(Step(f"data      {text}")))
     data = prepare(spec.data, source, request, spec.split_seed, spec.views)
     if folder.spec.exists():
         kept = TransferSet.from_json(folder.data.read_text())
         if kept.key != data.key:
             change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
             raise SpecDiffers(str(folder.root), (change,))
-    shape = "x".join(map(str, (*data.input_shape[1:], data.input_shape[0])))
     observe(Step(
         f"data      {data.name}: {size(data.train):,} for the students, "
         f"{size(data.validation):,} validation, {size(data.test):,} test; "
-        f"{shape}, {len(data.classes)} classes"
+        f"{shape_in_words(data.input_shape)}, {len(data.classes)} classes"
     ))  # fmt: skip
     return data
 
@@ -168,7 +160,7 @@ def prepared(
 def keep(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
     """Write down what the study is: its data, the examples of the proof, and last its spec."""
     write_text(folder.data, data.to_json())
-    inputs = np.array(data.images.open()[slice(*data.validation)][:PROOF])
+    inputs = np.array(data.examples.open()[slice(*data.validation)][:PROOF])
     write_bytes(folder.proof, save({"inputs": inputs}))
     write_text(folder.spec, spec.to_toml())
 

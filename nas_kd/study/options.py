@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas_kd.settings import PLACES
 from nas_kd.spec import StudySpec
 
 
@@ -10,7 +11,7 @@ def default_folder(spec: StudySpec) -> Path:
     """Where a study goes if it is not said: runs/DATA-BUDGET."""
     budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
     kind, _, rest = spec.data.partition(":")
-    name = Path(rest).stem if kind in ("imagefolder", "npz") else spec.data.replace(":", "-")
+    name = Path(rest).stem if kind in PLACES else spec.data.replace(":", "-")
     return Path("runs") / f"{name or 'data'}-{budget}"
 
 

@@ -1,7 +1,8 @@
 """The flat, static search space in which every sample fits the budgets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from optuna.distributions import (
@@ -16,8 +17,8 @@ from nas_kd.errors import BudgetTooSmall
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES
-from nas_kd.students.decode import cost, decode, fits, join, smallest
-from nas_kd.students.family import StudentConfig
+from nas_kd.students.decode import KINDS, chosen, cost, decode, expect, fits, join, smallest
+from nas_kd.students.family import Option, StudentConfig
 
 Sample = dict[str, Any]
 """A value for each of family, depth, width, taper, temperature, alpha, learning_rate, knowledge."""
@@ -36,6 +37,8 @@ class Space:
     classes: int
     families: tuple[str, ...]
     depth: tuple[int, int]
+    options: Mapping[str, tuple[Option, ...]]
+    """What is chosen from, of each option of the families."""
     left_out: tuple[tuple[str, str], ...] = ()
     """Families that are not searched, each with the reason."""
 
@@ -49,9 +52,25 @@ class Space:
         low, high = self.ends(name)
         return min(max(value, low), high)
 
-    def smallest(self, family: str, depth: int) -> StudentConfig:
-        """The smallest student of a family at a depth."""
-        return smallest(family, depth, self.input_shape, self.classes, self.spec.multiple_of)
+    def smallest(
+        self, family: str, depth: int, options: Mapping[str, Option] | None = None
+    ) -> StudentConfig:
+        """The smallest student of a family at a depth; with its first options unless said."""
+        first = {name: values[0] for name, values in self.options.items()}
+        return smallest(
+            family,
+            depth,
+            self.input_shape,
+            self.classes,
+            self.spec.multiple_of,
+            chosen(family, first | dict(options or {})),
+        )
+
+    def variants(self, family: str) -> list[dict[str, Option]]:
+        """Every combination of the options of a family that can be drawn."""
+        names = [name for name in self.options if name in FAMILIES[family].options]
+        every = product(*(self.options[name] for name in names))
+        return [dict(zip(names, values, strict=True)) for values in every]
 
     def student(self, sample: Sample) -> StudentConfig:
         """The student of a sample."""
@@ -66,10 +85,12 @@ def resolve(
     A family is left out when it cannot be 2 deep (or as deep as the spec's least depth). Raises
     BudgetTooSmall when no family is left.
     """
-    whole = Space(spec, budgets, input_shape, classes, spec.family, (1, 1))
+    families = taking(spec, input_shape)
+    options = offered(spec, families)
+    whole = Space(spec, budgets, input_shape, classes, families, (1, 1), options)
     low, high = (int(end) for end in (spec.depth if isinstance(spec.depth, tuple)
                                       else (spec.depth, spec.depth)))  # fmt: skip
-    deepest = {family: reach(whole, family, low, high) for family in spec.family}
+    deepest = {family: reach(whole, family, low, high) for family in families}
     enough = max(low, min(2, high))
     if not any(depth >= enough for depth in deepest.values()):
         enough = max(low, max(deepest.values()))
@@ -77,31 +98,67 @@ def resolve(
     if not kept:
         least = tuple(
             (family, f"{cost(whole.smallest(family, low), budgets[0]):,} {budgets[0].cost}")
-            for family in spec.family
+            for family in families
         )
         raise BudgetTooSmall(join(budgets), least)
     left_out = tuple(
+        (family, f"it takes no {KINDS[len(input_shape) - 1].partition(' ')[0]}")
+        for family in spec.family
+        if family not in families
+    ) + tuple(
         (family, f"its deepest student within {join(budgets)} has {depth} blocks, not {enough}")
         for family, depth in deepest.items()
         if family not in kept
     )
     cut = (low, min(deepest[family] for family in kept))
-    return Space(spec, budgets, input_shape, classes, kept, cut, left_out)
+    return Space(spec, budgets, input_shape, classes, kept, cut, offered(spec, kept), left_out)
+
+
+def taking(spec: StudySpec, input_shape: Shape) -> tuple[str, ...]:
+    """The families of a spec that take such examples. Raises Unusable if there is none."""
+    sides = len(input_shape) - 1
+    families = tuple(family for family in spec.family if sides in FAMILIES[family].sides)
+    if not families:
+        expect(spec.family[0], input_shape)
+    return families
+
+
+def offered(spec: StudySpec, families: Sequence[str]) -> dict[str, tuple[Option, ...]]:
+    """What is chosen from, of each option of these families: what the spec says, else all of what
+    the family has searched, else its usual one."""
+    found: dict[str, tuple[Option, ...]] = {}
+    for part in (FAMILIES[family] for family in families):
+        for name, values in part.options.items():
+            usual = values if name in part.searched else values[:1]
+            found[name] = spec.options.get(name, usual)
+    return found
 
 
 def reach(space: Space, family: str, low: int, high: int) -> int:
     """The greatest depth in [low, high] at which the family has a student that fits; else 0."""
     depths = [d for d in range(low, high + 1) if d in FAMILIES[family].depths]
-    fitting = [d for d in depths if fits(space.smallest(family, d), space.budgets)]
+    fitting = [
+        depth
+        for depth in depths
+        if all(
+            fits(space.smallest(family, depth, options), space.budgets)
+            for options in space.variants(family)
+        )
+    ]
     return max(fitting, default=0)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """What Optuna is asked for: every setting that is not fixed."""
     asked: dict[str, BaseDistribution] = {}
-    for name, names in (("family", space.families), ("knowledge", space.spec.knowledge)):
-        if len(names) > 1:
-            asked[name] = CategoricalDistribution(names)
+    choices: dict[str, tuple[Option, ...]] = {
+        "family": space.families,
+        "knowledge": space.spec.knowledge,
+    }
+    choices |= space.options
+    for name, values in choices.items():
+        if len(values) > 1:
+            asked[name] = CategoricalDistribution(values)
     for name, kind in NUMBERS.items():
         low, high = space.ends(name)
         if low < high:
@@ -133,7 +190,11 @@ NUMBERS: Mapping[str, Callable[[Any, Any], BaseDistribution]] = {
 def complete(space: Space, params: Mapping[str, Any]) -> Sample:
     """A sample from what was asked, with fixed settings added and inert ones at one value."""
     sample: Sample = {name: space.ends(name)[0] for name in NUMBERS}
-    sample |= {"family": space.families[0], "knowledge": space.spec.knowledge[0]} | dict(params)
+    firsts: Sample = {name: values[0] for name, values in space.options.items()}
+    sample |= {"family": space.families[0], "knowledge": space.spec.knowledge[0]}
+    sample |= firsts | dict(params)
+    sample |= {n: first for n, first in firsts.items()
+               if n not in FAMILIES[sample["family"]].options}  # fmt: skip
     sample["alpha"] = round(sample["alpha"], 6)
     if sample["alpha"] == 0:
         sample["knowledge"] = space.spec.knowledge[0]

@@ -49,7 +49,7 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
         colour=spec.teacher.startswith(TORCHVISION),
         data_mean=data.mean,
         data_std=data.std,
-        unit=255.0 if data.images.dtype == "uint8" else 1.0,
+        unit=255.0 if data.examples.dtype == "uint8" else 1.0,
     )
     return Teacher(
         spec.teacher,
@@ -64,8 +64,8 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
 def trained_counts(teacher: Teacher) -> Counts:
     """What a teacher costs that is still to be trained, for budgets that are a share of it."""
     with torch.device("meta"):
-        parameters, macs = sizes(create(teacher), teacher.input_shape)
-    return Counts(parameters, macs or 0, parameters, 0)
+        parameters, macs, _ = sizes(create(teacher), teacher.input_shape)
+    return Counts(parameters, macs or 0, parameters, 0, 0)
 
 
 def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
@@ -114,7 +114,7 @@ class Teaching:
             return trained_counts(self.teacher)
         assert self.facts.value is not None
         facts = self.facts.value
-        return Counts(facts["parameters"], facts["macs"] or 0, facts["parameters"], 0)
+        return Counts(facts["parameters"], facts["macs"] or 0, facts["parameters"], 0, 0)
 
     def begin(self) -> None:
         """Send out what is missing; the signals are set when they are there."""

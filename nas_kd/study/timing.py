@@ -36,13 +36,13 @@ def seconds_of(job: RungJob) -> float:
     layout = laid_out(cohort.network, [member.config for member in job.members])
     first = job.data.labelled[0]
     rows = slice(first, first + min(job.settings.batch, size(job.data.labelled)))
-    images_BCHW = normaliser(job.data, layout, device)(tensor(job.data.images)[rows].to(device))
+    examples_BX = normaliser(job.data, layout, device)(tensor(job.data.examples)[rows].to(device))
     labels_B = tensor(job.data.labels)[rows].to(device)
     taken = []
     for number in range(STEPS + 1):
         began = time.perf_counter()
         cohort.optimizer.zero_grad()
-        cross_entropy(cohort.network(images_BCHW), labels_B).backward()
+        cross_entropy(cohort.network(examples_BX), labels_B).backward()
         cohort.optimizer.step(number + 1, 1.0)
         taken.append(time.perf_counter() - began)
     return min(taken[1:])

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from nas_kd.costs import Shape
-from nas_kd.counting import measure
+from nas_kd.counting import activations, measure
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.adapting import Adapted, Manner
 from nas_kd.teachers.checkpoints import fit
@@ -61,6 +61,7 @@ class TeacherReport:
     accuracy: float
     parameters: int
     macs: int | None
+    activations: int | None
     seconds: float
     notes: tuple[str, ...] = ()
     """What had to be undone or converted to use it."""
@@ -140,10 +141,14 @@ def fingerprint(network: nn.Module) -> str:
     return hashlib.sha256(save(state(network))).hexdigest()
 
 
-def sizes(network: nn.Module, input_shape: Shape) -> tuple[int, int | None]:
-    """Parameters, and MACs of one example where they can be counted."""
+def sizes(network: nn.Module, input_shape: Shape) -> tuple[int, int | None, int | None]:
+    """Parameters, and MACs and activations of one example where they can be counted."""
     parameters = sum(p.numel() for p in network.parameters())
-    try:
-        return parameters, measure(copy.deepcopy(inner(network)), input_shape)[1]
-    except (NotImplementedError, RuntimeError, AttributeError, TypeError):
-        return parameters, None
+    found: list[int | None] = []
+    for count in (lambda *asked: measure(*asked)[1], activations):
+        try:
+            found.append(count(copy.deepcopy(inner(network)), input_shape))
+        except (NotImplementedError, RuntimeError, AttributeError, TypeError, ValueError):
+            found.append(None)
+    macs, alive = found
+    return parameters, macs, alive

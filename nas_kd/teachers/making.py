@@ -66,13 +66,15 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         if job.teacher.weights is None and not job.teacher.target.startswith(FROM_PYTHON):
             notes += ("no --teacher-weights: it has the weights that its function gives",)
     accuracy = score(network, job.teacher, job.data)
-    parameters, macs = sizes(network, seen_shape(job.teacher.manner, job.data.input_shape))
+    shape = seen_shape(job.teacher.manner, job.data.input_shape)
+    parameters, macs, alive = sizes(network, shape)
     return TeacherReport(
         weights=save(state(network)),
         sha256=fingerprint(network),
         accuracy=accuracy,
         parameters=parameters,
         macs=macs,
+        activations=alive,
         seconds=perf_counter() - began,
         notes=notes,
     )
@@ -93,7 +95,7 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
     if not isinstance(network, Adapted):
         return ()
     first, last = data.validation
-    images = tensor(data.images)[first : min(last, first + 64)]
+    images = tensor(data.examples)[first : min(last, first + 64)]
     try:
         found = network.network(prepare(normaliser(data)(images), network.manner))
     except (RuntimeError, TypeError, AttributeError):
@@ -123,7 +125,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
         lambda epoch, index_B, answer_BC, label_B: cross_entropy(
             answer_BC, label_B, reduction="none"
         ),
-        examples=replace(job.data, views=seen_as),
+        data=replace(job.data, views=seen_as),
         rows=job.data.teacher,
         schedule=Schedule(job.epochs, BATCH),
         order_seed=derive(job.seed, "teacher order"),

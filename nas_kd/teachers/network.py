@@ -1,26 +1,43 @@
-"""The teacher that is trained when none is given: a wide convolutional network."""
+"""The teacher that is trained when none is given: a wide network for the kind of examples."""
 
-from math import ceil
+from math import prod
 
 from torch import nn
 
 from nas_kd.costs import Shape
+from nas_kd.students.layers import SMALL, convolution, strided
 
-SMALL_SIDE = 8
+FEATURES = 8
+"""A teacher of tables has so many units a layer for each channel of the first block."""
 
 
 def wide(input_shape: Shape, classes: int, width: int) -> nn.Module:
-    """Four 3x3 convolutions of `width`, 2, 4 and 4 times it, then dropout and a linear layer.
+    """A wide network; convolutional for pictures and signals."""
+    if len(input_shape) == 1:
+        return dense(input_shape[0], classes, FEATURES * width)
+    return convolutional(input_shape, classes, width)
 
-    The first blocks halve the picture until a side is at most 8, the last halves it once more.
+
+def convolutional(input_shape: Shape, classes: int, width: int) -> nn.Module:
+    """Four convolutions of `width`, 2, 4 and 4 times it, then dropout and a linear layer.
+
+    The first blocks halve the example until it is small, the last halves it once more.
     """
-    fan_in, *sides = input_shape
+    fan_in, *rest = input_shape
+    sides: Shape = tuple(rest)
+    small = SMALL[len(sides)]
     layers: list[nn.Module] = []
     for block, fan_out in enumerate((width, 2 * width, 4 * width, 4 * width)):
-        stride = 2 if max(sides) > SMALL_SIDE or (block == 3 and min(sides) > 4) else 1
-        convolution = nn.Conv2d(fan_in, fan_out, 3, stride, padding=1, bias=False)
-        layers += [convolution, nn.BatchNorm2d(fan_out), nn.ReLU()]
-        sides = [ceil(side / stride) for side in sides]
-        fan_in = fan_out
-    features = fan_in * sides[0] * sides[1]
+        stride = 2 if max(sides) > small or (block == 3 and 2 * min(sides) > small) else 1
+        layers += [*convolution(fan_in, fan_out, 3, stride, len(sides)), nn.ReLU()]
+        sides, fan_in = strided(sides, stride), fan_out
+    features = fan_in * prod(sides)
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(features, classes))
+
+
+def dense(features: int, classes: int, width: int) -> nn.Module:
+    """Two layers with batch norm and ReLU, then dropout and a linear layer."""
+    layers: list[nn.Module] = []
+    for fan_in in (features, width):
+        layers += [nn.Linear(fan_in, width), nn.BatchNorm1d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Dropout(0.3), nn.Linear(width, classes))

@@ -45,9 +45,9 @@ def compute_signals(job: SignalsJob) -> NDArray[np.float32]:
     """Logits [V, N, C]: one pass over the train split a view, in eval mode, without gradients."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
-    images_NCHW = tensor(job.data.images)[slice(*job.data.train)]
+    examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
     parts = [
-        respond(network, job.data, view(images_NCHW, how), job.device)
+        respond(network, job.data, view(examples_NX, how), job.device)
         for how in job.data.views.table()
     ]
     expect(network, job.sha256)
@@ -55,10 +55,10 @@ def compute_signals(job: SignalsJob) -> NDArray[np.float32]:
 
 
 @torch.inference_mode()
-def respond(network: nn.Module, data: TransferSet, images_BCHW: Tensor, device: str) -> Tensor:
+def respond(network: nn.Module, data: TransferSet, examples_BX: Tensor, device: str) -> Tensor:
     """The network's logits [B, C]."""
     normalise = normaliser(data, device=torch.device(device))
-    parts = [network(normalise(part.to(device))).float() for part in images_BCHW.split(PIECE)]
+    parts = [network(normalise(part.to(device))).float() for part in examples_BX.split(PIECE)]
     return torch.cat(parts).cpu()
 
 
@@ -79,9 +79,9 @@ def check_signals(job: SignalsJob, signals: Signals) -> None:
     stored: NDArray[Any] = signals.logits_VNC.open()
     generator = np.random.default_rng(int(signals.key, 16) % 2**32)
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
-    images_NCHW = tensor(job.data.images)[slice(*job.data.train)]
+    examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
     for number, how in enumerate(job.data.views.table()):
-        again_BC = respond(network, job.data, view(images_NCHW[row_B], how), job.device).numpy()
+        again_BC = respond(network, job.data, view(examples_NX[row_B], how), job.device).numpy()
         if not np.allclose(again_BC, stored[number, row_B], rtol=1e-3, atol=1e-3):
             raise UnusableTeacher(
                 f"the stored teacher signals {signals.logits_VNC.path}",

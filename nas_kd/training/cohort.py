@@ -135,7 +135,7 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
         cohort.network,
         cohort.optimizer,
         objective(job, cohort.members, device),
-        examples=job.data,
+        data=job.data,
         rows=job.data.train,
         schedule=Schedule(job.settings.epochs, job.settings.batch),
         order_seed=job.order_seed,

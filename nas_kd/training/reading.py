@@ -1,6 +1,6 @@
 """How examples come from disk into a step: memory-mapped, gathered by index, normalised.
 
-Suffixes: B examples of a batch, N of a split, C channels, H and W pixels.
+Suffixes: B examples of a batch, N of a split, X the shape of one.
 """
 
 import warnings
@@ -58,16 +58,19 @@ def laid_out(network: nn.Module, students: Sequence[StudentConfig] = ()) -> torc
 
 
 def normaliser(
-    examples: TransferSet,
+    data: TransferSet,
     layout: torch.memory_format = torch.channels_last,
     device: torch.device | None = None,
 ) -> Callable[[Tensor], Tensor]:
-    """From images as stored to float32 with mean 0 and deviation 1, channel by channel."""
-    mean = torch.tensor(examples.mean, device=device).view(-1, 1, 1)
-    scale = 1 / torch.tensor(examples.std, device=device).view(-1, 1, 1)
+    """From examples as stored to float32 with mean 0 and deviation 1, channel by channel."""
+    column = (-1, *(1 for _ in data.input_shape[1:]))
+    mean = torch.tensor(data.mean, device=device).view(column)
+    scale = 1 / torch.tensor(data.std, device=device).view(column)
+    if len(column) != 3:
+        layout = torch.contiguous_format  # others are for pictures
 
-    def normalise(images_BCHW: Tensor) -> Tensor:
-        laid_out_BCHW = images_BCHW.contiguous(memory_format=layout)
+    def normalise(examples_BX: Tensor) -> Tensor:
+        laid_out_BCHW = examples_BX.contiguous(memory_format=layout)
         ready_BCHW = (laid_out_BCHW.to(mean.dtype) - mean) * scale
         if layout == torch.channels_last and ready_BCHW.shape[1] == 1:
             # of one channel both layouts are true; the strides decide what torch goes on with

@@ -20,7 +20,7 @@ fit(
     teacher,
     AdamW(teacher, torch.tensor([0.004]), torch.tensor([0.05])),
     lambda epoch, index, logits, label: cross_entropy(logits, label, reduction="none"),
-    examples=data,
+    data=data,
     rows=data.teacher,
     schedule=Schedule(int(epochs), 128),
     order_seed=0,

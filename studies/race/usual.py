@@ -96,7 +96,7 @@ def main():
     torch.set_num_threads(2)
     torch.manual_seed(int(seed))
     data = prepare(name, SOURCES[name], Request(Path(root)))
-    images, labels = data.images.open(), data.labels.open()
+    images, labels = data.examples.open(), data.labels.open()
     shape, classes = data.input_shape, len(data.classes)
 
     def loader(rows, shuffle):

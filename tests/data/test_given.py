@@ -48,8 +48,8 @@ def test_arrays_are_taken_in_every_layout() -> None:
         (X.astype(np.float64), (1, 8, 8)),
     ):
         raw = read((images, Y))
-        assert raw.train.images_NCHW.shape == (40, *shape)
-        assert raw.train.images_NCHW.dtype in (np.uint8, np.float32)
+        assert raw.train.examples_NX.shape == (40, *shape)
+        assert raw.train.examples_NX.dtype in (np.uint8, np.float32)
         assert raw.classes == ("0", "1", "2", "3")
         assert raw.train.labels_N.tolist() == Y.tolist()
 
@@ -58,7 +58,7 @@ def test_a_dataset_is_read_once_and_keeps_its_class_names() -> None:
     pictures = Pictures()
     raw = read(pictures)
     assert raw.classes == ("a", "b", "c", "d")
-    np.testing.assert_allclose(raw.train.images_NCHW[3, 0], X[3] / 255, atol=1e-6)
+    np.testing.assert_allclose(raw.train.examples_NX[3, 0], X[3] / 255, atol=1e-6)
     assert pictures.reads == 40 + 2 * 4
 
 
@@ -70,8 +70,8 @@ def test_splits_are_given_as_a_pair_or_by_name() -> None:
     assert arrays.test is not None
     named = read({"train": (X, Y), "validation": (X[:4], Y[:4]), "unlabelled": X[:5]})
     assert named.validation is not None
-    assert named.unlabelled_NCHW is not None
-    assert named.unlabelled_NCHW.shape == (5, 1, 8, 8)
+    assert named.unlabelled_NX is not None
+    assert named.unlabelled_NX.shape == (5, 1, 8, 8)
     tensors = read(TensorDataset(torch.as_tensor(X), torch.as_tensor(Y)))
     assert len(tensors.train.labels_N) == 40
 
@@ -81,7 +81,7 @@ def test_arrays_from_python_survive_as_a_file(tmp_path: Path) -> None:
     path = to_npz(raw, tmp_path)
     again = source_of(f"npz:{path}").load(Request(Path()))
     assert again.classes == ("a", "b", "c", "d")
-    assert np.array_equal(again.train.images_NCHW, raw.train.images_NCHW)
+    assert np.array_equal(again.train.examples_NX, raw.train.examples_NX)
     assert again.test is not None
     assert to_npz(raw, tmp_path) == path
 
@@ -127,7 +127,7 @@ def changed(**changes: Any) -> Any:
         ((X, np.array(["cat", "dog"] * 20)), "text as labels"),
         ((X, Y[:30]), "40 examples and 30 labels"),
         ((X, np.zeros((40, 5, 4))), "boxes or masks"),
-        ((X.reshape(40, 64), Y), "only pictures are supported"),
+        ((X.reshape(40, 2, 2, 4, 4), Y), "has examples of shape \\(2, 2, 4, 4\\)"),
         (Pictures(y=[{"boxes": [1, 2]}] * 40), "boxes"),
         (Pictures(y=[[1] * (n % 3 + 1) for n in range(40)]), "several lengths"),
         ({"training": (X, Y)}, "keys training"),

@@ -37,16 +37,16 @@ def folder(root: Path, count: int = 12, modes: tuple[str, ...] = MODES) -> Path:
 def test_pictures_of_any_size_and_mode_become_one_square(tmp_path: Path) -> None:
     raw = source_of(f"imagefolder:{folder(tmp_path)}").load(Request(Path(), image_size=16))
     assert raw.classes == ("dark", "light")
-    assert raw.train.images_NCHW.shape == (24, 3, 16, 16)
-    assert raw.train.images_NCHW.dtype == np.uint8
-    means = [raw.train.images_NCHW[raw.train.labels_N == kind].mean() for kind in (0, 1)]
+    assert raw.train.examples_NX.shape == (24, 3, 16, 16)
+    assert raw.train.examples_NX.dtype == np.uint8
+    means = [raw.train.examples_NX[raw.train.labels_N == kind].mean() for kind in (0, 1)]
     assert means[1] > means[0] + 40
 
 
 def test_grey_pictures_stay_grey_unless_colour_is_asked_for(tmp_path: Path) -> None:
     source = source_of(f"imagefolder:{folder(tmp_path, modes=('L', '1'))}")
-    assert source.load(Request(Path())).train.images_NCHW.shape == (24, 1, 32, 32)
-    assert source.load(Request(Path(), channels=3)).train.images_NCHW.shape[1] == 3
+    assert source.load(Request(Path())).train.examples_NX.shape == (24, 1, 32, 32)
+    assert source.load(Request(Path(), channels=3)).train.examples_NX.shape[1] == 3
 
 
 @pytest.mark.parametrize("validation", ["val", "validation"])

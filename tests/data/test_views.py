@@ -37,3 +37,11 @@ def test_in_epoch_e_example_i_is_seen_as_view_e_plus_i_modulo_v() -> None:
             assert int(which[i]) == (epoch + i) % 4
             expected = view(images[i : i + 1], views.table()[int(which[i])])
             assert torch.equal(shown[i : i + 1], expected)
+
+
+def test_a_signal_is_shifted_along_its_length() -> None:
+    signal = torch.arange(4, dtype=torch.uint8).reshape(1, 1, 4)
+    assert view(signal, (0, 1, False))[0, 0].tolist() == [0, 0, 1, 2]
+    table = Views(5, shift=2, sides=1).table()
+    assert {down for down, _, _ in table} == {0}
+    assert {right for _, right, _ in table} == {-2, -1, 0, 1, 2}

@@ -27,7 +27,7 @@ MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 def trained(root: Path, path: Path) -> None:
     """Train a ResNet-18 on the folder and save it as DistributedDataParallel does."""
     raw = load(Request(Path()), folder=str(root))
-    images = torch.from_numpy(raw.train.images_NCHW).float() / 255
+    images = torch.from_numpy(raw.train.examples_NX).float() / 255
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (MEAN, STD))
     images = (images - mean) / std
     labels = torch.from_numpy(np.array(raw.train.labels_N))

@@ -79,7 +79,7 @@ def trained(network: torch.nn.Module, side: int, steps: int = 12) -> torch.nn.Mo
 def of_pictures(pictures: Path) -> torch.nn.Module:
     """A ResNet-18 that tells the two kinds of pictures apart, normalised as the data are."""
     raw = load(Request(Path()), folder=str(pictures))
-    images = torch.from_numpy(raw.train.images_NCHW).float()
+    images = torch.from_numpy(raw.train.examples_NX).float()
     mean, std = images.mean((0, 2, 3), keepdim=True), images.std((0, 2, 3), keepdim=True)
     network = resnet18(num_classes=2)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)

@@ -1,6 +1,9 @@
 """Budgets hold by construction, and are filled."""
 
+from dataclasses import replace
+from itertools import product
 from statistics import median
+from typing import Any
 
 import pytest
 import torch
@@ -8,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_kd.costs import Budget, Counts, parse_budgets
-from nas_kd.errors import BudgetTooSmall, CountsDisagree, UnknownName
+from nas_kd.counting import counted
+from nas_kd.errors import BudgetTooSmall, CountsDisagree, UnknownName, Unusable
 from nas_kd.students import FAMILIES, build
-from nas_kd.students.decode import cost, decode, fits, larger
+from nas_kd.students.decode import chosen, cost, counts, decode, fits, larger, smallest
 from nas_kd.students.family import Family, StudentConfig, tapered
 
 SHAPES = {"8x8x1": (1, 8, 8), "28x28x1": (1, 28, 28), "32x32x3": (3, 32, 32)}
+EVERY = SHAPES | {"96x64x3": (3, 96, 64), "128x6": (6, 128), "30": (30,)}
+COSTS_BY_UNIT = {"": 1_000, " macs": 100_000, "B": 10_000, "B ram": 20_000}
+"""The least of three decades of budgets in each unit."""
+Sample = dict[str, Any]
 BUDGETS = ("1k", "5k", "20k", "100k")
 
 
@@ -58,26 +66,93 @@ def test_the_median_unused_share_is_under_two_percent(family: str, shape: str, b
     assert median(unused) < 0.02
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    family=st.sampled_from(sorted(FAMILIES)),
-    shape=st.sampled_from(sorted(SHAPES)),
-    depth=st.integers(1, 6),
-    width=st.floats(0.05, 1),
-    taper=st.floats(0.5, 2.5),
-    texts=st.sampled_from([["5k"], ["20k"], ["400kB"], ["300k macs"], ["20k", "500k macs"]]),
-)
-def test_no_sample_is_over_any_budget_and_every_one_is_built_as_named(
-    family: str, shape: str, depth: int, width: float, taper: float, texts: list[str]
-) -> None:
+@st.composite
+def samples(draw: st.DrawFn) -> tuple[Sample, tuple[int, ...], list[str]]:
+    """A sample of any family with its options, a shape that it takes, and one or two budgets."""
+    family = draw(st.sampled_from(sorted(FAMILIES)))
+    part = FAMILIES[family]
+    shapes = [shape for shape in EVERY.values() if len(shape) - 1 in part.sides]
+    sample = {
+        "family": family,
+        "depth": draw(st.integers(1, 6)),
+        "width": draw(st.floats(0.05, 1)),
+        "taper": draw(st.floats(0.5, 2.5)),
+    } | {name: draw(st.sampled_from(values)) for name, values in part.options.items()}
+    units = draw(
+        st.lists(st.sampled_from(list(COSTS_BY_UNIT)), min_size=1, max_size=2, unique=True)
+    )
+    if units == ["B ram"]:
+        units = ["", "B ram"]
+    texts = [f"{COSTS_BY_UNIT[unit] * 10 ** draw(st.integers(0, 2))}{unit}" for unit in units]
+    return sample, draw(st.sampled_from(shapes)), texts
+
+
+def check_sample(drawn: tuple[Sample, tuple[int, ...], list[str]]) -> None:
+    """The student is within its budgets and is what the sample names, or none is that small."""
+    sample, shape, texts = drawn
     budgets = parse_budgets(texts)
-    sample = {"family": family, "depth": depth, "width": width, "taper": taper}
-    config = decode(sample, budgets, SHAPES[shape], 10)
+    try:
+        config = decode(sample, budgets, shape, 10)
+    except BudgetTooSmall:
+        options = chosen(sample["family"], sample)
+        least = smallest(sample["family"], sample["depth"], shape, 10, options=options)
+        assert not fits(least, budgets)
+        return
     assert fits(config, budgets)
-    assert (config.family, config.depth) == (family, depth)
-    assert len(config.channels) == FAMILIES[family].stages(depth)
-    if budgets[0].cost == "parameters":
-        assert parameters(config) == cost(config, budgets[0])
+    assert (config.family, config.depth) == (sample["family"], sample["depth"])
+    assert len(config.channels) == FAMILIES[config.family].stages(config.depth)
+    assert parameters(config) == cost(config, Budget("parameters", 1))
+    if sample["width"] == 1:
+        assert not any(fits(neighbour, budgets) for neighbour in larger(config, 1))
+
+
+@settings(max_examples=150, deadline=None)
+@given(samples())
+def test_no_sample_is_over_any_budget_and_every_one_is_built_as_named(
+    drawn: tuple[Sample, tuple[int, ...], list[str]],
+) -> None:
+    check_sample(drawn)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(samples())
+def test_none_of_2000_samples_is_over_any_budget(
+    drawn: tuple[Sample, tuple[int, ...], list[str]],
+) -> None:
+    check_sample(drawn)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_closed_form_is_what_the_network_counts(family: str) -> None:
+    part = FAMILIES[family]
+    for shape in (shape for shape in EVERY.values() if len(shape) - 1 in part.sides):
+        for values in product(*part.options.values()):
+            options = chosen(family, dict(zip(part.options, values, strict=True)))
+            for depth, widths in ((1, (5,)), (3, (9, 5, 7)), (6, (4,) * 6), (5, (3, 5, 7, 9, 11))):
+                channels = widths[: part.stages(depth)]
+                config = StudentConfig(family, shape, 4, depth, channels, options=options)
+                assert counts(config) == counted(build(config).eval(), shape), config
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_without_a_closed_form_is_counted_to_the_same_students(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, f"counted {family}", replace(FAMILIES[family], counts=None))
+    for texts in (["5k"], ["20k", "300k macs"]):
+        sample = {"depth": 2, "width": 1.0, "taper": 1.3}
+        mine, theirs = (
+            decode(sample | {"family": name}, parse_budgets(texts), (1, 12, 12), 10)
+            for name in (family, f"counted {family}")
+        )
+        assert mine.channels == theirs.channels
+
+
+def test_a_family_that_cannot_take_the_examples_is_refused() -> None:
+    sample = {"family": "cnn", "depth": 1, "width": 1.0, "taper": 1.0}
+    with pytest.raises(Unusable, match=r"not tables \[F\]\. Say --family mlp"):
+        decode(sample, parse_budgets(["1k"]), (30,), 2)
 
 
 def test_a_larger_width_never_costs_less() -> None:
@@ -112,7 +187,7 @@ def test_a_family_that_miscounts_is_found_out(monkeypatch: pytest.MonkeyPatch) -
 
     def wrong(config: StudentConfig) -> Counts:
         size = honest.counts(config)
-        return Counts(size.parameters - 1, size.macs, size.weights, size.biases)
+        return replace(size, parameters=size.parameters - 1)
 
     monkeypatch.setitem(FAMILIES, "liar", Family(honest.build, wrong, 2, 1.0))
     sample = {"family": "liar", "depth": 1, "width": 1.0, "taper": 1.0}
@@ -125,10 +200,11 @@ def test_tapered_widths_grow_by_the_taper_and_are_never_zero() -> None:
     assert tapered(3, 0.01, 1.0, multiple_of=4) == (4, 4, 4)
 
 
-@pytest.mark.parametrize("shape", SHAPES.values())
+@pytest.mark.parametrize("shape", EVERY.values())
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_gives_one_logit_a_class(family: str, shape: tuple[int, ...]) -> None:
-    for depth in (1, 3, 6):
-        config = StudentConfig(family, shape, 7, depth, (4,) * depth)
+    part = FAMILIES[family]
+    for depth in (1, 3, 6) if len(shape) - 1 in part.sides else ():
+        config = StudentConfig(family, shape, 7, depth, (4,) * part.stages(depth))
         assert build(config)(torch.randn(2, *shape)).shape == (2, 7)
         assert StudentConfig.from_json(config.to_json()) == config

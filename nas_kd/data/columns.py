@@ -1,0 +1,130 @@
+"""Columns of a table as features: numbers filled where missing, words as one feature each.
+
+What is filled in, which words there are and which columns miss values is learnt on the train split
+alone; scaling is what every student does with its input anyway.
+
+Suffixes: N rows, K columns, F features.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_kd.errors import UnusableData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Matrix = NDArray[np.float64]
+"""[N, K]: numbers, or the position of a word; NaN where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a file: their names, and the words of those that have words."""
+
+    names: tuple[str, ...]
+    words: tuple[tuple[str, ...] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column becomes features."""
+
+    name: str
+    words: tuple[str, ...] | None
+    """A feature for each of these words, all zero for others; None for numbers."""
+    fill: float = 0.0
+    """What stands for a missing number."""
+    flagged: bool = False
+    """Whether a feature of its own says that the value was missing."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of its features."""
+        missing = (f"{self.name} is missing",) if self.flagged else ()
+        if self.words is None:
+            return (self.name, *missing)
+        return (*(f"{self.name} = {word}" for word in self.words), *missing)
+
+
+def read_columns(facts: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Columns from what JSON made of them."""
+    return tuple(
+        Column(**{**one, "words": None if one["words"] is None else tuple(one["words"])})
+        for one in facts
+    )
+
+
+def learn(table: Table, rows_NK: Matrix) -> tuple[Column, ...]:
+    """The columns, as the rows of the train split have them."""
+    found = []
+    for name, words, values_N in zip(table.names, table.words, rows_NK.T, strict=True):
+        missing_N = np.isnan(values_N)
+        there = values_N[~missing_N]
+        flagged = bool(missing_N.any())
+        if words is None:
+            fill = float(np.median(there)) if len(there) else 0.0
+            found.append(Column(name, None, fill, flagged))
+        else:
+            kept = tuple(words[int(code)] for code in np.unique(there))
+            found.append(Column(name, kept, flagged=flagged))
+    return tuple(found)
+
+
+def encode(table: Table, columns: Sequence[Column], rows_NK: Matrix) -> NDArray[np.float32]:
+    """The features [N, F] of rows."""
+    parts: list[NDArray[Any]] = []
+    for column in columns:
+        place = table.names.index(column.name)
+        values_N = rows_NK[:, place]
+        missing_N = np.isnan(values_N)
+        words = table.words[place]
+        if column.words is None:
+            parts.append(np.where(missing_N, column.fill, values_N))
+        else:
+            known = words or ()
+            codes = [known.index(word) if word in known else -1 for word in column.words]
+            parts += [values_N == code for code in codes]
+        if column.flagged:
+            parts.append(missing_N)
+    return np.stack(parts, axis=1).astype(np.float32)
+
+
+def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
+    """A frame's columns, and its values as numbers. Raises UnusableData naming the column."""
+    import pandas as pd
+
+    words: list[tuple[str, ...] | None] = []
+    values = []
+    for name, column in frame.items():
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            words.append(None)
+            values.append(column.to_numpy(np.float64, na_value=np.nan))
+        elif pd.api.types.is_datetime64_any_dtype(column.dtype):
+            right = "Turn it into numbers, such as hours or days, or leave it out."
+            raise UnusableData(given, f"has times in the column {name!r}", right)
+        else:
+            text = column.astype("string")
+            codes, known = pd.factorize(text, sort=True)
+            words.append(tuple(map(str, known)))
+            values.append(np.where(codes < 0, np.nan, codes.astype(np.float64)))
+    return Table(tuple(map(str, frame.columns)), tuple(words)), np.stack(values, axis=1)
+
+
+def encode_frame(frame: "pd.DataFrame", columns: Sequence[Column]) -> NDArray[np.float32]:
+    """The features [N, F] of a frame that has these columns. Raises UnusableData."""
+    names = [column.name for column in columns]
+    if missing := [name for name in names if name not in frame.columns]:
+        wrong = f"has no column {', '.join(map(repr, missing))}"
+        raise UnusableData("the table", wrong, f"It must have {', '.join(names)}.")
+    table, rows_NK = matrix(frame[names], "the table")
+    for column, words in zip(columns, table.words, strict=True):
+        if (column.words is None) != (words is None):
+            kinds = ("words", "numbers") if column.words is None else ("numbers", "words")
+            wrong = f"has {kinds[0]} in the column {column.name!r}"
+            raise UnusableData("the table", wrong, f"The study had {kinds[1]} there.")
+    return encode(table, columns, rows_NK)

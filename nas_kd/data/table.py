@@ -1,0 +1,108 @@
+"""csv:PATH and parquet:PATH, a row an example; one column has the classes.
+
+Rows without a class join the transfer set as unlabelled examples. Columns of text in which hardly
+any value comes twice (names, numbers of tickets) are left out, and said.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas_kd.data.columns import matrix
+from nas_kd.data.source import Labelled, Raw, Request
+from nas_kd.errors import UnusableData, suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABELS = ("label", "target", "class", "y")
+"""Columns that are taken for the classes where none is named."""
+
+DISTINCT = 0.5
+"""A column of text with more distinct values than this share of the rows says nothing."""
+
+
+def load(request: Request, *, path: str, kind: str) -> Raw:
+    """The rows of a file. Raises UnusableData."""
+    given = f"data {kind}:{path}"
+    frame = read(path, kind, given)
+    label = label_of(frame, request.label, given)
+    groups = None
+    if request.group is not None:
+        groups = frame[column_of(frame, request.group, "--group", given)].astype(str).to_numpy()
+    classes_N = frame[label].astype("string")
+    labelled_N = classes_N.notna().to_numpy()
+    classes = class_names(frame[label])
+    rest = frame.drop(columns=[label, *([request.group] if request.group else [])])
+    rest = telling(rest, request.tell)
+    if rest.shape[1] == 0:
+        raise UnusableData(given, "has no column beside that of the classes", "Add some.")
+    table, rows_NK = matrix(rest, given)
+    words = {name: number for number, name in enumerate(classes)}
+    labels_N = np.array([words[name] for name in classes_N[labelled_N]], np.int64)
+    return Raw(
+        classes=classes,
+        train=Labelled(
+            rows_NK[labelled_N], labels_N, None if groups is None else groups[labelled_N]
+        ),
+        unlabelled_NX=None if labelled_N.all() else rows_NK[~labelled_N],
+        table=table,
+    )
+
+
+def read(path: str, kind: str, given: str) -> "pd.DataFrame":
+    """The file as a frame. Raises UnusableData."""
+    import pandas as pd
+
+    readers: dict[str, Callable[..., Any]] = {"csv": pd.read_csv, "parquet": pd.read_parquet}
+    try:
+        frame: pd.DataFrame = readers[kind](Path(path).expanduser())
+    except ImportError as error:
+        right = "Install the extra: pip install 'nas-kd[parquet]'"
+        raise UnusableData(given, f"needs the package pyarrow ({error})", right) from error
+    except (OSError, ValueError) as error:
+        raise UnusableData(given, f"cannot be read ({error})", "Name a readable file.") from error
+    frame.columns = frame.columns.astype(str)
+    return frame
+
+
+def column_of(frame: "pd.DataFrame", name: str, flag: str, given: str) -> str:
+    """The name, if there is such a column. Raises UnusableData listing them."""
+    if name not in frame.columns:
+        columns = tuple(map(str, frame.columns))
+        right = f"{suggestion(name, columns)} Its columns are {', '.join(columns)}.".strip()
+        raise UnusableData(f"{flag} {name}", f"is no column of {given}", right)
+    return name
+
+
+def label_of(frame: "pd.DataFrame", name: str | None, given: str) -> str:
+    """The column of the classes: the one that is named, or called so. Raises UnusableData."""
+    if name is not None:
+        return column_of(frame, name, "--label", given)
+    called = [str(column) for column in frame.columns if str(column).lower() in LABELS]
+    if len(called) != 1:
+        wrong = f"has {len(called) or 'no'} column{'s' if len(called) > 1 else ''} called "
+        right = f"Say which has the classes: --label COLUMN, of {', '.join(map(str, frame))}."
+        raise UnusableData(given, wrong + ", ".join(called or LABELS), right)
+    return called[0]
+
+
+def class_names(column: "pd.Series[Any]") -> tuple[str, ...]:
+    """The classes in order: of their values, numbers as numbers."""
+    return tuple(dict.fromkeys(column.dropna().sort_values().astype("string")))
+
+
+def telling(frame: "pd.DataFrame", tell: Callable[[str], None]) -> "pd.DataFrame":
+    """The frame without columns of text that tell nearly every row from all others."""
+    from pandas.api.types import is_numeric_dtype
+
+    out = [
+        name
+        for name, column in frame.items()
+        if not is_numeric_dtype(column.dtype) and column.nunique() > DISTINCT * len(frame)
+    ]
+    if out:
+        tell(f"left out, a different word in nearly every row: {', '.join(map(str, out))}")
+    return frame.drop(columns=out)

@@ -1,0 +1,137 @@
+"""Tables: what is learnt of them is learnt on the train split, and groups are never parted."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nas_kd.data import source_of
+from nas_kd.data.columns import Column, encode_frame, learn, matrix, read_columns
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import TransferSet, prepare, size
+from nas_kd.errors import UnusableData
+
+ROWS = 400
+
+
+def people(**changes: Any) -> pd.DataFrame:
+    """Rows with a number that is missing at times, a word that is, and three classes."""
+    random = np.random.default_rng(0)
+    age = random.normal(40, 10, ROWS)
+    age[::7] = np.nan
+    port = random.choice(["north", "south"], ROWS).astype(object)
+    port[::9] = None
+    columns = {
+        "age": age,
+        "port": port,
+        "aboard": random.random(ROWS) < 0.5,
+        "ticket": [f"T{row}" for row in range(ROWS)],
+        "family": np.arange(ROWS) // 4,
+        "class": random.choice(["a", "b", "c"], ROWS),
+    }
+    return pd.DataFrame(columns | changes)
+
+
+def prepared(frame: pd.DataFrame, tmp_path: Path, kind: str = "csv", **asked: Any) -> TransferSet:
+    """The frame, written and read."""
+    path = tmp_path / f"people.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    name = f"{kind}:{path}"
+    return prepare(name, source_of(name), Request(tmp_path, **asked), cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_numbers_words_and_missing_values_become_features(tmp_path: Path, kind: str) -> None:
+    said: list[str] = []
+    data = prepared(people(), tmp_path, kind, tell=said.append)
+    features = [feature for column in data.columns for feature in column.features]
+    assert features == [
+        "age", "age is missing", "port = north", "port = south", "port is missing", "aboard",
+        "family",
+    ]  # fmt: skip
+    assert data.input_shape == (7,)
+    assert data.classes == ("a", "b", "c")
+    assert any("ticket" in text for text in said)
+    assert np.isfinite(data.examples.open()).all()
+
+
+def test_what_fills_in_is_the_median_of_the_train_split(tmp_path: Path) -> None:
+    data = prepared(people(), tmp_path)
+    train = data.examples.open()[slice(*data.train)]
+    there = train[train[:, 1] == 0, 0]
+    assert data.columns[0].fill == pytest.approx(float(np.median(there)), abs=1e-5)
+    assert data.mean[0] == pytest.approx(float(train[:, 0].mean()), rel=1e-5)
+
+
+def test_a_word_that_the_train_split_has_not_is_no_word() -> None:
+    table, rows = matrix(pd.DataFrame({"port": ["north", "south", "west"]}), "data")
+    columns = learn(table, rows[:2])
+    assert columns == (Column("port", ("north", "south")),)
+    frame = pd.DataFrame({"port": ["west", "south", None]})
+    assert encode_frame(frame, columns).tolist() == [[0, 0], [0, 1], [0, 0]]
+
+
+def test_columns_survive_json(tmp_path: Path) -> None:
+    data = prepared(people(), tmp_path)
+    assert TransferSet.from_json(data.to_json()) == data
+    assert read_columns([{"name": "x", "words": ["a"], "fill": 0.0, "flagged": True}]) == (
+        Column("x", ("a",), 0.0, True),
+    )
+
+
+def test_a_group_stays_in_one_split(tmp_path: Path) -> None:
+    frame = people(family=np.arange(ROWS) // 4)
+    frame["code"] = frame["family"]  # a number that shows which group a row is of
+    data = prepared(frame, tmp_path, group="family")
+    features = [feature for column in data.columns for feature in column.features]
+    values = data.examples.open()[:, features.index("code")]
+    parts = [set(values[slice(*rows)]) for rows in (data.train, data.validation, data.test)]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+    assert size(data.test) == pytest.approx(0.2 * ROWS, abs=0.05 * ROWS)
+
+
+def test_rows_without_a_class_are_unlabelled_examples(tmp_path: Path) -> None:
+    labels = people()["class"].astype(object)
+    labels[:50] = None
+    data = prepared(people(**{"class": labels}), tmp_path)
+    assert size(data.train) - size(data.labelled) == 50
+
+
+def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
+    data = prepared(people(**{"class": np.arange(ROWS) % 11}), tmp_path)
+    assert data.classes == tuple(map(str, range(11)))
+
+
+@pytest.mark.parametrize(
+    ("frame", "asked", "message"),
+    [
+        (people(), {"label": "clas"}, "Did you mean 'class'"),
+        (people(), {"group": "kin"}, "--group kin: is no column"),
+        (people(y=1), {}, "has 2 columns called class, y"),
+        (people().drop(columns="class"), {}, "Say which has the classes: --label COLUMN"),
+        (people(when=pd.Timestamp("2026-01-01")), {}, "has times in the column 'when'"),
+        (people(age=np.inf), {}, "infinite"),
+        (people(family=1), {"group": "family"}, "has only 1 groups"),
+        (people()[["class"]], {}, "has no column beside"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(
+    tmp_path: Path, frame: pd.DataFrame, asked: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnusableData, match=message):
+        prepared(frame, tmp_path, "parquet", **asked)
+
+
+def test_a_frame_without_the_studys_columns_is_refused() -> None:
+    columns = (Column("age", None), Column("port", ("north",)))
+    with pytest.raises(UnusableData, match="has no column 'port'"):
+        encode_frame(pd.DataFrame({"age": [1.0]}), columns)
+    with pytest.raises(UnusableData, match="has words in the column 'age'"):
+        encode_frame(pd.DataFrame({"age": ["old"], "port": ["north"]}), columns)
