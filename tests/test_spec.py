@@ -86,3 +86,14 @@ def test_what_is_not_toml_is_an_error_that_names_the_file(text: str, tmp_path: P
 def test_only_the_number_of_trials_may_differ() -> None:
     assert tiny().differences(tiny(trials=99)) == ()
     assert tiny().differences(tiny(epochs=3)) == ("epochs: 2 there, 3 asked",)
+
+
+def test_options_of_families_are_settings_like_others() -> None:
+    given = {"budget": "20k", "family": ["mobilenet", "cnn"]}
+    spec = StudySpec.create(given | {"squeeze_excite": True, "mobile": ["separable", "inverted"]})
+    assert spec.options == {"squeeze_excite": (True,), "mobile": ("separable", "inverted")}
+    assert StudySpec.create(tomllib.loads(spec.to_toml())) == spec
+    with pytest.raises(InvalidSpec, match="squeeze_excite is no option of cnn; they have none"):
+        StudySpec.create({"budget": "20k", "family": "cnn", "squeeze_excite": True})
+    with pytest.raises(InvalidSpec, match='mobile must be of "separable", "inverted"'):
+        StudySpec.create(given | {"mobile": "upright"})

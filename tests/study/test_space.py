@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from nas_kd.costs import parse_budgets
-from nas_kd.errors import BudgetTooSmall
+from nas_kd.errors import BudgetTooSmall, Unusable
 from nas_kd.students.decode import fits
 from nas_kd.study.space import Space, complete, distributions, first_samples, resolve
 from tests.conftest import tiny
@@ -91,3 +91,40 @@ def test_settings_that_cannot_matter_have_one_value() -> None:
     sample = complete(here, asked)
     assert (sample["temperature"], sample["taper"]) == (1.0, 1.0)
     assert complete(here, sample) == sample
+
+
+def test_options_are_searched_and_canonical_for_families_without_them() -> None:
+    here = space(budget="20k", family=["mobilenet", "cnn"], squeeze_excite=[False, True])
+    asked = distributions(here)
+    assert asked["squeeze_excite"] == CategoricalDistribution((False, True))
+    assert asked["mobile"] == CategoricalDistribution(("separable", "inverted"))
+    drawn = {"depth": 2, "width": 1.0, "taper": 1.0, "squeeze_excite": True, "mobile": "inverted"}
+    usual = complete(here, drawn | {"family": "cnn"})
+    assert (usual["squeeze_excite"], usual["mobile"]) == (False, "separable")
+    sample = complete(here, drawn | {"family": "mobilenet"})
+    assert here.student(sample).options == {"mobile": "inverted", "squeeze_excite": True}
+
+
+def fits_deeper(here: Space, sample: dict[str, Any]) -> bool:
+    try:
+        here.student(sample)
+    except BudgetTooSmall:
+        return False
+    return True
+
+
+def test_depth_is_cut_to_what_fits_with_every_option() -> None:
+    here = space(budget="500", family="resnet", block=["basic", "bottleneck"], depth=[1, 16])
+    for options in here.variants("resnet"):
+        assert fits(here.smallest("resnet", here.depth[1], options), here.budgets)
+    deeper = {"depth": here.depth[1] + 1, "width": 1.0, "taper": 1.0, "family": "resnet"}
+    assert here.depth[1] < 16
+    assert not all(fits_deeper(here, deeper | options) for options in here.variants("resnet"))
+
+
+def test_a_table_leaves_out_families_that_take_none() -> None:
+    here = space(shape=(12,), classes=3, budget="2k")
+    assert here.families == ("mlp",)
+    assert here.left_out == (("cnn", "it takes no tables"),)
+    with pytest.raises(Unusable, match="Say --family mlp"):
+        space(shape=(12,), classes=3, budget="2k", family="cnn")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,11 +146,11 @@ WIDTHS = {
 }
 
 
-def several(family: str) -> list[Member]:
+def several(family: str, shape: tuple[int, ...] = (1, 8, 8)) -> list[Member]:
     """Students of different depths and widths, each with settings of its own; trial 2 untaught."""
     return [
         Member(
-            trial, StudentConfig(family, (1, 8, 8), 10, len(widths), widths), 1.0 + trial,
+            trial, StudentConfig(family, shape, 10, len(widths), widths), 1.0 + trial,
             0.4 * (trial != 2), 0.01 + 0.01 * trial, "kl", seed=trial, weight_decay=0.02 * trial,
         )
         for trial, widths in enumerate(WIDTHS[family])
@@ -174,17 +175,31 @@ def precise() -> Iterator[None]:
 PACKING = [name for name, family in FAMILIES.items() if family.pack]
 
 
+def reshaped(data: TransferSet, shape: tuple[int, ...], folder: Path) -> TransferSet:
+    """The same numbers as signals [C, L] or as a table [F]."""
+    if shape == data.input_shape:
+        return data
+    examples = data.examples.open()
+    other = ArrayRef.save(examples.reshape(-1, *shape), folder / "examples.npy")
+    mean, std = (values * shape[0] for values in (data.mean, data.std))
+    return replace(data, examples=other, mean=mean, std=std)
+
+
 @pytest.mark.usefixtures("precise")
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 32), (64,)])
 @pytest.mark.parametrize("family", PACKING)
 def test_packed_students_are_what_they_are_alone(
-    family: str, digits: TransferSet, signals: Signals
+    family: str, shape: tuple[int, ...], digits: TransferSet, signals: Signals, tmp_path: Path
 ) -> None:
-    members = several(family)
+    if len(shape) - 1 not in FAMILIES[family].sides:
+        return
+    members = several(family, shape)
+    data = reshaped(digits, shape, tmp_path)
     settings = TrainSettings(epochs=3, batch=64)
-    packed = run_rung(job(digits, signals, *members, settings=settings, stop=3))
-    assert 3 * -(-size(digits.train) // 64) >= 50
+    packed = run_rung(job(data, signals, *members, settings=settings, stop=3))
+    assert 3 * -(-size(data.train) // 64) >= 50
     for one, result in zip(members, packed, strict=True):
-        alone = run_rung(job(digits, signals, one, settings=settings, stop=3))[0]
+        alone = run_rung(job(data, signals, one, settings=settings, stop=3))[0]
         assert result.trial == alone.trial == one.trial
         assert result.accuracy == alone.accuracy
         assert difference(result, alone) < 1e-10

@@ -1,0 +1,77 @@
+"""A table from its file to a package that takes rows of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from nas_kd.api import Study
+from nas_kd.errors import UnusableData
+from nas_kd.export import evaluate, export
+from nas_kd.package import load_student
+from nas_kd.study.reading import StudyView
+from tests.conftest import searched
+from tests.data.test_table import people
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows whose class can be told from the age and the port."""
+    frame = people()
+    old, north = frame["age"].fillna(40) > 40, frame["port"] == "north"
+    frame["class"] = np.where(old, np.where(north, "a", "b"), "c")
+    path = tmp_path_factory.mktemp("tables") / "people.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def view(table: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> StudyView:
+    folder = tmp_path_factory.mktemp("studies") / "people"
+    return searched(
+        folder, data=f"csv:{table}", budget="400", group="family", epochs=12, alpha=[0.1, 1.0],
+        teacher_epochs=30,
+    )  # fmt: skip
+
+
+def test_only_families_that_take_a_table_are_searched(view: StudyView) -> None:
+    assert {row.student.family for row in view.rows} == {"mlp"}
+    assert view.facts["families"] == ["mlp"]
+
+
+def test_a_package_takes_the_rows_of_a_frame(view: StudyView, table: Path, tmp_path: Path) -> None:
+    package = export(view, "best", tmp_path / "best")
+    student = load_student(package)
+    frame = pd.read_csv(table)
+    names = np.array(["a", "b", "c"])
+    found = names[student(student.encode(frame)).argmax(1).numpy()]
+    assert (found == frame["class"]).mean() > 0.7
+    shuffled = frame.sample(frac=1, random_state=0)[frame.columns[::-1]]
+    again = student(student.encode(shuffled))
+    assert torch.equal(again, student(student.encode(frame.loc[shuffled.index])))
+    with pytest.raises(UnusableData, match="has no column 'age'"):
+        student.encode(frame.drop(columns="age"))
+
+
+def test_a_package_is_scored_on_its_own_test_rows_and_on_another_file(
+    view: StudyView, table: Path, tmp_path: Path
+) -> None:
+    package = export(view, "best", tmp_path / "best")
+    mine = evaluate(package, None, tmp_path, "test")
+    assert mine["examples"] == pytest.approx(80, abs=12)
+    other = tmp_path / "other.csv"
+    frame = pd.read_csv(table)
+    frame.assign(port=frame["port"].replace("south", "west")).to_csv(other, index=False)
+    theirs = evaluate(package, f"csv:{other}", tmp_path, "test")
+    assert theirs["examples"] == len(frame)
+    whole = evaluate(package, f"csv:{table}", tmp_path, "validation")
+    assert whole["accuracy"] == pytest.approx(view.pick("best").accuracy)
+
+
+def test_the_report_and_onnx_of_a_table_are_made(view: StudyView, tmp_path: Path) -> None:
+    study = Study.open(view.folder.root)
+    assert "mlp" in study.report().read_text()
+    package = study.export("best", tmp_path / "best", onnx=True)
+    assert (package / "model.onnx").exists()
