@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import typer
+from rich.markup import escape
 
+from nas_kd.check import Fact, check
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
+from nas_kd.study.devices import default_workers, parse_devices
 from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.options import RunOptions
@@ -49,6 +52,22 @@ def run_search(
     typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
     for command in ("report", "dashboard", "export"):
         typer.echo(f"  nas-kd {command} {options.folder}")
+
+
+def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: int | None) -> int:
+    """Check, print what is found as it is found; 1 if anything is wrong or doubtful, else 0."""
+    screen, found = console(), 0
+    number = default_workers(parse_devices("auto")) if workers is None else workers
+    for one in check(spec, data_root, weights, number):
+        if isinstance(one, Fact):
+            screen.print(f"[green]ok[/]        {one.about:<9} {escape(one.text)}")
+            continue
+        found += 1
+        colour = "red" if one.how_bad == "wrong" else "yellow"
+        screen.print(f"[{colour}]{one.how_bad:<9}[/] {one.about:<9} {escape(one.what)}\n"
+                     f"{'':<20}{escape(one.what_to_do)}")  # fmt: skip
+    screen.print(f"{found} finding{'s' * (found != 1)}." if found else "Nothing is wrong.")
+    return 1 if found else 0
 
 
 def how_to_go_on(options: RunOptions) -> str:

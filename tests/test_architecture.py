@@ -12,8 +12,8 @@ import nas_kd
 ROOT = Path(nas_kd.__file__).parent
 LINE = (
     "errors", "registry", "files", "costs", "counting", "data", "students", "knowledge", "schemes",
-    "training", "teachers", "settings", "spec", "front", "study", "report", "package", "export",
-    "exchange", "api", "flags", "foreground", "cli",
+    "training", "teachers", "settings", "spec", "front", "study", "check", "report", "package",
+    "export", "exchange", "api", "flags", "foreground", "cli",
 )  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 

@@ -181,3 +181,16 @@ def test_flags_are_read_as_numbers_pairs_and_words() -> None:
     for wrong in ("", "-3m", "m", "x"):
         with pytest.raises(InvalidSpec):
             seconds("--time", wrong)
+
+
+def test_check_prints_what_it_looked_at_and_ends_with_1_if_something_is_wrong(run: Run) -> None:
+    done = run("check", "--budget", "2k", "--data", "digits")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Nothing is wrong." in done.stdout
+    done = run("check", "--budget", "2k", "--data", "digits", "--teacher",
+               "tests.teachers.own:guessing")  # fmt: skip
+    assert done.returncode == 1
+    assert "is at chance" in done.stdout
+    done = run("check", "--budget", "20", "--data", "digits")
+    assert done.returncode == 2
+    assert "The smallest of each family" in done.stderr

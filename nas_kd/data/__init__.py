@@ -35,8 +35,12 @@ def source_of(text: str) -> Source:
     if text in SOURCES or not rest:
         return SOURCES[text]
     if kind == "imagefolder":
-        load, stamp = imagefolder.load, imagefolder.stamp
-        return Source(partial(load, folder=rest), flip=True, stamp=partial(stamp, folder=rest))
+        return Source(
+            partial(imagefolder.load, folder=rest),
+            flip=True,
+            stamp=partial(imagefolder.stamp, folder=rest),
+            names=partial(imagefolder.names, folder=rest),
+        )
     if kind == "npz":
         load_npz = partial(given.from_npz, path=rest)
         return Source(load_npz, unlabelled=True, stamp=partial(given.stamp, path=rest))

@@ -23,21 +23,7 @@ LAYOUT = "Lay it out as FOLDER/CLASS/picture.jpg, or FOLDER/train/CLASS/picture.
 
 def load(request: Request, *, folder: str) -> Raw:
     """The pictures of a folder, [N, C, size, size] uint8. Raises UnusableData naming the file."""
-    root = Path(folder).expanduser()
-    given = f"data imagefolder:{folder}"
-    if not root.is_dir():
-        wrong = "is a file" if root.exists() else "does not exist"
-        raise UnusableData(given, wrong, LAYOUT)
-    splits = {
-        split: next((root / name for name in names if (root / name).is_dir()), None)
-        for split, names in SPLITS.items()
-    }
-    places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}
-    classes = tuple(sorted(p.name for p in places["train"].iterdir() if visible(p)))
-    if len(classes) < 2:
-        wrong = f"has {len(classes)} class folders in {places['train']}"
-        raise UnusableData(given, wrong, LAYOUT)
-    files = {split: list(pictures(place, classes, given)) for split, place in places.items()}
+    classes, files, given = listing(folder)
     counts = np.bincount([label for _, label in files["train"]], minlength=len(classes))
     if counts.min() == 0:
         empty = classes[int(counts.argmin())]
@@ -53,6 +39,39 @@ def load(request: Request, *, folder: str) -> Raw:
         validation=parts.get("validation"),
         test=parts.get("test"),
     )
+
+
+def names(request: Request, *, folder: str) -> dict[str, tuple[list[str], list[int]]]:
+    """The names of the pictures of each split, without their endings, and their classes."""
+    _, files, _ = listing(folder)
+    return {
+        split: ([path.stem for path, _ in part], [label for _, label in part])
+        for split, part in files.items()
+    }
+
+
+Files = dict[str, list[tuple[Path, int]]]
+"""Each split's pictures with their classes."""
+
+
+def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
+    """The classes, the pictures, and the folder in words. Raises UnusableData."""
+    root = Path(folder).expanduser()
+    given = f"data imagefolder:{folder}"
+    if not root.is_dir():
+        wrong = "is a file" if root.exists() else "does not exist"
+        raise UnusableData(given, wrong, LAYOUT)
+    splits = {
+        split: next((root / name for name in names if (root / name).is_dir()), None)
+        for split, names in SPLITS.items()
+    }
+    places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}
+    classes = tuple(sorted(p.name for p in places["train"].iterdir() if visible(p)))
+    if len(classes) < 2:
+        wrong = f"has {len(classes)} class folders in {places['train']}"
+        raise UnusableData(given, wrong, LAYOUT)
+    files = {split: list(pictures(place, classes, given)) for split, place in places.items()}
+    return classes, files, given
 
 
 def stamp(request: Request, *, folder: str) -> str:

@@ -4,7 +4,7 @@ Suffixes: N examples, X the shape of one: channels C and pixels H and W, channel
 features F.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,3 +85,5 @@ class Source:
     """What changes whenever the files change, so that a prepared copy may be used until then."""
     unlabelled: bool = False
     """Can give unlabelled examples."""
+    names: Callable[[Request], Mapping[str, tuple[list[str], list[int]]]] | None = None
+    """The files of each split that the source has, without their endings, and their classes."""

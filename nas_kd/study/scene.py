@@ -32,19 +32,15 @@ class Scene:
     device: str = "cpu"
     """The kind of device that students train on."""
 
-    def settings(self) -> TrainSettings:
-        """What all students share."""
-        return TrainSettings(
-            self.spec.epochs,
-            self.spec.batch or default_batch(size(self.data.train)),
-            self.spec.scheme,
-            self.spec.plugins,
-            self.device,
-        )
-
     def sample(self, trial: FrozenTrial) -> Sample:
         """The whole sample of a stored trial, fixed settings included."""
         return complete(self.space, trial.params)
+
+
+def settings_of(spec: StudySpec, data: TransferSet, device: str = "cpu") -> TrainSettings:
+    """What all students share."""
+    batch = spec.batch or default_batch(size(data.train))
+    return TrainSettings(spec.epochs, batch, spec.scheme, spec.plugins, device)
 
 
 def member(
@@ -80,7 +76,7 @@ def rung_job(scene: Scene, members: Sequence[Member], start: int, stop: int) -> 
         members=tuple(members),
         data=scene.data,
         signals=scene.signals.value if taught else None,
-        settings=scene.settings(),
+        settings=settings_of(scene.spec, scene.data, scene.device),
         order_seed=scene.spec.seed,
         start=start,
         stop=stop,

@@ -53,10 +53,13 @@ def prepare(images: Tensor, manner: Manner) -> Tensor:
     if manner.mean is not None and manner.std is not None:
         pixels = images * column(manner.data_std, images) + column(manner.data_mean, images)
         images = pixels / manner.unit
-    if manner.colour and images.shape[1] == 1:
+    if manner.colour and images.ndim == 4 and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
     if manner.mean is not None and manner.std is not None:
         images = (images - column(manner.mean, images)) / column(manner.std, images)
+    if manner.size is not None and images.ndim != 4:
+        wrong = f"was given for examples {tuple(images.shape[1:])}"
+        raise UnusableTeacher("--teacher-size", wrong, "It is for pictures; leave it out.")
     if manner.size is not None and images.shape[-2:] != (manner.size, manner.size):
         side = (manner.size, manner.size)
         images = interpolate(images, side, mode="bilinear", antialias=True)
@@ -64,8 +67,8 @@ def prepare(images: Tensor, manner: Manner) -> Tensor:
 
 
 def column(values: tuple[float, ...], images: Tensor) -> Tensor:
-    """One value a channel, for broadcasting over a picture, where the pictures are."""
-    return torch.tensor(values, device=images.device).view(-1, 1, 1)
+    """One value a channel, for broadcasting over an example, where the examples are."""
+    return torch.tensor(values, device=images.device).view(-1, *(1 for _ in images.shape[2:]))
 
 
 def probabilities(answers_BC: Tensor) -> bool:

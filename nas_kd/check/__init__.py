@@ -1,0 +1,33 @@
+"""A doctor for the user's teacher, data and budget, before any trial."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nas_kd.check.examples import of_examples
+from nas_kd.check.finding import Fact, Finding
+from nas_kd.check.study import of_study
+from nas_kd.check.teacher import Patient, of_teacher
+from nas_kd.data import source_of
+from nas_kd.data.transfer import prepare
+from nas_kd.spec import StudySpec
+from nas_kd.teachers.loading import TRAINED
+
+__all__ = ["Fact", "Finding", "check"]
+
+
+def check(
+    spec: StudySpec, data_root: Path, weights: Path | None, workers: int
+) -> Iterator[Fact | Finding]:
+    """What is known and what is wrong, as it is found.
+
+    Raises NasKDError for what keeps a search from being checked at all.
+    """
+    source, request = source_of(spec.data), spec.request(data_root)
+    data = prepare(spec.data, source, request, spec.split_seed, spec.views)
+    yield from of_examples(data, source, request, spec.split_seed)
+    patient = None if spec.teacher == TRAINED else Patient.load(spec, data, weights)
+    if patient is None:
+        yield Fact("teacher", "one will be trained on the data; there is nothing to check yet")
+    else:
+        yield from of_teacher(patient)
+    yield from of_study(spec, data, workers, patient.counts() if patient else None)

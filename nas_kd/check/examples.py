@@ -1,0 +1,159 @@
+"""Faults of the data: copies across splits, groups that are parted, classes that are rare.
+
+Suffixes: N examples, C classes, X the shape of one example, H and W pixels.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import adaptive_avg_pool2d
+
+from nas_kd.check.finding import Fact, Finding, Severity
+from nas_kd.data.source import Labelled, Raw, Request, Source
+from nas_kd.data.splits import split
+from nas_kd.data.transfer import Rows, TransferSet, shape_in_words, size
+
+RARE = 0.2
+"""A class with less than this share of the mean class is rare."""
+
+COPIES = {0: 0.05, 1: 0.0, 2: 0.0}
+"""The share of judged examples that may have a copy in the train split: rows of a table do."""
+
+ALIKE = 0.02
+"""Thumbnails that differ by less than this share of the range are of the same picture."""
+
+PARTED = 0.2
+"""Groups are taken for parted where so many judged examples share their name with a train one."""
+
+
+def of_examples(
+    data: TransferSet, source: Source, request: Request, seed: int
+) -> Iterator[Fact | Finding]:
+    """Everything that can be said of the data alone."""
+    yield Fact(
+        "data",
+        f"{size(data.train):,} examples for the students, {size(data.validation):,} validation, "
+        f"{size(data.test):,} test; {shape_in_words(data.input_shape)}, "
+        f"{len(data.classes)} classes",
+    )
+    yield from imbalance(data)
+    yield from copies(data)
+    if source.names:
+        yield from parted(source.names(request), seed)
+
+
+def imbalance(data: TransferSet) -> Iterator[Finding]:
+    """Classes that are far rarer than others."""
+    labels_N = data.labels.open()[slice(*data.labelled)]
+    counts_C = np.bincount(labels_N, minlength=len(data.classes))
+    if counts_C.min() < RARE * counts_C.mean():
+        rare, often = (data.classes[int(n)] for n in (counts_C.argmin(), counts_C.argmax()))
+        yield Finding(
+            "classes",
+            f"{rare!r} has {counts_C.min():,} examples, {often!r} {counts_C.max():,}; guessing "
+            f"{often!r} is right in {counts_C.max() / counts_C.sum():.0%}",
+            "doubtful",
+            "Weigh the classes with --fix class_weights=balanced, judge by --metric "
+            "balanced-accuracy, or gather more of the rare ones.",
+        )
+
+
+def copies(data: TransferSet) -> Iterator[Finding]:
+    """Examples that are in two splits: exactly, or, of pictures, nearly."""
+    examples_NX = data.examples.open()
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    marks = {name: exact(examples_NX[slice(*rows)]) for name, rows in splits.items()}
+    sides = len(data.input_shape) - 1
+    for one, other in combinations(splits, 2):
+        known = set(marks[one])
+        shared = sum(mark in known for mark in marks[other])
+        if shared > COPIES[sides] * size(splits[other]):
+            yield copied(one, other, shared, size(splits[other]), "the same as", sides)
+    if sides == 2:
+        yield from near_copies(examples_NX, splits, marks)
+
+
+def copied(one: str, other: str, count: int, of: int, how: str, sides: int) -> Finding:
+    """The finding that examples of a split are in another."""
+    bad: Severity = "wrong" if count > 0.01 * of else "doubtful"
+    do = "Remove them from one of the splits; accuracy there is too high."
+    if sides == 0:
+        do = "If rows belong together, keep them in one split with --group COLUMN."
+    return Finding(
+        "splits", f"{count:,} of {of:,} {other} examples are {how} {one} examples", bad, do
+    )
+
+
+def near_copies(
+    examples_NX: NDArray[np.generic], splits: Mapping[str, Rows], marks: Mapping[str, list[bytes]]
+) -> Iterator[Finding]:
+    """Pictures of a split whose thumbnail is that of a picture in another."""
+    thumbs = {name: thumbnails(examples_NX[slice(*rows)]) for name, rows in splits.items()}
+    for one, other in combinations(splits, 2):
+        rows: dict[bytes, list[int]] = {}
+        for row, mark in enumerate(hashed(thumbs[one])):
+            rows.setdefault(mark, []).append(row)
+        known, count = set(marks[one]), 0
+        for row, mark in enumerate(hashed(thumbs[other])):
+            if marks[other][row] in known or mark not in rows:
+                continue
+            off_N = np.sqrt(((thumbs[one][rows[mark]] - thumbs[other][row]) ** 2).mean((1, 2)))
+            count += bool(off_N.min() < ALIKE)
+        if count:
+            of = len(thumbs[other])
+            yield copied(one, other, count, of, "nearly the same picture as", sides=2)
+
+
+def exact(examples_NX: NDArray[np.generic]) -> list[bytes]:
+    """A hash of each example's values."""
+    return [hashlib.blake2b(example.tobytes(), digest_size=16).digest() for example in examples_NX]
+
+
+def thumbnails(examples_NCHW: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Each picture in 8x8 greys from 0 to 1 [N, 8, 8]."""
+    parts = []
+    for first in range(0, len(examples_NCHW), 2048):
+        piece = torch.from_numpy(examples_NCHW[first : first + 2048].astype(np.float32))
+        parts.append(adaptive_avg_pool2d(piece.mean(1, keepdim=True), 8)[:, 0])
+    small = torch.cat(parts) if parts else torch.zeros(0, 8, 8)
+    low, high = (small.min(), small.max()) if len(small) else (0, 1)
+    scaled: NDArray[np.float32] = ((small - low) / max(float(high - low), 1e-9)).numpy()
+    return scaled
+
+
+def hashed(thumbs_NHW: NDArray[np.float32]) -> list[bytes]:
+    """One bit a pixel: whether it is lighter than the picture's mean."""
+    bits = thumbs_NHW > thumbs_NHW.mean((1, 2), keepdims=True)
+    return [np.packbits(one).tobytes() for one in bits]
+
+
+def parted(names: Mapping[str, tuple[list[str], list[int]]], seed: int) -> Iterator[Finding]:
+    """Files of which several have one name but for a number, in several splits."""
+    if "test" in names and "validation" in names:
+        return  # these splits are the user's own
+    files, labels = names["train"]
+    stems = np.array([re.sub(r"[\s_.-]*\(?\d+\)?$", "", file) for file in files])
+    counts = Counter(stems.tolist())
+    classes = tuple(map(str, range(max(labels) + 1)))
+    if len(counts) <= 3 * len(classes) or len(files) < 2 * len(counts):
+        return
+    rows = np.arange(len(files))[:, None]
+    parts = split(Raw(classes, Labelled(rows, np.array(labels, np.int64))), seed)
+    train = set(stems[parts["train"].examples_NX[:, 0]])
+    judged = np.concatenate([parts[part].examples_NX[:, 0] for part in ("validation", "test")])
+    share = float(np.mean([stem in train for stem in stems[judged]]))
+    if share > PARTED:
+        example = counts.most_common(1)[0][0]
+        yield Finding(
+            "splits",
+            f"{share:.0%} of the judged files have the name of a train file but for a number "
+            f"({example!r} has {counts[example]}): pictures that belong together look parted",
+            "doubtful",
+            "Lay the files out as FOLDER/train, FOLDER/val and FOLDER/test with each group in one.",
+        )

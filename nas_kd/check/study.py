@@ -1,0 +1,89 @@
+"""What a study will take: what fits its budgets, time, memory and disk."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from nas_kd.check.finding import Fact, Finding
+from nas_kd.costs import Counts, parse_budgets
+from nas_kd.data.transfer import TransferSet, cache_folder, size
+from nas_kd.spec import StudySpec
+from nas_kd.students.decode import counts
+from nas_kd.study.driver import in_words
+from nas_kd.study.scene import settings_of
+from nas_kd.study.space import Space, first_samples, resolve
+from nas_kd.study.teaching import describe, trained_counts
+from nas_kd.study.timing import in_words as time_in_words
+from nas_kd.study.timing import time_students
+from nas_kd.training import Member, RungJob
+
+PROCESS = 0.55e9
+"""Bytes of a process that has torch loaded (studies/overhead)."""
+
+
+def of_study(
+    spec: StudySpec, data: TransferSet, workers: int, teacher: Counts | None
+) -> Iterator[Fact | Finding]:
+    """What fits, and what the study takes. Raises BudgetTooSmall, UnusableBudget."""
+    budgets = parse_budgets(spec.budget, teacher or trained_counts(describe(spec, data, None)))
+    space = resolve(spec, budgets, data.input_shape, len(data.classes))
+    yield Fact("fits", in_words(space))
+    each = time_students(default_jobs(space, data))
+    whole = each * spec.trials / max(1, workers)
+    yield Fact(
+        "time",
+        f"at most about {time_in_words(whole)} for {spec.trials} trials of {spec.epochs} epochs "
+        f"with {max(1, workers)} workers, the teacher's beside",
+    )
+    yield from room(spec, data, workers, space)
+
+
+def default_jobs(space: Space, data: TransferSet) -> tuple[RungJob, ...]:
+    """The default students of all families, without a teacher, to be timed."""
+    samples = [sample for sample in first_samples(space) if sample["alpha"] == 0]
+    samples = samples or first_samples(space)
+    settings = settings_of(space.spec, data)
+    return tuple(
+        RungJob(
+            (Member(0, space.student(sample), 1.0, 0.0, 0.01, sample["knowledge"], seed=0),),
+            data, None, settings, 0, 0, 1,
+        )
+        for sample in samples
+    )  # fmt: skip
+
+
+def room(
+    spec: StudySpec, data: TransferSet, workers: int, space: Space
+) -> Iterator[Fact | Finding]:
+    """Memory and disk, and whether there is enough of both."""
+    examples = data.examples.open().nbytes
+    signals = 4 * data.views.count * size(data.train) * len(data.classes)
+    students = [counts(space.student(sample)).parameters for sample in first_samples(space)]
+    parts = f"{examples / 1e6:,.0f} MB of examples, {signals / 1e6:,.0f} MB of signals"
+    for name, need, free, do in (
+        ("memory", PROCESS * (1 + workers) + examples + signals, free_memory(),
+         "Take fewer workers or views."),
+        ("disk", examples + signals + spec.trials * 4 * max(students),
+         float(shutil.disk_usage(existing(cache_folder())).free),
+         "Make room, or set NAS_KD_CACHE to a folder on a larger disk."),
+    ):  # fmt: skip
+        text = f"about {need / 1e9:.1f} GB ({parts})"
+        if free is not None and need > free:
+            yield Finding(name, f"{text}, and {free / 1e9:.1f} GB are free", "wrong", do)
+        else:
+            yield Fact(name, text)
+
+
+def free_memory() -> float | None:
+    """Bytes of memory that can be had, where the system says it."""
+    facts = Path("/proc/meminfo")
+    if not facts.exists():
+        return None
+    (found,) = re.findall(r"MemAvailable:\s+(\d+) kB", facts.read_text())
+    return 1024.0 * int(found)
+
+
+def existing(path: Path) -> Path:
+    """The path, or its nearest parent that is there."""
+    return path if path.exists() else existing(path.parent)

@@ -1,0 +1,201 @@
+"""Faults of the user's teacher: what it is shown, what its answers mean, what it knows.
+
+Suffixes: N examples, C classes.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from nas_kd.check.finding import Fact, Finding
+from nas_kd.costs import Counts
+from nas_kd.data.transfer import Rows, TransferSet, size
+from nas_kd.errors import NasKDError, UnusableTeacher
+from nas_kd.front import at_chance, standard_error
+from nas_kd.spec import StudySpec
+from nas_kd.study.teaching import commonest, describe
+from nas_kd.teachers.adapting import Adapted
+from nas_kd.teachers.loading import load_and_tell, sizes
+from nas_kd.teachers.making import converted, seen_shape
+from nas_kd.training import BATCH, answer, normaliser, tensor
+
+MOST = 5_000
+"""Examples of a split that are shown to the teacher."""
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A teacher, the data, and what it answers on both splits."""
+
+    network: Adapted
+    data: TransferSet
+    notes: tuple[str, ...]
+    train: Rows
+    validation: Rows
+    answers_NC: Tensor
+    """On the validation examples."""
+
+    @classmethod
+    def load(cls, spec: StudySpec, data: TransferSet, weights: Path | None) -> "Patient":
+        """The teacher of a spec. Raises UnusableTeacher."""
+        network, notes = load_and_tell(describe(spec, data, weights))
+        assert isinstance(network, Adapted)
+        train, validation = (
+            (rows[0], min(rows[1], rows[0] + MOST)) for rows in (data.labelled, data.validation)
+        )
+        notes += converted(network, data)
+        return cls(network, data, notes, train, validation, asked(network, data, validation))
+
+    def counts(self) -> Counts:
+        """What the teacher costs, for budgets that are a share of it."""
+        shape = seen_shape(self.network.manner, self.data.input_shape)
+        parameters, macs, _ = sizes(self.network, shape)
+        return Counts(parameters, macs or 0, parameters, 0, 0)
+
+    def right(self, answers_NC: Tensor, rows: Rows) -> float:
+        """The accuracy of answers to the examples of these rows."""
+        return float((answers_NC.argmax(-1) == self.labels(rows)).double().mean())
+
+    def labels(self, rows: Rows) -> Tensor:
+        """The labels [N] of these rows."""
+        return tensor(self.data.labels)[slice(*rows)]
+
+    @property
+    def accuracy(self) -> float:
+        """On the validation examples."""
+        return self.right(self.answers_NC, self.validation)
+
+    @property
+    def margin(self) -> float:
+        """A difference of two accuracies that is no chance: at least three points."""
+        return max(0.03, 4.2 * standard_error(self.accuracy, size(self.validation)))
+
+
+def asked(network: nn.Module, data: TransferSet, rows: Rows) -> Tensor:
+    """The network's answers [N, C]. Raises UnusableTeacher for examples that it cannot take."""
+    try:
+        return answer(network, data, rows)
+    except NasKDError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        wrong = f"cannot take examples {data.input_shape} ({error})"
+        right = "Say how it wants them: --teacher-size, --teacher-mean, --teacher-std."
+        raise UnusableTeacher("the teacher", wrong, right) from error
+
+
+def of_teacher(patient: Patient) -> Iterator[Fact | Finding]:
+    """Everything that can be said of a teacher on the data."""
+    train = patient.right(asked(patient.network, patient.data, patient.train), patient.train)
+    yield Fact("teacher", f"{100 * patient.accuracy:.1f}% of {size(patient.validation):,} "
+                          f"validation examples, {100 * train:.1f}% of {size(patient.train):,} "
+                          "train examples")  # fmt: skip
+    for note in patient.notes:
+        yield Fact("teacher", note)
+    for look in (steady, answers, normalisation, order, modes, knowledge):
+        yield from look(patient)
+
+
+def steady(patient: Patient) -> Iterator[Finding]:
+    """Whether it answers the same when it is asked again, in eval mode."""
+    few = (patient.validation[0], min(patient.validation[1], patient.validation[0] + 256))
+    first, again = (asked(patient.network, patient.data, few) for _ in range(2))
+    if not torch.allclose(first, again, atol=1e-4, rtol=1e-4):
+        yield Finding(
+            "teacher", "answers differently when it is asked again, in eval mode", "wrong",
+            "Look for dropout or noise that ignores eval().",
+        )  # fmt: skip
+
+
+def answers(patient: Patient) -> Iterator[Finding]:
+    """Whether it gives probabilities."""
+    if any("probabilities" in note for note in patient.notes):
+        yield Finding(
+            "teacher", "gives probabilities where logits are meant", "doubtful",
+            "Their logarithms are used; take the softmax out of the teacher, since rounded "
+            "probabilities lose what it knows of unlikely classes.",
+        )  # fmt: skip
+
+
+def normalisation(patient: Patient) -> Iterator[Finding]:
+    """Whether it does far better with pixels scaled in another of the usual ways."""
+    channels = patient.data.input_shape[0]
+    colour = IMAGENET if channels == 3 or patient.network.manner.colour else None
+    unit = patient.network.manner.unit
+    mean, std = (
+        tuple(v / unit for v in values) for values in (patient.data.mean, patient.data.std)
+    )
+    usual = [((0.0,), (1.0,)), ((0.5,), (0.5,)), ((0.0,), (1 / 255,)), (mean, std), colour]
+    best, manner = patient.accuracy, None
+    for way in filter(None, usual):
+        other = replace(patient.network.manner, mean=way[0], std=way[1])
+        network = Adapted(patient.network.network, other, patient.network.classes, "the teacher")
+        found = patient.right(asked(network, patient.data, patient.validation), patient.validation)
+        if found > max(best, patient.accuracy + patient.margin):
+            best, manner = found, other
+    if manner and manner.mean and manner.std:
+        flags = [",".join(f"{v:.4g}" for v in values) for values in (manner.mean, manner.std)]
+        yield Finding(
+            "teacher",
+            f"is right in {best:.1%} instead of {patient.accuracy:.1%} with another normalisation",
+            "wrong", f"Say --teacher-mean {flags[0]} --teacher-std {flags[1]}.",
+        )  # fmt: skip
+
+
+def order(patient: Patient) -> Iterator[Finding]:
+    """Whether its classes are those of the data in another order."""
+    labels_N = patient.labels(patient.validation).numpy()
+    given_N = patient.answers_NC.argmax(-1).numpy()
+    classes = len(patient.data.classes)
+    table_CC: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
+    np.add.at(table_CC, (given_N, labels_N), 1)
+    rows, columns = linear_sum_assignment(table_CC, maximize=True)
+    best = table_CC[rows, columns].sum() / len(labels_N)
+    if best > patient.accuracy + max(0.1, 5 * standard_error(best, len(labels_N))):
+        swapped = ", ".join(f"{a} is {b}" for a, b in zip(rows, columns, strict=True) if a != b)
+        yield Finding(
+            "teacher",
+            f"would be right in {best:.1%} instead of {patient.accuracy:.1%} with its classes in "
+            f"another order: its {swapped}",
+            "wrong", f"Put its outputs in the data's order: {', '.join(patient.data.classes)}.",
+        )  # fmt: skip
+
+
+def modes(patient: Patient) -> Iterator[Finding]:
+    """Whether it is better in train mode: the statistics of its batch norms do not fit."""
+    twin = copy.deepcopy(patient.network).train()
+    normalise = normaliser(patient.data)
+    examples_NX = tensor(patient.data.examples)[slice(*patient.validation)]
+    with torch.no_grad():
+        parts = [twin(normalise(part)) for part in examples_NX.split(BATCH)]
+    found = patient.right(torch.cat(parts), patient.validation)
+    if found > patient.accuracy + patient.margin:
+        yield Finding(
+            "teacher",
+            f"is right in {found:.1%} in train mode and {patient.accuracy:.1%} in eval mode: its "
+            "batch norms' running statistics are of other data, or of too few steps",
+            "wrong", "Pass the train examples through it once in train mode, and save it again.",
+        )  # fmt: skip
+
+
+def knowledge(patient: Patient) -> Iterator[Finding]:
+    """Whether it knows nothing, or suspiciously much."""
+    count = size(patient.validation)
+    if at_chance(patient.accuracy, count, commonest(patient.data)):
+        yield Finding(
+            "teacher", f"is at chance: {patient.accuracy:.1%}", "wrong",
+            "Check its weights, its normalisation and the order of its classes.",
+        )  # fmt: skip
+    elif patient.accuracy == 1.0 and count >= 100:
+        yield Finding(
+            "teacher", f"is perfect on {count:,} validation examples", "doubtful",
+            "Make sure that it was not trained on them: they must be left for judging.",
+        )  # fmt: skip

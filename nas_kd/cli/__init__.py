@@ -1,0 +1,38 @@
+"""The commands: parsing and printing only. torch is imported inside them, not before."""
+
+import os
+import sys
+import tempfile
+import traceback
+from typing import NoReturn
+
+import typer
+
+from nas_kd.cli import searching as searching
+from nas_kd.cli import studies as studies
+from nas_kd.cli.app import app
+from nas_kd.errors import NasKDError
+
+__all__ = ["app", "main"]
+
+
+def main() -> NoReturn:
+    """Run a command. 0 done, 2 the user can mend it, 1 a bug, 130 and 143 interrupted."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    sys.path.insert(0, os.getcwd())
+    try:
+        app()
+    except NasKDError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+    except Exception as error:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="nas-kd-", suffix=".log", delete=False
+        ) as file:
+            traceback.print_exc(file=file)
+        typer.echo(
+            f"bug: {type(error).__name__}: {error}\nThe traceback is in {file.name}", err=True
+        )
+        raise SystemExit(1) from None
+    raise SystemExit(0)

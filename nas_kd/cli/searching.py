@@ -1,0 +1,143 @@
+"""Commands that start from a spec: check, space and search."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas_kd import flags
+from nas_kd.cli.app import app
+
+
+@app.command()
+def search(
+    spec: flags.SpecPath = None,
+    budget: flags.BudgetFlag = None,
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
+    label: flags.LabelFlag = None,
+    group: flags.GroupFlag = None,
+    unlabelled: flags.UnlabelledFlag = None,
+    views: flags.ViewsFlag = None,
+    teacher: flags.TeacherFlag = None,
+    teacher_weights: flags.TeacherWeightsFlag = None,
+    teacher_output: flags.TeacherOutputFlag = None,
+    teacher_size: flags.TeacherSizeFlag = None,
+    teacher_mean: flags.TeacherMeanFlag = None,
+    teacher_std: flags.TeacherStdFlag = None,
+    family: flags.FamilyFlag = None,
+    knowledge: flags.KnowledgeFlag = None,
+    scheme: Annotated[str | None, typer.Option(help="Who teaches.")] = None,
+    fix: flags.FixFlag = None,
+    range_: flags.RangeFlag = None,
+    trials: Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a student.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
+    time: flags.TimeFlag = None,
+    workers: flags.WorkersFlag = None,
+    study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    device: flags.DeviceFlag = "auto",
+    job_limit: flags.JobLimitFlag = "1h",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole spec.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the closing table.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also print each job.")] = False,
+) -> None:
+    """Search the best distilled student within a budget, or go on with a study.
+
+    Example: nas-kd search --budget 20k --data mnist --data-root data
+    """
+    from nas_kd.study.devices import default_workers, parse_devices
+    from nas_kd.study.pool import open_executor
+
+    if spec and spec.is_dir():
+        spec, study = None, study or spec
+    said = {
+        "budget": budget, "data": data, "label": label, "group": group,
+        "unlabelled": unlabelled, "views": views,
+        "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
+        "epochs": epochs, "seed": seed, "teacher_output": teacher_output,
+        "teacher_size": teacher_size, "teacher_mean": flags.numbers("--teacher-mean", teacher_mean),
+        "teacher_std": flags.numbers("--teacher-std", teacher_std),
+    }  # fmt: skip
+    given = {name: value for name, value in said.items() if value is not None}
+    given |= flags.assignments("--fix", fix) | flags.assignments("--range", range_)
+    devices = parse_devices(device)
+    limit = flags.seconds("--job-limit", job_limit)
+    number = 0 if dry_run else default_workers(devices) if workers is None else workers
+    # its server loads torch in its process while this one does
+    with open_executor(number, limit, devices) if number else nullcontext() as executor:
+        from nas_kd.foreground import run_search
+        from nas_kd.study.options import RunOptions, default_folder
+
+        resolved = flags.resolve(spec, given, trials, study)
+        if dry_run:
+            typer.echo(resolved.to_toml(), nl=False)
+            return
+        options = RunOptions(
+            folder=study or default_folder(resolved),
+            workers=number,
+            data_root=data_root,
+            teacher_weights=teacher_weights,
+            devices=devices,
+            seconds=flags.seconds("--time", time) if time else None,
+            job_limit=limit,
+        )
+        run_search(resolved, options, executor, quiet, verbose)
+
+
+@app.command()
+def check(
+    spec: flags.SpecPath = None,
+    budget: flags.BudgetFlag = None,
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
+    label: flags.LabelFlag = None,
+    group: flags.GroupFlag = None,
+    teacher: flags.TeacherFlag = None,
+    teacher_weights: flags.TeacherWeightsFlag = None,
+    teacher_output: flags.TeacherOutputFlag = None,
+    teacher_size: flags.TeacherSizeFlag = None,
+    teacher_mean: flags.TeacherMeanFlag = None,
+    teacher_std: flags.TeacherStdFlag = None,
+    family: flags.FamilyFlag = None,
+    fix: flags.FixFlag = None,
+    workers: flags.WorkersFlag = None,
+) -> None:
+    """Look for faults of the teacher, the data and the budget. Exit code 0: none, 1: some.
+
+    Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
+    """
+    from nas_kd.foreground import run_check
+
+    said = {
+        "budget": budget, "data": data, "label": label, "group": group, "teacher": teacher,
+        "family": family, "teacher_output": teacher_output, "teacher_size": teacher_size,
+        "teacher_mean": flags.numbers("--teacher-mean", teacher_mean),
+        "teacher_std": flags.numbers("--teacher-std", teacher_std),
+    }  # fmt: skip
+    given = {name: value for name, value in said.items() if value is not None}
+    resolved = flags.resolve(spec, given | flags.assignments("--fix", fix), None, None)
+    raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
+
+
+@app.command()
+def space(
+    budget: flags.BudgetFlag = None,
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
+    family: flags.FamilyFlag = None,
+    fix: flags.FixFlag = None,
+) -> None:
+    """Show what fits: each family's depths, its smallest and largest student, and examples.
+
+    Example: nas-kd space --budget 20k --budget '2M macs' --data mnist
+    """
+    from nas_kd.report.fitting import what_fits
+    from nas_kd.report.terminal import console
+    from nas_kd.spec import StudySpec
+
+    given = {"budget": budget, "data": data, "family": family}
+    settings = {k: v for k, v in given.items() if v is not None}
+    spec = StudySpec.create(settings | flags.assignments("--fix", fix))
+    console().print(what_fits(spec, data_root))

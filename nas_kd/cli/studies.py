@@ -1,0 +1,133 @@
+"""Commands that read a study, or a package that came out of one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas_kd import flags
+from nas_kd.cli.app import app
+from nas_kd.errors import InvalidSpec
+
+
+@app.command()
+def smallest(
+    study: flags.StudyPath,
+    accuracy: Annotated[str | None, typer.Option(help="Validation accuracy: 98.5%.")] = None,
+    of_teacher: Annotated[str | None, typer.Option(help="Share of the teacher's: 99%.")] = None,
+) -> None:
+    """Name the cheapest student that reaches an accuracy, and the search for a cheaper one.
+
+    Example: nas-kd smallest runs/glyphs-20k --accuracy 85%
+    """
+    from nas_kd.report.smallest import find, in_words, target_of
+    from nas_kd.study.folder import StudyFolder
+    from nas_kd.study.reading import read_study
+
+    view = read_study(StudyFolder(study))
+    typer.echo(in_words(view, find(view, target_of(view, accuracy, of_teacher))))
+
+
+@app.command()
+def trials(
+    study: flags.StudyPath,
+    format_: Annotated[
+        str, typer.Option("--format", help="table, csv or json.", metavar="table|csv|json")
+    ] = "table",
+) -> None:
+    """List a study's trials; * marks the front.
+
+    Example: nas-kd trials runs/glyphs-20k --format csv
+    """
+    from nas_kd.api import Study
+    from nas_kd.report.terminal import console, trials_table
+    from nas_kd.study.folder import StudyFolder
+    from nas_kd.study.reading import read_study
+
+    if format_ not in ("table", "csv", "json"):
+        raise InvalidSpec((f"--format: say table, csv or json (given: {format_!r})",))
+    if format_ == "table":
+        console().print(trials_table(read_study(StudyFolder(study))))
+        return
+    frame = Study.open(study).trials()
+    text = frame.to_csv(index=False) if format_ == "csv" else frame.to_json(orient="records")
+    typer.echo(text.rstrip())
+
+
+@app.command()
+def report(study: flags.StudyPath) -> None:
+    """Write a study's report: one HTML page with the front, the history and every trial.
+
+    Example: nas-kd report runs/glyphs-20k
+    """
+    from nas_kd.api import Study
+
+    typer.echo(Study.open(study).report())
+
+
+@app.command()
+def dashboard(
+    study: flags.StudyPath,
+    port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let the pages change the study.")
+    ] = False,
+) -> None:
+    """Open Optuna Dashboard on a study; it only reads, unless --writable.
+
+    Example: nas-kd dashboard runs/glyphs-20k --port 8081
+    """
+    from nas_kd.report.dashboard import dashboard as serve
+    from nas_kd.study.folder import StudyFolder
+
+    with serve(StudyFolder(study), host, port, writable) as server:
+        mode = "may change the study" if writable else "reads only"
+        typer.echo(f"http://{host}:{server.server_port}  ({mode}; Ctrl-C ends it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+@app.command()
+def export(
+    study: flags.StudyPath,
+    trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
+    to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/TRIAL.")] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx, proved.")] = False,
+) -> None:
+    """Write a student's package: config, weights, a proof and a card.
+
+    Example: nas-kd export runs/glyphs-20k --trial knee --to small
+    """
+    from nas_kd.api import Study
+
+    target = Study.open(study).export(trial, to or study / trial, onnx)
+    if onnx:
+        typer.echo(f"{target / 'model.onnx'}  (proved against PyTorch)")
+    typer.echo(f"{target}\nScore it on the test split: nas-kd evaluate {target}")
+
+
+@app.command()
+def evaluate(
+    package: Annotated[Path, typer.Argument(help="A folder that `export` wrote.")],
+    data: flags.DataFlag = None,
+    data_root: flags.RootFlag = flags.DATA_ROOT,
+    split: Annotated[str, typer.Option(help="test or validation.")] = "test",
+) -> None:
+    """Prove a package, then score it; a look at its test split is counted in its card.
+
+    Example: nas-kd evaluate runs/glyphs-20k/best
+    """
+    from nas_kd.export import evaluate as score
+    from nas_kd.front import standard_error
+
+    if split not in ("test", "validation"):
+        raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))
+    result = score(package, data, data_root, split)
+    error = standard_error(result["accuracy"], result["examples"])
+    typer.echo(
+        f"{100 * result['accuracy']:.2f}% +- {100 * error:.2f} (s.e.) of "
+        f"{result['examples']:,} examples, {result['data']} {result['split']}"
+    )
