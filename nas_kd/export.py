@@ -27,6 +27,7 @@ from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
+from nas_kd.metrics import METRICS, in_words
 from nas_kd.package import Student, load_student, read_config
 from nas_kd.students.decode import counts
 from nas_kd.study.reading import StudyView, TrialRow
@@ -74,6 +75,7 @@ def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any
         "classes": data.classes,
         "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()},
         "budgets": view.facts["budgets"],
+        "metric": view.spec.metric,
         "validation": {"accuracy": row.accuracy, "examples": view.examples},
         "distillation": {
             "alpha": row.alpha, "temperature": row.temperature, "knowledge": row.knowledge,
@@ -98,14 +100,14 @@ def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any
 def card_table(facts: dict[str, Any]) -> str:
     """The student's figures, as a table in Markdown."""
     kd, seen = facts["distillation"], facts["validation"]
-    error = standard_error(seen["accuracy"], seen["examples"])
+    error, metric = standard_error(seen["accuracy"], seen["examples"]), in_words(facts["metric"])
     mean, std = (
         ", ".join(f"{value:.3g}" for value in facts["input"][name]) for name in ("mean", "std")
     )
     return f"""| | |
 |---|---|
-| validation accuracy | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
-| validation examples | {seen["examples"]:,} |
+| validation {metric} | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
+| as sure as on | {seen["examples"]:,} examples |
 | temperature | {kd["temperature"]:.3f} |
 | alpha | {kd["alpha"]:.2f} |
 | learning rate | {kd["learning_rate"]:.5f} |
@@ -170,7 +172,10 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": data or facts["data"]["name"],
         "split": split if mine or split == "validation" else "its test split, or all it has",
-        "accuracy": float((logits_NC.argmax(-1).numpy() == part.labels_N).mean()),
+        **{
+            name: float(METRICS[name].score(logits_NC, torch.from_numpy(part.labels_N)))
+            for name in dict.fromkeys(("accuracy", facts["metric"]))
+        },
         "examples": len(part.labels_N),
         "trial": facts["trial"],
     }

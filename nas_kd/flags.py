@@ -33,6 +33,9 @@ LabelFlag = Annotated[str | None, typer.Option(help="Column of a table that has 
 GroupFlag = Annotated[
     str | None, typer.Option(help="Column of a table whose values stay in one split.")
 ]
+MetricFlag = Annotated[
+    str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1 or top-5.")
+]
 UnlabelledFlag = Annotated[int | None, typer.Option(help="Unlabelled examples to add.")]
 ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
 TeacherFlag = Annotated[

@@ -26,6 +26,7 @@ from pydantic import (
 from nas_kd.data.source import Request
 from nas_kd.errors import InvalidSpec, suggestion
 from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.schemes import SCHEMES
 from nas_kd.settings import (
@@ -130,6 +131,10 @@ class StudySpec(BaseModel):
     """One in eta goes on from a rung, and the front."""
     batch: Annotated[int | None, Field(ge=2)] = None
     """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` gives every class the same share of the loss with the labels."""
+    metric: Annotated[str, known(METRICS)] = "accuracy"
+    """What students are judged by on the validation split."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """AdamW's decay, which spares norms and biases."""
     sampler: Literal["tpe", "random"] = "tpe"

@@ -11,7 +11,8 @@ import nas_kd
 
 ROOT = Path(nas_kd.__file__).parent
 LINE = (
-    "errors", "registry", "files", "costs", "counting", "data", "students", "knowledge", "schemes",
+    "errors", "registry", "files", "costs", "counting", "data", "students", "knowledge", "metrics",
+    "schemes",
     "training", "teachers", "settings", "spec", "front", "study", "check", "report", "package",
     "export", "exchange", "api", "flags", "foreground", "cli",
 )  # fmt: skip

@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from torch.nn.functional import adaptive_avg_pool2d
 
 from nas_kd.check.finding import Fact, Finding, Severity
+from nas_kd.data.classes import MEND_IMBALANCE, imbalance
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.splits import split
 from nas_kd.data.transfer import Rows, TransferSet, shape_in_words, size
-
-RARE = 0.2
-"""A class with less than this share of the mean class is rare."""
 
 COPIES = {0: 0.05, 1: 0.0, 2: 0.0}
 """The share of judged examples that may have a copy in the train split: rows of a table do."""
@@ -42,26 +40,11 @@ def of_examples(
         f"{size(data.test):,} test; {shape_in_words(data.input_shape)}, "
         f"{len(data.classes)} classes",
     )
-    yield from imbalance(data)
+    if rare := imbalance(data):
+        yield Finding("classes", rare, "doubtful", MEND_IMBALANCE)
     yield from copies(data)
     if source.names:
         yield from parted(source.names(request), seed)
-
-
-def imbalance(data: TransferSet) -> Iterator[Finding]:
-    """Classes that are far rarer than others."""
-    labels_N = data.labels.open()[slice(*data.labelled)]
-    counts_C = np.bincount(labels_N, minlength=len(data.classes))
-    if counts_C.min() < RARE * counts_C.mean():
-        rare, often = (data.classes[int(n)] for n in (counts_C.argmin(), counts_C.argmax()))
-        yield Finding(
-            "classes",
-            f"{rare!r} has {counts_C.min():,} examples, {often!r} {counts_C.max():,}; guessing "
-            f"{often!r} is right in {counts_C.max() / counts_C.sum():.0%}",
-            "doubtful",
-            "Weigh the classes with --fix class_weights=balanced, judge by --metric "
-            "balanced-accuracy, or gather more of the rare ones.",
-        )
 
 
 def copies(data: TransferSet) -> Iterator[Finding]:

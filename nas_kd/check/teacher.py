@@ -20,7 +20,7 @@ from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.front import at_chance, standard_error
 from nas_kd.spec import StudySpec
-from nas_kd.study.teaching import commonest, describe
+from nas_kd.study.teaching import describe, judged
 from nas_kd.teachers.adapting import Adapted
 from nas_kd.teachers.loading import load_and_tell, sizes
 from nas_kd.teachers.making import converted, seen_shape
@@ -189,7 +189,8 @@ def modes(patient: Patient) -> Iterator[Finding]:
 def knowledge(patient: Patient) -> Iterator[Finding]:
     """Whether it knows nothing, or suspiciously much."""
     count = size(patient.validation)
-    if at_chance(patient.accuracy, count, commonest(patient.data)):
+    chance, _ = judged("accuracy", patient.data)
+    if at_chance(patient.accuracy, count, chance):
         yield Finding(
             "teacher", f"is at chance: {patient.accuracy:.1%}", "wrong",
             "Check its weights, its normalisation and the order of its classes.",

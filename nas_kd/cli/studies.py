@@ -122,6 +122,7 @@ def evaluate(
     """
     from nas_kd.export import evaluate as score
     from nas_kd.front import standard_error
+    from nas_kd.metrics import METRICS
 
     if split not in ("test", "validation"):
         raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))
@@ -130,4 +131,9 @@ def evaluate(
     typer.echo(
         f"{100 * result['accuracy']:.2f}% +- {100 * error:.2f} (s.e.) of "
         f"{result['examples']:,} examples, {result['data']} {result['split']}"
+        + "".join(
+            f"\n{name} {100 * result[name]:.2f}%"
+            for name in METRICS
+            if name in result and name != "accuracy"
+        )
     )

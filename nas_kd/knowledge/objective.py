@@ -32,9 +32,15 @@ def mixed(
     term: Knowledge,
     temperature: Temperature,
     alpha: float | Tensor,
+    weight_C: Tensor | None = None,
 ) -> Tensor:
-    """The loss [B] of each example. `teacher_BC` may be None only where alpha is 0 throughout."""
+    """The loss [B] of each example. `teacher_BC` may be None only where alpha is 0 throughout.
+
+    `weight_C` weighs the first summand by the example's class; the second has no class.
+    """
     labelled = hard(student_BC, label_B)
+    if weight_C is not None:
+        labelled = labelled * weight_C[label_B.clamp(min=0)]
     if teacher_BC is None:
         return (1 - alpha) * labelled
     soft = term.weight * term.loss(student_BC, teacher_BC, temperature)

@@ -15,6 +15,7 @@ class ParetoData:
     """Completed trials by family, the front, and horizontal lines to compare with."""
 
     cost: str
+    metric: str
     families: dict[str, tuple[TrialRow, ...]]
     front: tuple[TrialRow, ...]
     lines: tuple[tuple[str, float], ...]
@@ -33,6 +34,7 @@ def pareto_data(view: StudyView) -> ParetoData:
     )
     return ParetoData(
         view.cost,
+        view.metric,
         {f: tuple(row for row in done if row.student.family == f) for f in sorted(families)},
         view.front,
         lines,
@@ -86,7 +88,7 @@ def pareto_figure(data: ParetoData) -> go.Figure:
             annotation_position="top left",
         )
     figure.update_xaxes(type="log", title=f"{data.cost} (log)")
-    figure.update_yaxes(title="validation accuracy, %")
+    figure.update_yaxes(title=f"validation {data.metric}, %")
     return dressed(figure)
 
 
@@ -112,7 +114,7 @@ def history_figure(view: StudyView) -> go.Figure:
         line={"color": "#111827", "shape": "hv", "width": 1.5},
     )  # fmt: skip
     figure.update_xaxes(title="trial")
-    figure.update_yaxes(title="validation accuracy, %")
+    figure.update_yaxes(title=f"validation {view.metric}, %")
     return dressed(figure)
 
 
@@ -134,7 +136,7 @@ def rungs_figure(view: StudyView) -> go.Figure:
             hoverinfo="text",
         )
     figure.update_xaxes(title="epoch", tickvals=[*view.spec.rungs, view.spec.epochs])
-    figure.update_yaxes(title="validation accuracy, %")
+    figure.update_yaxes(title=f"validation {view.metric}, %")
     return dressed(figure)
 
 

@@ -8,7 +8,7 @@ from nas_kd.front import hypervolume, not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.smallest import next_step
 from nas_kd.report.summary import summarize
-from nas_kd.report.terminal import ALONE, cells, columns, percent
+from nas_kd.report.terminal import cells, columns, judged_on, percent
 from nas_kd.study.reading import StudyView
 
 STYLE = """
@@ -55,8 +55,8 @@ def trials(view: StudyView) -> str:
     equal = not_told_apart(view.points, view.examples)
     best = view.pick("best").number
     costs = [view.cost] + [cost for cost in ("parameters", "macs") if cost != view.cost]
-    head = ["trial", "student", "accuracy %", *costs, "T", "alpha", "knowledge", "learning rate",
-            "fill", "seconds", "state"]  # fmt: skip
+    head = ["trial", "student", f"{view.metric} %", *costs, "T", "alpha", "knowledge",
+            "learning rate", "fill", "seconds", "state"]  # fmt: skip
     rows = []
     for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.cost, r.number)):
         kind = "best" if row.number == best else "front" if row.number in on else ""
@@ -102,7 +102,7 @@ def page(view: StudyView) -> str:
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}
-<p><small>{ALONE} Accuracy on {view.examples:,} validation examples +- standard error. Students
+<p><small>{judged_on(view)} Students
 were chosen on these examples, so the best one's accuracy leans upward; none was scored on the
 test split.</small></p>
 <h2>The front</h2>{pareto}

@@ -130,15 +130,21 @@ def percent(value: float | None) -> str:
 ALONE = "Alone: trained without the teacher."
 
 
+def judged_on(view: StudyView) -> str:
+    """What stands behind the figures of a study."""
+    count = view.facts["data"]["validation"]
+    return f"{ALONE} {view.metric.capitalize()} on {count:,} validation examples +- standard error."
+
+
 def columns(view: StudyView) -> list[str]:
     """The closing table's columns."""
     extra = [view.cost] if view.cost != "parameters" else []
-    return ["network", "student", "parameters", *extra, "times smaller", "accuracy, %"]
+    return ["network", "student", "parameters", *extra, "times smaller", f"{view.metric}, %"]
 
 
 def closing_table(view: StudyView, summary: Summary) -> Table:
     """Teacher, best, twin and the largest that fit, side by side."""
-    caption = f"{ALONE} Accuracy on {view.examples:,} validation examples +- standard error."
+    caption = judged_on(view)
     table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1))
     for number, name in enumerate(columns(view)):
         table.add_column(name, justify="left" if number < 2 else "right", overflow="fold")
@@ -161,8 +167,8 @@ def trials_table(view: StudyView) -> Table:
     """Every trial, a line each; the front is marked."""
     table = Table(box=SIMPLE_HEAD, caption="* on the front", caption_justify="left", padding=(0, 1))
     on = {row.number for row in view.front}
-    names = ("trial", "state", "accuracy %", view.cost, "family", "channels", "T", "alpha", "rate",
-             "s", "note")  # fmt: skip
+    names = ("trial", "state", f"{view.metric} %", view.cost, "family", "channels", "T", "alpha",
+             "rate", "s", "note")  # fmt: skip
     for name in names:
         left = name in ("state", "family", "channels", "note")
         table.add_column(name, justify="left" if left else "right", overflow="fold")

@@ -14,9 +14,11 @@ from safetensors.numpy import save
 
 from nas_kd.costs import parse_budgets
 from nas_kd.data import source_of
+from nas_kd.data.classes import MEND_IMBALANCE, imbalance
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
 from nas_kd.errors import SpecDiffers, UnusableStudy
 from nas_kd.files import write_bytes, write_text
+from nas_kd.metrics import in_words as metric_in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
 from nas_kd.study.controls import run_controls
@@ -31,7 +33,7 @@ from nas_kd.study.pool import open_executor
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import Space, first_samples, resolve
 from nas_kd.study.storage import Ledger
-from nas_kd.study.teaching import Teaching, commonest
+from nas_kd.study.teaching import Teaching, judged
 from nas_kd.study.timing import correct, estimate
 from nas_kd.teachers.loading import FROM_PYTHON
 from nas_kd.training import PROOF
@@ -97,7 +99,8 @@ def run(
     if not teaching.own:
         teaching.begin()
     observe(Step(f"fits      {in_words(space)}"))
-    ledger = Ledger.create(folder.database, folder.root.name, budgets[0].cost)
+    objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
+    ledger = Ledger.create(folder.database, folder.root.name, *objectives)
     with lease(ledger, str(folder.root), holder):
         record(ledger, space, data)
         teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
@@ -154,6 +157,8 @@ def prepared(
         f"{size(data.validation):,} validation, {size(data.test):,} test; "
         f"{shape_in_words(data.input_shape)}, {len(data.classes)} classes"
     ))  # fmt: skip
+    if rare := imbalance(data):
+        observe(Step(f"classes   {rare}. {MEND_IMBALANCE}"))
     return data
 
 
@@ -175,13 +180,15 @@ def in_words(space: Space) -> str:
 
 def record(ledger: Ledger, space: Space, data: TransferSet) -> None:
     """Keep what reading the study later needs."""
+    chance, examples = judged(space.spec.metric, data)
     facts: dict[str, Any] = {
         "cost": space.budgets[0].cost,
         "budgets": [[budget.cost, budget.bound] for budget in space.budgets],
         "families": list(space.families),
         "fixed": len(first_samples(space)),
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
-        "chance": commonest(data),
+        "chance": chance,
+        "examples": examples,
     }
     known = ledger.facts()
     for key, value in facts.items():

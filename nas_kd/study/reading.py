@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_kd.costs import Counts
 from nas_kd.errors import UnusableStudy
 from nas_kd.front import Point, best, front, knee
+from nas_kd.metrics import in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
@@ -97,8 +98,14 @@ class StudyView:
 
     @property
     def examples(self) -> int:
-        """The size of the validation split."""
-        return int(self.facts["data"]["validation"])
+        """How many independent examples the metric is as sure as; the validation split, of
+        accuracy."""
+        return int(self.facts["examples"])
+
+    @property
+    def metric(self) -> str:
+        """What students are judged by, in words."""
+        return in_words(self.spec.metric)
 
     @cached_property
     def points(self) -> tuple[Point, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
+from nas_kd.data.classes import balanced
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.spec import StudySpec
@@ -40,7 +41,10 @@ class Scene:
 def settings_of(spec: StudySpec, data: TransferSet, device: str = "cpu") -> TrainSettings:
     """What all students share."""
     batch = spec.batch or default_batch(size(data.train))
-    return TrainSettings(spec.epochs, batch, spec.scheme, spec.plugins, device)
+    weights = balanced(data) if spec.class_weights == "balanced" else ()
+    return TrainSettings(
+        spec.epochs, batch, spec.scheme, spec.plugins, device, spec.metric, weights
+    )
 
 
 def member(

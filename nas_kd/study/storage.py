@@ -65,8 +65,8 @@ class Ledger:
         return cls(storage, study)
 
     @classmethod
-    def create(cls, path: Path, name: str, cost: str) -> "Ledger":
-        """The study in this database, made if it is not there."""
+    def create(cls, path: Path, name: str, score: str, cost: str) -> "Ledger":
+        """The study in this database, made if it is not there, of two named objectives."""
         path.parent.mkdir(parents=True, exist_ok=True)
         storage = open_sqlite(path)
         study = optuna.create_study(
@@ -75,7 +75,7 @@ class Ledger:
         if study.metric_names is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names(["validation accuracy", cost])
+                study.set_metric_names([score, cost])
         return cls(storage, study)
 
     def trials(self) -> list[FrozenTrial]:

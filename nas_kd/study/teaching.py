@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from nas_kd.costs import Budget, Counts, parse_budgets
 from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.classes import balanced, counted
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import at_chance
+from nas_kd.metrics import METRICS, in_words
 from nas_kd.spec import StudySpec
 from nas_kd.study.crew import Awaited, Crew, Then
 from nas_kd.study.events import Ended, Observe, Started, Step
@@ -122,7 +124,10 @@ class Teaching:
             self._taught(facts)
             return
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
-        job = TeacherJob(self.teacher, self.data, epochs, self.spec.seed, self.device)
+        weights = balanced(self.data) if self.spec.class_weights == "balanced" else ()
+        job = TeacherJob(
+            self.teacher, self.data, epochs, self.spec.seed, self.device, self.spec.metric, weights
+        )
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
         if not self.own:
@@ -153,11 +158,13 @@ class Teaching:
     def _taught(self, facts: dict[str, Any]) -> None:
         for note in facts["notes"]:
             self.observe(Step(f"teacher   {note}"))
-        accuracy, examples = facts["accuracy"], size(self.data.validation)
-        self.observe(Step(f"teacher   {100 * accuracy:.1f}% on validation, "
+        accuracy = facts["accuracy"]
+        chance, examples = judged(self.spec.metric, self.data)
+        measured = "" if self.spec.metric == "accuracy" else f"{in_words(self.spec.metric)} "
+        self.observe(Step(f"teacher   {measured}{100 * accuracy:.1f}% on validation, "
                           f"{facts['parameters']:,} parameters, "
                           f"made in {facts['seconds']:.0f} s"))  # fmt: skip
-        if at_chance(accuracy, examples, commonest(self.data)):
+        if at_chance(accuracy, examples, chance):
             raise UnusableTeacher(
                 f"teacher {self.teacher.target!r}",
                 f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
@@ -195,7 +202,8 @@ class Teaching:
         self.signals.set(Signals(key, array))
 
 
-def commonest(data: TransferSet) -> float:
-    """The share of the commonest class in the validation split: what guessing can reach."""
-    labels_N = data.labels.open()[slice(*data.validation)]
-    return float(np.bincount(labels_N).max() / len(labels_N))
+def judged(metric: str, data: TransferSet) -> tuple[float, int]:
+    """What guessing reaches by a metric on the validation split, and how many independent examples
+    it is as sure as."""
+    counts_C = torch.from_numpy(counted(data, data.validation))
+    return METRICS[metric].chance(counts_C), METRICS[metric].examples(counts_C)

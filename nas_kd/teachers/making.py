@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from nas_kd.costs import Shape
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
+from nas_kd.metrics import METRICS
 from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare, probabilities
 from nas_kd.teachers.loading import (
     FROM_PYTHON,
@@ -46,6 +47,8 @@ class TeacherJob:
     epochs: int
     seed: int
     device: str = "cpu"
+    metric: str = "accuracy"
+    class_weights: tuple[float, ...] = ()
 
 
 def default_epochs(data: TransferSet, search_epochs: int) -> int:
@@ -65,7 +68,7 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         notes += converted(network, job.data)
         if job.teacher.weights is None and not job.teacher.target.startswith(FROM_PYTHON):
             notes += ("no --teacher-weights: it has the weights that its function gives",)
-    accuracy = score(network, job.teacher, job.data)
+    accuracy = score(network, job.teacher, job.data, job.metric)
     shape = seen_shape(job.teacher.manner, job.data.input_shape)
     parameters, macs, alive = sizes(network, shape)
     return TeacherReport(
@@ -119,11 +122,12 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     device = torch.device(job.device)
     network = create(job.teacher).to(device)
     seen_as = replace(job.data.views, count=VIEWS)
+    weight_C = torch.tensor(job.class_weights, device=device) if job.class_weights else None
     fit(
         network,
         AdamW(network, torch.tensor([LEARNING_RATE]), torch.tensor([WEIGHT_DECAY])),
         lambda epoch, index_B, answer_BC, label_B: cross_entropy(
-            answer_BC, label_B, reduction="none"
+            answer_BC, label_B, weight_C, reduction="none"
         ),
         data=replace(job.data, views=seen_as),
         rows=job.data.teacher,
@@ -137,8 +141,8 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     return network.to("cpu")
 
 
-def score(network: nn.Module, teacher: Teacher, data: TransferSet) -> float:
-    """Accuracy on the validation split. Raises UnusableTeacher for answers of the wrong form."""
+def score(network: nn.Module, teacher: Teacher, data: TransferSet, metric: str) -> float:
+    """The metric on the validation split. Raises UnusableTeacher for answers of the wrong form."""
     given = f"teacher {teacher.target!r}"
     right = f"It must give logits [B, {teacher.classes}] for examples {data.input_shape}."
     try:
@@ -151,4 +155,4 @@ def score(network: nn.Module, teacher: Teacher, data: TransferSet) -> float:
     if not logits_NC.isfinite().all():
         raise UnusableTeacher(given, "answers NaN or infinity", "Check its weights and inputs.")
     labels_N = tensor(data.labels)[slice(*data.validation)]
-    return float((logits_NC.argmax(-1) == labels_N).double().mean())
+    return float(METRICS[metric].score(logits_NC, labels_N))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nas_kd.costs import Shape
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.knowledge.objective import mixed
+from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.schemes import SCHEMES
 from nas_kd.students import FAMILIES, build
@@ -150,12 +151,12 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     seconds = (perf_counter() - began) / len(job.members)
     logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
     labels_N = tensor(job.data.labels)[slice(*rows)]
-    right_G = (logits_GNC.argmax(-1) == labels_N).double().mean(-1)
+    score_G = METRICS[job.settings.metric].score(logits_GNC, labels_N)
     finite_G = total_G.isfinite().tolist()
     results = {
         member.trial: RungResult(
             member.trial,
-            float(right_G[row]) if finite_G[row] else 0.0,
+            float(score_G[row]) if finite_G[row] else 0.0,
             job.stop,
             seconds,
             snapshot(*cohort.own(row), logits_GNC[row, :PROOF]),
@@ -172,14 +173,16 @@ def objective(job: RungJob, members: Sequence[Member], device: torch.device) -> 
     term = KNOWLEDGE[name]
     temperature_G11 = torch.tensor([m.temperature for m in members], device=device).view(-1, 1, 1)
     alpha_G1 = torch.tensor([member.alpha for member in members], device=device).view(-1, 1)
+    given = job.settings.class_weights
+    weight_C = torch.tensor(given, device=device) if given else None
     if job.signals is None or not alpha_G1.any():
         assert not alpha_G1.any(), "a student with alpha > 0 needs the teacher's signals"
         return lambda epoch, index_B, student_GBC, label_B: mixed(
-            student_GBC, label_B, None, term, temperature_G11, alpha_G1
+            student_GBC, label_B, None, term, temperature_G11, alpha_G1, weight_C
         )
     logits_VNC = tensor(job.signals.logits_VNC)
     scheme = SCHEMES[job.settings.scheme]
     answers = lru_cache(maxsize=1)(lambda epoch: gather(scheme(logits_VNC, epoch), device))
     return lambda epoch, index_B, student_GBC, label_B: mixed(
-        student_GBC, label_B, answers(epoch)(index_B), term, temperature_G11, alpha_G1
+        student_GBC, label_B, answers(epoch)(index_B), term, temperature_G11, alpha_G1, weight_C
     )

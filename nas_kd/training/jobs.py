@@ -31,6 +31,9 @@ class TrainSettings:
     scheme: str = "offline"
     plugins: tuple[str, ...] = ()
     device: str = "cpu"
+    metric: str = "accuracy"
+    class_weights: tuple[float, ...] = ()
+    """A weight of the hard loss for each class; none is one for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class RungJob:
 
 @dataclass(frozen=True, slots=True)
 class RungResult:
-    """A member at its rung: validation accuracy, and a checkpoint unless it is at fault."""
+    """A member at its rung: its score on the validation split, and a checkpoint unless it is at
+    fault. `accuracy` is the study's metric, whichever it is."""
 
     trial: int
     accuracy: float

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nas_kd.check import Finding, check, study
-from nas_kd.check.examples import copies, imbalance, of_examples
+from nas_kd.check.examples import copies, of_examples
 from nas_kd.data import SOURCES, source_of
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.transfer import TransferSet, prepare
@@ -154,7 +154,9 @@ def test_pictures_that_were_saved_again_are_found(tmp_path: Path) -> None:
 
 def test_a_rare_class_is_found(tmp_path: Path) -> None:
     data = prepared(raw(lambda train, test: None, (200, 200, 10)), tmp_path)
-    (finding,) = imbalance(data)
+    source = Source(load=lambda request: raw(lambda train, test: None))
+    findings = of_examples(data, source, Request(tmp_path), 0)
+    (finding,) = (one for one in findings if isinstance(one, Finding))
     assert "'c' has 9 examples" in finding.what
     assert "class_weights=balanced" in finding.what_to_do
 

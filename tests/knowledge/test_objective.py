@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas_kd.knowledge import KNOWLEDGE
-from nas_kd.knowledge.objective import UNLABELLED, additive_weight, mixed
+from nas_kd.knowledge.objective import UNLABELLED, additive_weight, hard, mixed
 
 KL = KNOWLEDGE["kl"]
 
@@ -96,3 +96,16 @@ def test_the_student_gets_a_gradient_from_the_soft_term(
 def test_without_labels_the_additive_form_has_no_weight() -> None:
     assert additive_weight(1.0, 4.0) == torch.inf
     assert additive_weight(0.5, 4.0) == 16.0
+
+
+def test_class_weights_weigh_the_labels_and_not_the_teacher() -> None:
+    student_BC, teacher_BC = torch.randn(6, 7), torch.randn(6, 7)
+    label_B = torch.tensor([0, 1, 2, 3, 4, -1])
+    weight_C = torch.arange(7).float()
+    for alpha in (0.0, 0.3, 1.0):
+        plain, weighed = (
+            mixed(student_BC, label_B, teacher_BC, KL, 4.0, alpha, weights)
+            for weights in (None, weight_C)
+        )
+        expected = (1 - alpha) * (weight_C[label_B.clamp(min=0)] - 1) * hard(student_BC, label_B)
+        torch.testing.assert_close(weighed - plain, expected, atol=1e-5, rtol=1e-4)

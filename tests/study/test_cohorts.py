@@ -27,7 +27,7 @@ def scene(digits: TransferSet, tmp_path: Path) -> Scene:
     """A study that has not begun."""
     spec = tiny(generation=32, trials=32)
     space = resolve(spec, parse_budgets(spec.budget), digits.input_shape, 10)
-    ledger = Ledger.create(tmp_path / "study.db", "study", "parameters")
+    ledger = Ledger.create(tmp_path / "study.db", "study", "validation accuracy", "parameters")
     return Scene(spec, StudyFolder(tmp_path), ledger, Crew(Executor()), digits, space, Awaited(),
                  lambda event: None)  # fmt: skip
 

@@ -249,3 +249,12 @@ def test_the_teachers_hash_is_the_same_before_and_after(study: StudyView) -> Non
     weights = study.folder.teacher / "weights.safetensors"
     teacher = Teacher("train", (1, 8, 8), 10, width=8, weights=str(weights))
     assert fingerprint(load(teacher)) == study.facts["teacher"]["sha256"]
+
+
+def test_a_study_is_judged_by_another_metric_and_its_classes_weighed(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", metric="balanced-accuracy", class_weights="balanced")
+    assert view.optuna.metric_names == ["validation balanced accuracy", "parameters"]
+    assert view.metric == "balanced accuracy"
+    assert view.facts["chance"] == 0.1
+    plain = searched(tmp_path / "plain")
+    assert results(view) != results(plain)

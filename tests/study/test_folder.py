@@ -63,7 +63,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_lease_of_another_host_is_respected_until_it_expires(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "parameters")
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
     ledger.note("driver", {"holder": "process 1 on elsewhere", "until": time.time() + 60})
     held = pytest.raises(StudyLocked, match="process 1 on elsewhere")
     with held, lease(ledger, "runs/x", "process 2 on here"):

@@ -16,7 +16,7 @@ SPACE = {"width": FloatDistribution(0, 1)}
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger.create(tmp_path / "study.db", "mine", "parameters")
+    return Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
 
 
 def test_the_database_is_in_wal_mode_and_locks_when_it_begins(ledger: Ledger) -> None:
@@ -70,7 +70,7 @@ def test_what_is_no_study_is_named(tmp_path: Path) -> None:
 
 def test_braces_in_a_path_are_kept(tmp_path: Path) -> None:
     folder = tmp_path / "a{b}c"
-    Ledger.create(folder / "study.db", "mine", "macs")
+    Ledger.create(folder / "study.db", "mine", "validation accuracy", "macs")
     assert (folder / "study.db").exists()
     assert Ledger.open(folder / "study.db").study.study_name == "mine"
 

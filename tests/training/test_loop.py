@@ -20,6 +20,6 @@ def test_the_order_of_examples_comes_from_the_study_seed_and_the_epoch() -> None
 def test_the_schedule_rises_to_its_peak_and_falls_to_nothing() -> None:
     shares = [Schedule(epochs=1, batch=1).share(step, 100) for step in range(101)]
     assert shares[20] == pytest.approx(1)
-    assert shares[:31] == sorted(shares[:31])
-    assert shares[30:] == sorted(shares[30:], reverse=True)
+    assert shares[:21] == sorted(shares[:21])
+    assert shares[20:] == sorted(shares[20:], reverse=True)
     assert shares[100] == pytest.approx(0)
