@@ -22,6 +22,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+PYTHON = os.environ.get("RACE_PYTHON", sys.executable)
+"""Of the scripts: Ray may live in an environment of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ COURSES = {
     "mnist": Course("mnist", 12, 3, "1,28,28", teacher_epochs=2),
     "mnist-mlp": Course("mnist", 8, 3, "1,28,28", families=("mlp",), teacher_epochs=2),
 }
-USUAL = {"usual": "0", "cached": "1"}
+USUAL = {"usual": ("usual.py", "0"), "cached": ("usual.py", "1"), "ray": ("ray_tune.py", "1")}
 OURS = {"nas-kd-1": "1", "nas-kd": "2"}
 
 
@@ -101,12 +103,13 @@ def teacher_weights(course: Course, root: str) -> Path:
     return place
 
 
-def usual(course: Course, root: str, seed: int, cached: str, out: Path) -> dict:
-    """The usual script."""
+def usual(course: Course, root: str, seed: int, how: tuple[str, str], out: Path) -> dict:
+    """A script of somebody else's tools; Ray's own clock starts when Ray has started."""
+    script, cached = how
     teacher = str(teacher_weights(course, root) if course.given else course.teacher_epochs)
     points = out.with_suffix(".points")
     command = [
-        sys.executable, str(HERE / "usual.py"), course.data, root, str(course.budget),
+        PYTHON, str(HERE / script), course.data, root, str(course.budget),
         str(course.students), str(course.epochs), str(seed), teacher, ",".join(course.families),
         cached, str(points),
     ]  # fmt: skip
