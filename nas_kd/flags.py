@@ -69,6 +69,9 @@ WorkersFlag = Annotated[
 DeviceFlag = Annotated[
     str, typer.Option(help="auto, cpu, or GPUs with a worker each: cuda:0,cuda:1.")
 ]
+YesFlag = Annotated[
+    bool, typer.Option("--yes", help="Take over 5 GB of examples and signals without asking.")
+]
 JobLimitFlag = Annotated[
     str, typer.Option(help="A job that takes longer is given to another worker.")
 ]

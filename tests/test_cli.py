@@ -158,6 +158,10 @@ def test_what_fits_is_shown_in_a_table(run: Run) -> None:
     done = run("space", "--budget", "2k", "--budget", "60k macs", "--data", "digits")
     assert done.returncode == 0
     assert "2,000 parameters and 60,000 macs" in done.stdout
+    assert "bound by" in done.stdout
+    done = run("space", "--budget", "2k", "--data", "digits", "--picture", "fits.html")
+    assert done.returncode == 0
+    assert "plotly" in Path("fits.html").read_text()
 
 
 def test_the_version_is_printed(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import typer
 from nas_kd import FAMILIES, KNOWLEDGE, SOURCES
 from nas_kd.cli import app
 from nas_kd.costs import parse_budgets
+from nas_kd.metrics import METRICS
 from nas_kd.students.decode import cost, decode
 
 ROOT = Path(__file__).parents[1]
@@ -44,9 +46,14 @@ def test_every_command_and_flag_in_the_readme_exists() -> None:
 
 
 def test_the_parts_that_contributing_adds_work(registries: None) -> None:
-    family, loss, source = blocks(CONTRIBUTING, "python")
-    for code in (family, loss, source):
+    family, own, loss, source, metric = blocks(CONTRIBUTING, "python")
+    for code in (family, loss, source, metric):
         exec(code, {})
+    named: dict[str, Any] = {}
+    exec(own, named)
+    assert named["Net"]((4,), 7)(torch.zeros(2, 3, 8, 8)).shape == (2, 7)
+    logits, labels = torch.eye(3)[None], torch.tensor([0, 0, 1])
+    assert METRICS.pop("first-class-recall").score(logits, labels).tolist() == [0.5]
     budgets = parse_budgets(["2k"])
     sample = {"family": "tiny", "depth": 1, "width": 1.0, "taper": 1.0}
     config = decode(sample, budgets, (3, 8, 8), 10)

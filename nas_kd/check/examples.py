@@ -126,10 +126,9 @@ def parted(names: Mapping[str, tuple[list[str], list[int]]], seed: int) -> Itera
     classes = tuple(map(str, range(max(labels) + 1)))
     if len(counts) <= 3 * len(classes) or len(files) < 2 * len(counts):
         return
-    rows = np.arange(len(files))[:, None]
-    parts = split(Raw(classes, Labelled(rows, np.array(labels, np.int64))), seed)
-    train = set(stems[parts["train"].examples_NX[:, 0]])
-    judged = np.concatenate([parts[part].examples_NX[:, 0] for part in ("validation", "test")])
+    parts = split(Raw(classes, Labelled(np.empty(0), np.array(labels, np.int64))), seed)
+    train = set(stems[parts["train"].index_N])
+    judged = np.concatenate([parts[part].index_N for part in ("validation", "test")])
     share = float(np.mean([stem in train for stem in stems[judged]]))
     if share > PARTED:
         example = counts.most_common(1)[0][0]

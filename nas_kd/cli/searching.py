@@ -40,6 +40,7 @@ def search(
     study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
     device: flags.DeviceFlag = "auto",
     job_limit: flags.JobLimitFlag = "1h",
+    yes: flags.YesFlag = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole spec.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the closing table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print each job.")] = False,
@@ -82,6 +83,7 @@ def search(
             data_root=data_root,
             teacher_weights=teacher_weights,
             devices=devices,
+            large=yes,
             seconds=flags.seconds("--time", time) if time else None,
             job_limit=limit,
         )
@@ -128,18 +130,27 @@ def space(
     budget: flags.BudgetFlag = None,
     data: flags.DataFlag = None,
     data_root: flags.RootFlag = flags.DATA_ROOT,
+    label: flags.LabelFlag = None,
+    group: flags.GroupFlag = None,
     family: flags.FamilyFlag = None,
     fix: flags.FixFlag = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also write a figure of what fits, such as fits.html.")
+    ] = None,
 ) -> None:
     """Show what fits: each family's depths, its smallest and largest student, and examples.
 
     Example: nas-kd space --budget 20k --budget '2M macs' --data mnist
     """
-    from nas_kd.report.fitting import what_fits
+    from nas_kd.report import fitting
     from nas_kd.report.terminal import console
     from nas_kd.spec import StudySpec
 
-    given = {"budget": budget, "data": data, "family": family}
+    given = {"budget": budget, "data": data, "label": label, "group": group, "family": family}
     settings = {k: v for k, v in given.items() if v is not None}
     spec = StudySpec.create(settings | flags.assignments("--fix", fix))
-    console().print(what_fits(spec, data_root))
+    fits = fitting.what_fits(spec, data_root)
+    console().print(fitting.fitting_table(fits))
+    if picture:
+        fitting.picture(fits, picture)
+        typer.echo(picture)

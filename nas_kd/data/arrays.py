@@ -2,7 +2,9 @@
 
 import hashlib
 import socket
+import tempfile
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +37,18 @@ class ArrayRef:
         array = np.ascontiguousarray(array)
         replace(path, lambda file: np.save(file, array))
         return cls(sha256 or content(array), str(path), array.shape, str(array.dtype))
+
+
+LARGE = 2**28
+"""Bytes of an array that is kept on disk rather than in memory while it is filled."""
+
+
+def room(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array to be filled; a large one lies in a file that is gone when nobody holds it."""
+    if prod(shape) * np.dtype(dtype).itemsize < LARGE:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def content(array: NDArray[Any]) -> str:

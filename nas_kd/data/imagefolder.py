@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_kd.data.arrays import room
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 
@@ -117,7 +118,7 @@ def read(
     files: Sequence[tuple[Path, int]], mode: str, size: int, tell: Callable[[], None]
 ) -> Labelled:
     """The pictures, resized and cropped to a square in the middle."""
-    images = np.empty((len(files), len(mode), size, size), np.uint8)
+    images = room((len(files), len(mode), size, size), np.uint8)
     for row, (path, _) in enumerate(files):
         images[row] = picture(path, mode, size)
         tell()

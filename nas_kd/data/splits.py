@@ -1,6 +1,11 @@
 """Cutting splits: stratified, seeded, and never touching a test split that the set has."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from nas_kd.data.source import Examples, Labelled, Labels, Raw
 from nas_kd.errors import UnusableData
@@ -13,6 +18,12 @@ OF_TRAIN = 0.1
 
 
 LEAST_GROUPS = 10
+
+UNLABELLED = -1
+"""The label of an example that has none."""
+
+PIECE = 4096
+"""So many examples are copied at once."""
 
 
 def check(name: str, raw: Raw) -> None:
@@ -51,39 +62,64 @@ def check(name: str, raw: Raw) -> None:
         raise UnusableData(given, f"has only {found} groups", right)
 
 
-def cut(part: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a source's arrays; its examples are never copied as a whole."""
+
+    source: Labelled
+    index_N: Labels
+
+    @classmethod
+    def whole(cls, source: Labelled) -> "Part":
+        """All rows."""
+        return cls(source, np.arange(len(source.labels_N)))
+
+    def labels(self) -> Labels:
+        """The classes [N] of these rows."""
+        return self.source.labels_N[self.index_N]
+
+    def groups(self) -> NDArray[Any] | None:
+        """The groups [N] of these rows, if there are any."""
+        return None if self.source.groups_N is None else self.source.groups_N[self.index_N]
+
+    def select(self, index_N: Labels) -> "Part":
+        """Some of these rows."""
+        return Part(self.source, self.index_N[index_N])
+
+    def pieces(self) -> Iterator[Examples]:
+        """The examples, some thousands at a time."""
+        for first in range(0, len(self.index_N), PIECE):
+            yield self.source.examples_NX[self.index_N[first : first + PIECE]]
+
+
+def cut(part: Part, share: float, seed: int) -> tuple[Part, Part]:
     """Two parts, the second with `share` of the examples and the same classes' shares."""
     from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-    every_N = np.arange(len(part.labels_N))
-    if part.groups_N is not None:
+    labels_N, groups_N = part.labels(), part.groups()
+    every_N = np.arange(len(labels_N))
+    if groups_N is not None:
         folds = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=seed)
-        rest, taken = next(folds.split(every_N, part.labels_N, part.groups_N))
+        rest, taken = next(folds.split(every_N, labels_N, groups_N))
     else:
         rest, taken = train_test_split(
-            every_N, test_size=share, random_state=seed, stratify=part.labels_N
+            every_N, test_size=share, random_state=seed, stratify=labels_N
         )
-    return select(part, np.sort(rest)), select(part, np.sort(taken))
+    return part.select(np.sort(rest)), part.select(np.sort(taken))
 
 
-def select(part: Labelled, index_N: Labels) -> Labelled:
-    """The examples of these rows."""
-    groups_N = None if part.groups_N is None else part.groups_N[index_N]
-    return Labelled(part.examples_NX[index_N], part.labels_N[index_N], groups_N)
-
-
-def split(raw: Raw, seed: int) -> dict[str, Labelled]:
-    """Train, validation, test and, where there is one, teacher; what is missing cut from train."""
-    train, validation, test = raw.train, raw.validation, raw.test
-    if test is None:
-        train, test = cut(train, OF_ONE, seed)
-    if validation is None:
+def split(raw: Raw, seed: int) -> dict[str, Part]:
+    """Train, validation, test and, where there are any, unlabelled and teacher; what is missing
+    is cut from train."""
+    train = Part.whole(raw.train)
+    given = {name: getattr(raw, name) for name in ("validation", "test", "teacher")}
+    parts = {name: Part.whole(part) for name, part in given.items() if part is not None}
+    if raw.test is None:
+        train, parts["test"] = cut(train, OF_ONE, seed)
+    if raw.validation is None:
         share = OF_TRAIN if raw.test is not None else OF_ONE / (1 - OF_ONE)
-        train, validation = cut(train, share, seed + 1)
-    parts = {"train": train, "validation": validation, "test": test}
-    return parts | ({"teacher": raw.teacher} if raw.teacher else {})
-
-
-def unlabelled(examples_NX: Examples) -> Labelled:
-    """Examples without a class: their label is -1."""
-    return Labelled(examples_NX, np.full(len(examples_NX), -1, np.int64))
+        train, parts["validation"] = cut(train, share, seed + 1)
+    if raw.unlabelled_NX is not None:
+        none_N = np.full(len(raw.unlabelled_NX), UNLABELLED, np.int64)
+        parts["unlabelled"] = Part.whole(Labelled(raw.unlabelled_NX, none_N))
+    return {"train": train} | parts

@@ -5,16 +5,18 @@ split lies in them. Prepared once into a cache by content, so that two studies s
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nas_kd.data.arrays import ArrayRef, content
-from nas_kd.data.columns import Column, encode, learn, read_columns
-from nas_kd.data.source import Labelled, Raw, Request, Source
-from nas_kd.data.splits import check, split, unlabelled
+from nas_kd.data.arrays import ArrayRef, content, room
+from nas_kd.data.columns import Column, Table, encode, learn, read_columns
+from nas_kd.data.source import Examples, Labelled, Raw, Request, Source
+from nas_kd.data.splits import Part, check, split
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableData
 from nas_kd.files import write_text
@@ -158,18 +160,13 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     """Split the arrays, lay them end to end on disk and record which rows are which."""
     check(name, raw)
     parts = split(raw, split_seed)
-    if raw.unlabelled_NX is not None:
-        parts["unlabelled"] = unlabelled(raw.unlabelled_NX)
-    order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
-    columns = learn(raw.table, parts["train"].examples_NX) if raw.table else ()
+    columns: tuple[Column, ...] = ()
     if raw.table:
-        parts = {
-            name: replace(part, examples_NX=encode(raw.table, columns, part.examples_NX))
-            for name, part in parts.items()
-        }
-    examples = np.concatenate([parts[part].examples_NX for part in order])
-    labels = np.concatenate([parts[part].labels_N for part in order])
-    ends = np.cumsum([len(parts[part].labels_N) for part in order]).tolist()
+        parts, columns = encoded(raw.table, parts)
+    order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
+    examples = laid([parts[part] for part in order])
+    labels = np.concatenate([parts[part].labels() for part in order])
+    ends = np.cumsum([len(parts[part].index_N) for part in order]).tolist()
     rows: dict[str, Rows] = dict(zip(order, zip([0, *ends], ends, strict=False), strict=True))
     mean, std = moments(parts["train"])
     examples_hash, labels_hash = content(examples), content(labels)
@@ -191,6 +188,30 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     )
 
 
+def encoded(table: Table, parts: dict[str, Part]) -> tuple[dict[str, Part], tuple[Column, ...]]:
+    """The parts of a table with features for columns, and how they became so."""
+    train = parts["train"]
+    columns = learn(table, train.source.examples_NX[train.index_N])
+    return {
+        name: Part.whole(Labelled(
+            encode(table, columns, part.source.examples_NX[part.index_N]), part.labels()
+        ))
+        for name, part in parts.items()
+    }, columns  # fmt: skip
+
+
+def laid(parts: Sequence[Part]) -> Examples:
+    """The examples of all parts, end to end."""
+    first = parts[0].source.examples_NX
+    total = sum(len(part.index_N) for part in parts)
+    examples, row = room((total, *first.shape[1:]), first.dtype), 0
+    for part in parts:
+        for piece in part.pieces():
+            examples[row : row + len(piece)] = piece
+            row += len(piece)
+    return examples
+
+
 def kept(array: Any, sha256: str, path: Path) -> ArrayRef:
     """The array of this hash at `path`; written unless it is there already."""
     if not path.exists():
@@ -198,16 +219,16 @@ def kept(array: Any, sha256: str, path: Path) -> ArrayRef:
     return ArrayRef(sha256, str(path), array.shape, str(array.dtype))
 
 
-def moments(part: Labelled) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over these examples, in pieces of few bytes."""
-    examples_NX = part.examples_NX
-    total = squares = np.zeros(examples_NX.shape[1])
-    for first in range(0, len(examples_NX), 4096):
-        piece = examples_NX[first : first + 4096].astype(np.float64)
+def moments(part: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over these examples."""
+    channels, *sides = part.source.examples_NX.shape[1:]
+    total = squares = np.zeros(channels)
+    for stored in part.pieces():
+        piece = stored.astype(np.float64)
         others = (0, *range(2, piece.ndim))
         total = total + piece.sum(others)
         squares = squares + (piece**2).sum(others)
-    count = examples_NX.size / examples_NX.shape[1]
+    count = len(part.index_N) * prod(sides)
     mean = total / count
     variance = squares / count - mean**2
     std = np.sqrt(np.where(variance > 1e-12, variance, 1.0))  # what never varies stays as it is

@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+View = tuple[int, int, bool]
+"""Shift down, shift right, and whether it is mirrored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Views:
@@ -25,7 +28,7 @@ class Views:
     sides: int = 2
     """2 for pictures, 1 for signals, which are shifted along their length, 0 for tables."""
 
-    def table(self) -> list[tuple[int, int, bool]]:
+    def table(self) -> list[View]:
         """Shift down, shift right and flip of each view; distinct as far as there are enough."""
         span = range(-self.shift, self.shift + 1)
         down, right = (span if self.sides > axis else range(1) for axis in (1, 0))
@@ -36,7 +39,7 @@ class Views:
         return [(0, 0, False), *(drawn[i % len(drawn)] for i in range(self.count - 1))]
 
 
-def view(examples_NX: Tensor, how: tuple[int, int, bool]) -> Tensor:
+def view(examples_NX: Tensor, how: View) -> Tensor:
     """The pictures or signals shifted, edges repeated, and flipped if asked."""
     down, right, flip = how
     sides = examples_NX.shape[2:]
@@ -60,8 +63,14 @@ def seen(examples_NX: Tensor, views: Views, epoch: int) -> Tensor:
     """All examples as they are seen in an epoch."""
     if views.count == 1:
         return examples_NX
-    result = torch.empty_like(examples_NX)
-    for first, how in enumerate(views.table()):
-        rows = slice((first - epoch) % views.count, None, views.count)
-        result[rows] = view(examples_NX[rows], how)
+    return shown(examples_NX, torch.arange(len(examples_NX)), views, epoch)
+
+
+def shown(examples_BX: Tensor, index_B: Tensor, views: Views, epoch: int) -> Tensor:
+    """Examples, of which these are the numbers, as they are seen in an epoch."""
+    result = torch.empty_like(examples_BX)
+    which_B = (index_B + epoch) % views.count
+    for number, how in enumerate(views.table()):
+        rows = which_B == number
+        result[rows] = view(examples_BX[rows], how)
     return result

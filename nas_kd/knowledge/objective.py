@@ -11,10 +11,8 @@ Suffixes: G students, B examples, C classes. Leading dimensions broadcast.
 import torch
 from torch import Tensor
 
+from nas_kd.data.splits import UNLABELLED
 from nas_kd.knowledge.term import Knowledge, Temperature, log_softmax
-
-UNLABELLED = -1
-"""The label of an example that has none."""
 
 
 def hard(student_BC: Tensor, label_B: Tensor) -> Tensor:

@@ -1,59 +1,133 @@
-"""What fits a budget, as a table: for each family its depths, its smallest and largest students."""
+"""What fits a budget: for each family its depths, its smallest and largest students, as a table and
+as a picture."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import plotly.graph_objects as go
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from nas_kd.costs import Budget, Shape
+from nas_kd.costs import COSTS, Budget
 from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare, shape_in_words
+from nas_kd.files import write_text
+from nas_kd.report.figures import COLOURS, dressed
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.space import resolve
+from nas_kd.study.space import Sample, Space, resolve
 from nas_kd.study.teaching import budgets_of
 
+EXAMPLES = (0.2, 0.5, 1.0)
+"""Widths of the students that are shown."""
 
-def what_fits(spec: StudySpec, data_root: Path) -> Table:
-    """What fits the budgets of a spec on its data. Raises BudgetTooSmall, UnusableData."""
+DOTS = 12
+"""Widths of the students that the picture has for each family and depth."""
+
+
+def what_fits(spec: StudySpec, data_root: Path) -> Space:
+    """The space of a spec on its data. Raises BudgetTooSmall, UnusableData."""
     data = prepare(spec.data, source_of(spec.data), spec.request(data_root), spec.split_seed)
-    return fitting_table(spec, budgets_of(spec, data), data.input_shape, len(data.classes))
+    return resolve(spec, budgets_of(spec, data), data.input_shape, len(data.classes))
 
 
-def fitting_table(
-    spec: StudySpec, budgets: tuple[Budget, ...], input_shape: Shape, classes: int
-) -> Table:
-    """One line a family and depth. Raises BudgetTooSmall."""
-    space = resolve(spec, budgets, input_shape, classes)
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A family at a depth: its smallest student and some that fit, the largest last."""
+
+    smallest: StudentConfig
+    students: tuple[StudentConfig, ...]
+
+    @property
+    def largest(self) -> StudentConfig:
+        """The student of width 1."""
+        return self.students[-1]
+
+    def bound_by(self, budgets: tuple[Budget, ...]) -> Budget:
+        """The budget that the largest student fills most."""
+        return max(budgets, key=lambda budget: cost(self.largest, budget) / budget.bound)
+
+
+def fits_of(space: Space, widths: tuple[float, ...]) -> Iterator[Fit]:
+    """Every family at every depth, with its first options and default taper."""
     low, high = space.depth
-    shape = shape_in_words(input_shape)
-    title = f"What fits {join(budgets)}: {shape}, {classes} classes, {low} to {high} blocks"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1))
-    for name in ("family", "blocks", "smallest", "largest", "parameters", "MACs", "bytes",
-                 "unused"):  # fmt: skip
-        table.add_column(name, justify="left" if name in ("family", "largest") else "right",
-                         overflow="fold")  # fmt: skip
+    options = {name: values[0] for name, values in space.options.items()}
     for family in space.families:
         for depth in range(low, high + 1):
-            sample = {"family": family, "depth": depth, "width": 1.0,
-                      "taper": space.near("taper", 1.2)}  # fmt: skip
-            table.add_row(*cells(space.student(sample), space.smallest(family, depth), budgets[0]))
+            sample: Sample = {"family": family, "depth": depth, "taper": space.near("taper", 1.2)}
+            students = (space.student(sample | options | {"width": width}) for width in widths)
+            yield Fit(space.smallest(family, depth), tuple(students))
+
+
+def fitting_table(space: Space) -> Table:
+    """One line a family and depth."""
+    low, high = space.depth
+    title = (
+        f"What fits {join(space.budgets)}: {shape_in_words(space.input_shape)}, {space.classes} "
+        f"classes, {low} to {high} blocks"
+    )
+    widths = ", ".join(f"{width:g}" for width in EXAMPLES)
+    table = Table(
+        box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1), caption_justify="left",
+        caption=f"Examples at width {widths}; the figures are those of the last, the largest.",
+    )  # fmt: skip
+    for name in ("family", "blocks", "smallest", "examples", "parameters", "MACs", "bytes", "RAM",
+                 "bound by"):  # fmt: skip
+        left = name in ("family", "examples", "bound by")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    for fit in fits_of(space, EXAMPLES):
+        table.add_row(*cells(fit, space.budgets))
     for family, reason in space.left_out:
         table.add_row(family, "", "", f"left out: {reason}")
     return table
 
 
-def cells(largest: StudentConfig, least: StudentConfig, budget: Budget) -> list[str]:
+def cells(fit: Fit, budgets: tuple[Budget, ...]) -> list[str]:
     """One line's cells."""
-    size = counts(largest)
+    size, bits, budget = counts(fit.largest), fit.largest.bits, fit.bound_by(budgets)
     return [
-        largest.family,
-        str(largest.depth),
-        f"{cost(least, budget):,}",
-        largest.label(),
-        f"{size.parameters:,}",
-        f"{size.macs:,}",
-        f"{size.weights * largest.bits // 8 + 4 * size.biases:,}",
-        f"{1 - cost(largest, budget) / budget.bound:.1%}",
+        fit.largest.family,
+        str(fit.largest.depth),
+        f"{cost(fit.smallest, budgets[0]):,}",
+        "\n".join(student.label() for student in fit.students),
+        *(f"{COSTS[kind](size, bits):,}" for kind in ("parameters", "macs", "bytes", "ram")),
+        f"{budget.cost}, {cost(fit.largest, budget) / budget.bound:.1%}",
     ]
+
+
+def fitting_figure(space: Space) -> go.Figure:
+    """Students that fit, from narrow to wide: MACs against parameters, budgets as lines."""
+    low = space.ends("width")[0]
+    widths = tuple(low ** (1 - step / (DOTS - 1)) for step in range(DOTS))
+    figure, every = go.Figure(), []
+    for family, colour in zip(space.families, COLOURS * 9, strict=False):
+        fits = [fit for fit in fits_of(space, widths) if fit.largest.family == family]
+        students = [student for fit in fits for student in fit.students]
+        every += [counts(student) for student in students]
+        figure.add_scatter(
+            x=[counts(student).parameters for student in students],
+            y=[counts(student).macs for student in students],
+            mode="markers", name=family,
+            marker={"color": colour, "size": 7, "opacity": 0.7},
+            hovertext=[f"{s.family} {s.label()}, {s.depth} blocks" for s in students],
+            hoverinfo="text+x+y",
+        )  # fmt: skip
+    for budget in space.budgets:
+        across = {"parameters": "macs", "macs": "parameters"}.get(budget.cost)
+        if across is None:
+            continue  # neither axis
+        ends = [end(getattr(size, across) for size in every) for end in (min, max)]
+        both = [budget.bound, budget.bound]
+        x, y = (both, ends) if budget.cost == "parameters" else (ends, both)
+        line = {"dash": "dash", "width": 1.5, "color": "#6b7280"}
+        figure.add_scatter(x=x, y=y, mode="lines", name=str(budget), line=line)
+    figure.update_xaxes(type="log", title="parameters (log)")
+    figure.update_yaxes(type="log", title="MACs of one example (log)")
+    return dressed(figure)
+
+
+def picture(space: Space, path: Path) -> None:
+    """Write the figure as one HTML page that needs no network."""
+    write_text(path, fitting_figure(space).to_html(include_plotlyjs=True))

@@ -16,7 +16,7 @@ from nas_kd.costs import parse_budgets
 from nas_kd.data import source_of
 from nas_kd.data.classes import MEND_IMBALANCE, imbalance
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
-from nas_kd.errors import SpecDiffers, UnusableStudy
+from nas_kd.errors import SpecDiffers, Unusable, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.metrics import in_words as metric_in_words
 from nas_kd.spec import StudySpec
@@ -28,7 +28,7 @@ from nas_kd.study.events import Event, Observe, Planned, Scored, Step
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.generation import run_generation
 from nas_kd.study.lease import lease
-from nas_kd.study.options import RunOptions
+from nas_kd.study.options import MUCH, RunOptions
 from nas_kd.study.pool import open_executor
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import Space, first_samples, resolve
@@ -157,9 +157,19 @@ def prepared(
         f"{size(data.validation):,} validation, {size(data.test):,} test; "
         f"{shape_in_words(data.input_shape)}, {len(data.classes)} classes"
     ))  # fmt: skip
+    expect_room(data, options.large)
     if rare := imbalance(data):
         observe(Step(f"classes   {rare}. {MEND_IMBALANCE}"))
     return data
+
+
+def expect_room(data: TransferSet, meant: bool) -> None:
+    """Raise Unusable for a study whose arrays and signals take much, unless that is meant."""
+    examples = data.examples.open().nbytes
+    signals = 4 * data.views.count * size(data.train) * len(data.classes)
+    if examples + signals > MUCH and not meant:
+        wrong = f"takes {examples / 1e9:.1f} GB of examples and {signals / 1e9:.1f} GB of signals"
+        raise Unusable("the study", wrong, "Say --yes if that is meant, or take fewer --views.")
 
 
 def keep(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:

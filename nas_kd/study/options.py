@@ -6,6 +6,9 @@ from pathlib import Path
 from nas_kd.settings import PLACES
 from nas_kd.spec import StudySpec
 
+MUCH = 5e9
+"""Bytes of arrays and signals beyond which a study asks first."""
+
 
 def default_folder(spec: StudySpec) -> Path:
     """Where a study goes if it is not said: runs/DATA-BUDGET."""
@@ -26,6 +29,8 @@ class RunOptions:
     teacher_weights: Path | None = None
     devices: tuple[str, ...] = ("cpu",)
     """`cpu`, or GPUs, which the workers share in turn."""
+    large: bool = False
+    """Arrays and signals of more than MUCH bytes are meant."""
     seconds: float | None = None
     """No generation starts after so long."""
     job_limit: float = 3600.0

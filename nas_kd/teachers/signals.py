@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet
-from nas_kd.data.views import view
+from nas_kd.data.views import View, view
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.loading import Teacher, fingerprint, load
 from nas_kd.training import normaliser, tensor
@@ -47,19 +47,20 @@ def compute_signals(job: SignalsJob) -> NDArray[np.float32]:
     expect(network, job.sha256)
     examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
     parts = [
-        respond(network, job.data, view(examples_NX, how), job.device)
-        for how in job.data.views.table()
+        respond(network, job.data, examples_NX, how, job.device) for how in job.data.views.table()
     ]
     expect(network, job.sha256)
     return torch.stack(parts).numpy()
 
 
 @torch.inference_mode()
-def respond(network: nn.Module, data: TransferSet, examples_BX: Tensor, device: str) -> Tensor:
-    """The network's logits [B, C]."""
+def respond(
+    network: nn.Module, data: TransferSet, examples_BX: Tensor, how: View, device: str
+) -> Tensor:
+    """The network's logits [B, C] to examples in a view."""
     normalise = normaliser(data, device=torch.device(device))
-    parts = [network(normalise(part.to(device))).float() for part in examples_BX.split(PIECE)]
-    return torch.cat(parts).cpu()
+    pieces = (view(piece, how).to(device) for piece in examples_BX.split(PIECE))
+    return torch.cat([network(normalise(piece)).float() for piece in pieces]).cpu()
 
 
 def expect(network: nn.Module, sha256: str) -> None:
@@ -81,7 +82,7 @@ def check_signals(job: SignalsJob, signals: Signals) -> None:
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
     examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
     for number, how in enumerate(job.data.views.table()):
-        again_BC = respond(network, job.data, view(examples_NX[row_B], how), job.device).numpy()
+        again_BC = respond(network, job.data, examples_NX[row_B], how, job.device).numpy()
         if not np.allclose(again_BC, stored[number, row_B], rtol=1e-3, atol=1e-3):
             raise UnusableTeacher(
                 f"the stored teacher signals {signals.logits_VNC.path}",

@@ -13,18 +13,19 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import cos, pi
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nas_kd.data.arrays import LARGE
 from nas_kd.data.transfer import Rows, TransferSet
-from nas_kd.data.views import seen
+from nas_kd.data.views import Views, seen, shown
 from nas_kd.students.packing import PackedNorm
 from nas_kd.training.adamw import AdamW
-from nas_kd.training.reading import gather, normaliser, tensor
+from nas_kd.training.reading import Gather, gather, normaliser, tensor
 
 Objective = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(epoch, index_B, student_GBC, label_B) -> [G, B], the loss of each example."""
@@ -70,7 +71,7 @@ def fit(
     normalise = normaliser(data, layout, device)
     total_G = torch.zeros((), device=device)
     network.train()
-    look = lru_cache(maxsize=1)(lambda view: gather(seen(examples_NX, data.views, view), device))
+    look = lru_cache(maxsize=1)(partial(looking, examples_NX, data.views, device))
     for epoch in span:
         examples = look(epoch % data.views.count)
         batches = list(order(order_seed, epoch, len(examples_NX), schedule.batch))
@@ -86,6 +87,15 @@ def fit(
             total_G = total_G + value_G.detach()
         on_epoch()
     return total_G
+
+
+def looking(examples_NX: Tensor, views: Views, device: torch.device, epoch: int) -> Gather:
+    """Reads batches of examples as they are seen in an epoch; of a large set, none before it is
+    asked for."""
+    if views.count == 1 or examples_NX.nbytes < LARGE:
+        return gather(seen(examples_NX, views, epoch), device)
+    plain = gather(examples_NX, torch.device("cpu"))
+    return lambda index_B: shown(plain(index_B), index_B, views, epoch).to(device)
 
 
 def order(seed: int, epoch: int, count: int, batch: int) -> Iterator[Tensor]:

@@ -13,9 +13,9 @@ from race import COURSES, OURS, RESULTS, USUAL
 
 from nas_kd.data import SOURCES
 from nas_kd.data.source import Request
-from nas_kd.data.transfer import prepare, size
+from nas_kd.data.transfer import prepare
 from nas_kd.front import Point, hypervolume
-from nas_kd.study.teaching import commonest
+from nas_kd.study.teaching import judged
 
 HERE = Path(__file__).parent
 
@@ -46,7 +46,7 @@ def main() -> None:
     given = parser.parse_args()
     course = COURSES[given.course]
     data = prepare(course.data, SOURCES[course.data], Request(Path(given.root)))
-    chance, examples = commonest(data), size(data.validation)
+    chance, examples = judged("accuracy", data)
     figure = go.Figure()
     ends: dict[str, list[tuple]] = {}
     print("| | wall, s | CPU, s | peak memory, MB | student-epochs | wasted draws | best, % | "

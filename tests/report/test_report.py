@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nas_kd.costs import parse_budgets
 from nas_kd.errors import UnusableStudy
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
-from nas_kd.report.fitting import fitting_table
+from nas_kd.report.fitting import fitting_figure, fitting_table
 from nas_kd.report.page import page
 from nas_kd.report.summary import in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, closing_table, display, trials_table
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.events import Ended, Planned, Scored, Started, Step
 from nas_kd.study.reading import StudyView
+from nas_kd.study.space import resolve
 from tests.conftest import searched, tiny
 
 
@@ -147,11 +149,22 @@ def test_the_trials_table_marks_the_front(study: StudyView) -> None:
 
 def test_what_fits_is_a_table_with_a_line_for_what_is_left_out() -> None:
     spec = tiny(budget="1k")
-    from nas_kd.costs import parse_budgets
-
-    text = printed(fitting_table(spec, parse_budgets(spec.budget), (3, 32, 32), 10))
+    space = resolve(spec, parse_budgets(spec.budget), (3, 32, 32), 10)
+    text = printed(fitting_table(space))
     assert "left out" in text
     assert "cnn" in text
+    assert "parameters, 9" in text
+
+
+def test_the_picture_of_what_fits_has_every_family_and_budget() -> None:
+    spec = tiny(budget=["5k", "200k macs"])
+    space = resolve(spec, parse_budgets(spec.budget), (1, 28, 28), 10)
+    figure = fitting_figure(space)
+    assert [trace.name for trace in figure.data] == ["cnn", "mlp", "5,000 parameters",
+                                                     "200,000 macs"]  # fmt: skip
+    for trace in figure.data[:2]:
+        assert max(trace.x) <= 5_000
+        assert max(trace.y) <= 200_000
 
 
 def test_a_display_without_a_terminal_prints_a_line_an_event(tmp_path: object) -> None:
