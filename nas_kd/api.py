@@ -174,7 +174,6 @@ def flat(row: TrialRow) -> Mapping[str, Any]:
         "family": student.family,
         "depth": student.depth,
         "channels": student.label(),
-        "parameters": row.counts.parameters,
-        "macs": row.counts.macs,
-        "bytes": COSTS["bytes"](row.counts, student.bits),
+        "options": student.extras().removeprefix(", "),
+        **{name: count(row.counts, student.bits) for name, count in COSTS.items()},
     }
