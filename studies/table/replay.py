@@ -22,7 +22,7 @@ from nas_kd.study.proposal import spread
 
 COUNTS = (1, 3, 5, 7)
 TRIALS, SEEDS = 10, 200
-BUDGETS = (300_000, 400_000, 500_000, 600_000, 800_000, 1_000_000)
+BUDGETS = (200_000, 300_000, 400_000, 500_000, 600_000, 700_000)
 ASKED = {f"blocks_{stage}": CategoricalDistribution(COUNTS) for stage in (1, 2, 3)}
 
 Net = tuple[int, int, int]

@@ -34,6 +34,14 @@ def people(**changes: Any) -> pd.DataFrame:
     return pd.DataFrame(columns | changes)
 
 
+def sorted_people() -> pd.DataFrame:
+    """Rows whose class can be told from the age and the port."""
+    frame = people()
+    old, north = frame["age"].fillna(40) > 40, frame["port"] == "north"
+    frame["class"] = np.where(old, np.where(north, "a", "b"), "c")
+    return frame
+
+
 def prepared(frame: pd.DataFrame, tmp_path: Path, kind: str = "csv", **asked: Any) -> TransferSet:
     """The frame, written and read."""
     path = tmp_path / f"people.{kind}"

@@ -25,7 +25,7 @@ from nas_kd.study.reading import StudyView
 from nas_kd.teachers.network import wide
 from tests.conftest import searched
 from tests.data.test_imagefolder import folder
-from tests.data.test_table import people
+from tests.data.test_table import sorted_people
 from tests.integration.test_own import faces
 
 pytestmark = pytest.mark.slow
@@ -109,12 +109,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     torch.save(trained(resnet18(num_classes=3), 64).state_dict(), root / "best.pt")
     torch.save(of_pictures(root / "pictures").state_dict(), root / "resnet18.pt")
     shutil.copytree(study.folder.root, root / "runs" / "digits-2k")
-    rows = people().rename(columns={"class": "outcome"})
+    rows = sorted_people().rename(columns={"class": "outcome"})
     rows.to_csv(root / "people.csv", index=False)
     rows.drop(columns=["outcome", "family"]).to_csv(root / "new-people.csv", index=False)
     view = searched(
         root / "runs" / "people-2k", data=f"csv:{root / 'people.csv'}", label="outcome",
-        group="family", trials=2, teacher_epochs=20,
+        group="family", trials=2, teacher_epochs=30,
     )  # fmt: skip
     export(view, "best", root / "runs" / "people-2k" / "best")
     return root
