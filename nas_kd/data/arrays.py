@@ -1,12 +1,14 @@
 """Arrays on disk, named by what is in them and memory-mapped, so that workers share one copy."""
 
 import hashlib
+import mmap
 import socket
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +37,12 @@ class ArrayRef:
     def save(cls, array: NDArray[Any], path: Path, sha256: str | None = None) -> Self:
         """Write the array, whose hash may be known already, to `path`, whole or not at all."""
         array = np.ascontiguousarray(array)
-        replace(path, lambda file: np.save(file, array))
+        replace(path, lambda file: write(file, array))
         return cls(sha256 or content(array), str(path), array.shape, str(array.dtype))
 
+
+PIECE = 4096
+"""So many rows are handled at once."""
 
 LARGE = 2**28
 """Bytes of an array that is kept on disk rather than in memory while it is filled."""
@@ -54,5 +59,29 @@ def room(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def content(array: NDArray[Any]) -> str:
     """Hash of an array's type, shape and values."""
     digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    for piece in pieces(array):
+        digest.update(np.ascontiguousarray(piece).data)
     return digest.hexdigest()
+
+
+def write(file: BinaryIO, array: NDArray[Any]) -> None:
+    """As numpy.save, in pieces."""
+    header = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(file, header)
+    for piece in pieces(array):
+        file.write(np.ascontiguousarray(piece).data)
+
+
+def pieces(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """An array's rows, some thousands at a time; what was read of a mapped one is let go."""
+    for first in range(0, len(array), PIECE):
+        yield array[first : first + PIECE]
+        release(array)
+
+
+def release(array: NDArray[Any]) -> None:
+    """Let go of the memory in which a mapped array was read or written; its file keeps it."""
+    if isinstance(array, np.memmap) and array.nbytes >= LARGE and hasattr(mmap, "MADV_DONTNEED"):
+        mapped = getattr(array, "_mmap", None)
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.arrays import room
+from nas_kd.data.arrays import PIECE, release, room
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 
@@ -121,6 +121,8 @@ def read(
     images = room((len(files), len(mode), size, size), np.uint8)
     for row, (path, _) in enumerate(files):
         images[row] = picture(path, mode, size)
+        if row % PIECE == 0:
+            release(images)
         tell()
     return Labelled(images, np.array([label for _, label in files], np.int64))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_kd.data.arrays import PIECE, release
 from nas_kd.data.source import Examples, Labelled, Labels, Raw
 from nas_kd.errors import UnusableData
 
@@ -21,9 +22,6 @@ LEAST_GROUPS = 10
 
 UNLABELLED = -1
 """The label of an example that has none."""
-
-PIECE = 4096
-"""So many examples are copied at once."""
 
 
 def check(name: str, raw: Raw) -> None:
@@ -90,6 +88,7 @@ class Part:
         """The examples, some thousands at a time."""
         for first in range(0, len(self.index_N), PIECE):
             yield self.source.examples_NX[self.index_N[first : first + PIECE]]
+            release(self.source.examples_NX)
 
 
 def cut(part: Part, share: float, seed: int) -> tuple[Part, Part]:

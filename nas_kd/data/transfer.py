@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nas_kd.data.arrays import ArrayRef, content, room
+from nas_kd.data.arrays import ArrayRef, content, release, room
 from nas_kd.data.columns import Column, Table, encode, learn, read_columns
 from nas_kd.data.source import Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, split
@@ -209,6 +209,7 @@ def laid(parts: Sequence[Part]) -> Examples:
         for piece in part.pieces():
             examples[row : row + len(piece)] = piece
             row += len(piece)
+            release(examples)
     return examples
 
 
