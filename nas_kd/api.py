@@ -11,6 +11,7 @@ from torch import nn
 
 from nas_kd.costs import COSTS
 from nas_kd.data.given import raw_of, to_npz
+from nas_kd.data.layout import LAYOUTS
 from nas_kd.data.transfer import cache_folder
 from nas_kd.errors import UnusableTeacher
 from nas_kd.exchange import needed, to_onnx
@@ -55,7 +56,8 @@ def search(
     Raises NasKDError for what you can mend.
     """
     texts = (budget,) if isinstance(budget, str) else tuple(budget)
-    named = {"data": source_text(data), "teacher": teacher_text(teacher)}
+    layout = settings.get("layout", "auto")
+    named = {"data": source_text(data, layout), "teacher": teacher_text(teacher)}
     spec = StudySpec.create({"budget": texts} | named | settings)
     devices = parse_devices(device)
     options = RunOptions(
@@ -74,11 +76,12 @@ def search(
     return found
 
 
-def source_text(data: Any) -> str:
+def source_text(data: Any, layout: str = "auto") -> str:
     """A source's name; objects are kept in the cache, under what is in them."""
     if isinstance(data, str):
         return data
-    raw = raw_of(data, "data", lambda text: None)
+    known = layout if layout in LAYOUTS else "auto"  # the spec says what is wrong with it
+    raw = raw_of(data, "data", lambda text: None, known)
     return f"npz:{to_npz(raw, cache_folder())}"
 
 

@@ -107,7 +107,7 @@ def card_table(facts: dict[str, Any]) -> str:
     return f"""| | |
 |---|---|
 | validation {metric} | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
-| as sure as on | {seen["examples"]:,} examples |
+| {"validation" if metric == "accuracy" else "as sure as of"} examples | {seen["examples"]:,} |
 | temperature | {kd["temperature"]:.3f} |
 | alpha | {kd["alpha"]:.2f} |
 | learning rate | {kd["learning_rate"]:.5f} |

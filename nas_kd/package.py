@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas_kd.data.columns import Column, encode_frame, read_columns
-from nas_kd.errors import UnusablePackage
+from nas_kd.errors import UnusableData, UnusablePackage
 from nas_kd.registry import import_plugins
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
@@ -63,6 +63,9 @@ class Student(nn.Module):
 
         Raises UnusableData for a frame without the study's columns.
         """
+        if not self.columns:
+            right = "Call it with examples as they are stored."
+            raise UnusableData("the student", "was not searched on a table", right)
         return torch.from_numpy(encode_frame(frame, self.columns))
 
     def look(self, examples_BX: Tensor) -> None:

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nas_kd
+from nas_kd.api import source_text
+from nas_kd.data import source_of
+from nas_kd.data.source import Request
 from nas_kd.study.reading import StudyView
 from tests.conftest import TINY
 
@@ -35,3 +39,15 @@ def test_a_search_from_python_gives_a_student(tmp_path: Path) -> None:
     assert study.report().exists()
     assert study.spec.trials == 4
     assert study.summary().sentence
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected"), [("auto", (6, 128)), ("pictures", (1, 128, 6)), ("table", (768,))]
+)
+def test_arrays_are_read_as_they_are_said_to_be(
+    layout: str, expected: tuple[int, ...], tmp_path: Path
+) -> None:
+    data = (np.zeros((40, 128, 6), np.float32), np.arange(40) % 2)
+    source = source_of(source_text(data, layout))
+    raw = source.load(Request(tmp_path, layout=layout))
+    assert raw.train.examples_NX.shape == (40, *expected)

@@ -9,6 +9,7 @@ import torch
 
 from nas_kd.api import Study
 from nas_kd.errors import UnusableData
+from nas_kd.exchange import to_onnx
 from nas_kd.export import evaluate, export
 from nas_kd.package import load_student
 from nas_kd.study.reading import StudyView
@@ -72,3 +73,36 @@ def test_the_report_and_onnx_of_a_table_are_made(view: StudyView, tmp_path: Path
     assert "mlp" in study.report().read_text()
     package = study.export("best", tmp_path / "best", onnx=True)
     assert (package / "model.onnx").exists()
+
+
+def test_signals_go_the_whole_way_in_every_convolutional_family(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    waves = np.sin(np.arange(40) * (1 + labels[:, None]) / 3 + random.random((300, 1)) * 6)
+    signals = (waves[:, :, None] + random.normal(size=(300, 40, 2)) / 3).astype(np.float32)
+    np.savez(tmp_path / "waves.npz", X=signals, y=labels)
+    view = searched(
+        tmp_path / "study", data=f"npz:{tmp_path / 'waves.npz'}", views=3, teacher_epochs=8,
+        family=["cnn", "resnet", "mobilenet"], budget=["2k", "8kB ram"], generation=12, trials=12,
+        block=["basic", "bottleneck"], epochs=3, alpha=[0.1, 1.0],
+    )  # fmt: skip
+    assert {row.student.input_shape for row in view.rows} == {(2, 40)}
+    assert {row.student.family for row in view.rows} == {"cnn", "resnet", "mobilenet"}
+    study = Study.open(view.folder.root)
+    assert study.trials()["ram"].max() <= 8_000
+    for number in (1, 2):
+        package = study.export(str(number), tmp_path / str(number), onnx=True)
+        student = load_student(package)
+        assert torch.equal(student(signals[:5]), student(signals[:5].transpose(0, 2, 1)))
+        with pytest.raises(UnusableData, match="not searched on a table"):
+            student.encode(pd.DataFrame({"x": [1]}))
+
+
+@pytest.mark.parametrize(
+    "options", [{"mobile": "inverted", "squeeze_excite": True}, {"squeeze_excite": True}]
+)
+def test_mobile_students_leave_as_onnx(tmp_path: Path, options: dict[str, object]) -> None:
+    view = searched(tmp_path / "study", family="mobilenet", trials=1, depth=3, **options)
+    assert view.rows[0].student.options == options
+    export(view, "0", tmp_path / "best")
+    assert to_onnx(tmp_path / "best").exists()

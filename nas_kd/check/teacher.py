@@ -127,8 +127,9 @@ def answers(patient: Patient) -> Iterator[Finding]:
 
 def normalisation(patient: Patient) -> Iterator[Finding]:
     """Whether it does far better with pixels scaled in another of the usual ways."""
-    channels = patient.data.input_shape[0]
-    colour = IMAGENET if channels == 3 or patient.network.manner.colour else None
+    channels, *sides = patient.data.input_shape
+    pictures = len(sides) == 2
+    colour = IMAGENET if pictures and (channels == 3 or patient.network.manner.colour) else None
     unit = patient.network.manner.unit
     mean, std = (
         tuple(v / unit for v in values) for values in (patient.data.mean, patient.data.std)

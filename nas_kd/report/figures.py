@@ -51,7 +51,8 @@ def hover(row: TrialRow) -> str:
         reached = f"stopped at epoch {epoch}, {100 * accuracy:.2f}%"
     return (
         f"<b>trial {row.number}</b>: {reached}<br>"
-        f"{row.student.family}, depth {row.student.depth}, channels {row.student.label()}<br>"
+        f"{row.student.family}, depth {row.student.depth}, channels {row.student.label()}"
+        f"{row.student.extras()}<br>"
         f"{row.counts.parameters:,} parameters, {row.counts.macs:,} MACs<br>"
         f"T {row.temperature:.2f}, alpha {row.alpha:.2f}, knowledge {row.knowledge}<br>"
         f"learning rate {row.learning_rate:.4f}, fill {row.fill:.1%}, {row.seconds or 0:.1f} s"

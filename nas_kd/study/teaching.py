@@ -126,8 +126,9 @@ class Teaching:
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
         weights = balanced(self.data) if self.spec.class_weights == "balanced" else ()
         job = TeacherJob(
-            self.teacher, self.data, epochs, self.spec.seed, self.device, self.spec.metric, weights
-        )
+            self.teacher, self.data, epochs, self.spec.seed, self.device,
+            self.spec.metric, weights, self.spec.plugins,
+        )  # fmt: skip
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
         if not self.own:

@@ -16,6 +16,7 @@ from nas_kd.costs import Shape
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
 from nas_kd.metrics import METRICS
+from nas_kd.registry import import_plugins
 from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare, probabilities
 from nas_kd.teachers.loading import (
     FROM_PYTHON,
@@ -49,6 +50,7 @@ class TeacherJob:
     device: str = "cpu"
     metric: str = "accuracy"
     class_weights: tuple[float, ...] = ()
+    plugins: tuple[str, ...] = ()
 
 
 def default_epochs(data: TransferSet, search_epochs: int) -> int:
@@ -59,6 +61,7 @@ def default_epochs(data: TransferSet, search_epochs: int) -> int:
 
 def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -> TeacherReport:
     """Train the teacher, or load the user's own, and score it on the validation split."""
+    import_plugins(job.plugins)
     began = perf_counter()
     notes: tuple[str, ...] = ()
     if job.teacher.target == TRAINED:
