@@ -35,7 +35,7 @@ class Metric:
 
     def examples(self, counts_C: Tensor) -> int:
         """How many independent examples it is as sure as: all, or fewer where rare classes count
-        as much as others. The variance of a mean over classes is at most that of this many."""
+        as much as others (the variance of a mean over classes, taken as equally hard)."""
         there_C = counts_C[counts_C > 0].double()
         return (
             round(float(len(there_C) ** 2 / (1 / there_C).sum()))
