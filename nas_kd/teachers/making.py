@@ -124,7 +124,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     torch.manual_seed(derive(job.seed, "teacher"))
     device = torch.device(job.device)
     network = create(job.teacher).to(device)
-    seen_as = replace(job.data.views, count=VIEWS)
+    seen_as = replace(job.data.views, count=VIEWS if job.data.views.sides else 1)
     weight_C = torch.tensor(job.class_weights, device=device) if job.class_weights else None
     fit(
         network,
