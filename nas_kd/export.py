@@ -29,6 +29,7 @@ from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
 from nas_kd.metrics import METRICS, in_words
 from nas_kd.package import Student, load_student, read_config
+from nas_kd.settings import placed
 from nas_kd.students.decode import counts
 from nas_kd.study.reading import StudyView, TrialRow
 
@@ -164,6 +165,7 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     """
     facts = read_config(package)
     student = load_student(package)
+    data = placed(data) if data else None
     mine = data is None or data == facts["data"]["name"]
     find = own_examples if mine else other_examples
     part = find(facts, data or facts["data"]["name"], data_root.expanduser().resolve(), split)

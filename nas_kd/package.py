@@ -132,7 +132,7 @@ def load_student(package: str | Path) -> Student:
         facts["input"]["mean"],
         facts["input"]["std"],
         facts["input"]["shape"],
-        read_columns(facts["input"]["columns"]),
+        read_columns(facts["input"].get("columns", ())),
     ).eval()
     with torch.inference_mode():
         again = student(proof["inputs"])

@@ -73,6 +73,11 @@ def reachable(text: str) -> str:
     except UnknownName as error:
         forms = "or imagefolder:PATH, npz:PATH, csv:PATH, parquet:PATH, module:function"
         raise ValueError(f"{str(error).rstrip('.')}; {forms}") from None
+    return placed(text)
+
+
+def placed(text: str) -> str:
+    """The name of data with its path, if it has one, from the root on."""
     kind, _, rest = text.partition(":")
     if kind in PLACES and rest:
         return f"{kind}:{Path(rest).expanduser().resolve()}"

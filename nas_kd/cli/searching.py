@@ -114,6 +114,7 @@ def check(
     """
     from nas_kd.foreground import run_check
 
+    study = spec if spec and spec.is_dir() else None
     said = {
         "budget": budget, "data": data, "label": label, "group": group, "teacher": teacher,
         "family": family, "teacher_output": teacher_output, "teacher_size": teacher_size,
@@ -121,7 +122,8 @@ def check(
         "teacher_std": flags.numbers("--teacher-std", teacher_std),
     }  # fmt: skip
     given = {name: value for name, value in said.items() if value is not None}
-    resolved = flags.resolve(spec, given | flags.assignments("--fix", fix), None, None)
+    given |= flags.assignments("--fix", fix)
+    resolved = flags.resolve(None if study else spec, given, None, study)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
 
 

@@ -46,5 +46,6 @@ def source_of(text: str) -> Source:
         return Source(load_npz, unlabelled=True, stamp=partial(given.stamp, path=rest))
     if kind in ("csv", "parquet"):
         load_table = partial(table.load, path=rest, kind=kind)
-        return Source(load_table, unlabelled=True, stamp=partial(given.stamp, path=rest))
+        stamp = partial(given.stamp, path=rest)
+        return Source(load_table, stamp=stamp, columns=True)
     return Source(partial(given.from_function, target=text), unlabelled=True)

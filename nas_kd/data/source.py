@@ -85,5 +85,7 @@ class Source:
     """What changes whenever the files change, so that a prepared copy may be used until then."""
     unlabelled: bool = False
     """Can give unlabelled examples."""
+    columns: bool = False
+    """Has columns that can be named: those of the classes and of the groups."""
     names: Callable[[Request], Mapping[str, tuple[list[str], list[int]]]] | None = None
     """The files of each split that the source has, without their endings, and their classes."""

@@ -46,6 +46,7 @@ def check(name: str, raw: Raw) -> None:
             wrong = f"has labels {part.labels_N.min()} to {part.labels_N.max()} in {split}"
             right = f"Training has the {len(raw.classes)} classes 0 to {len(raw.classes) - 1}."
             raise UnusableData(given, wrong, right)
+    expect_alike(given, raw)
     if counts.min() < 4:
         rare = raw.classes[int(counts.argmin())]
         wrong = f"has only {counts.min()} training examples of class {rare!r}"
@@ -58,6 +59,23 @@ def check(name: str, raw: Raw) -> None:
     if groups is not None and (found := len(np.unique(groups))) < LEAST_GROUPS:
         right = f"Splits that part no group need {LEAST_GROUPS} of them."
         raise UnusableData(given, f"has only {found} groups", right)
+
+
+def expect_alike(given: str, raw: Raw) -> None:
+    """Raise UnusableData unless all parts have examples of one shape and type, without NaN."""
+    train = raw.train.examples_NX
+    others = {n: getattr(raw, n) for n in ("validation", "test", "teacher")}
+    arrays = {name: part.examples_NX for name, part in others.items() if part is not None}
+    if raw.unlabelled_NX is not None:
+        arrays["unlabelled"] = raw.unlabelled_NX
+    for name, array in arrays.items():
+        mine, theirs = ((x.shape[1:], str(x.dtype)) for x in (train, array))
+        if mine != theirs:
+            wrong = f"has examples {mine[0]} {mine[1]} in train, {theirs[0]} {theirs[1]} in {name}"
+            raise UnusableData(given, wrong, "Give all splits in one form.")
+        if raw.table is None and array.dtype.kind == "f" and not np.isfinite(array).all():
+            wrong = f"has values that are NaN or infinite in {name}"
+            raise UnusableData(given, wrong, "Remove or fill them.")
 
 
 @dataclass(frozen=True, slots=True)

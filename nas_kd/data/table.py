@@ -1,7 +1,8 @@
 """csv:PATH and parquet:PATH, a row an example; one column has the classes.
 
-Rows without a class join the transfer set as unlabelled examples. Columns of text in which hardly
-any value comes twice (names, numbers of tickets) are left out, and said.
+Rows without a class join the transfer set as unlabelled examples, but where groups are named.
+Columns of text in which hardly any value comes twice (names, numbers of tickets) are left out, and
+said.
 """
 
 from collections.abc import Callable
@@ -31,10 +32,23 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
     label = label_of(frame, request.label, given)
     groups = None
     if request.group is not None:
-        groups = frame[column_of(frame, request.group, "--group", given)].astype(str).to_numpy()
+        named = frame[column_of(frame, request.group, "--group", given)]
+        if named.isna().any():
+            right = "Fill them: each row is of some group."
+            raise UnusableData(given, f"has rows without a {request.group!r}", right)
+        groups = named.astype(str).to_numpy()
     classes_N = frame[label].astype("string")
     labelled_N = classes_N.notna().to_numpy()
+    if not labelled_N.any():
+        raise UnusableData(given, f"has no value in the column {label!r}", "It has the classes.")
     classes = class_names(frame[label])
+    if unknown := int((~labelled_N).sum()):
+        left = (
+            "are left out, for their groups may be in another split"
+            if request.group
+            else ("join the transfer set as unlabelled examples")
+        )
+        request.tell(f"{unknown:,} rows without a class {left}")
     rest = frame.drop(columns=[label, *([request.group] if request.group else [])])
     rest = telling(rest, request.tell)
     if rest.shape[1] == 0:
@@ -47,7 +61,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         train=Labelled(
             rows_NK[labelled_N], labels_N, None if groups is None else groups[labelled_N]
         ),
-        unlabelled_NX=None if labelled_N.all() else rows_NK[~labelled_N],
+        unlabelled_NX=None if labelled_N.all() or request.group else rows_NK[~labelled_N],
         table=table,
     )
 

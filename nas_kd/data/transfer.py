@@ -120,6 +120,10 @@ def prepare(
             f"data {name!r} has no unlabelled examples",
             "Leave it at 0, or use a source that makes some, such as glyphs.",
         )
+    named = {"label": request.label, "group": request.group}
+    if not source.columns and (said := [name for name, value in named.items() if value]):
+        right = f"Leave --{said[0]} out, or name a table: csv:PATH, parquet:PATH."
+        raise UnusableData(f"--{said[0]}", f"is for tables; data {name!r} has no columns", right)
     folder = cache or cache_folder()
     stamp = source.stamp(request) if source.stamp else ""
     asked = json.dumps(
@@ -232,5 +236,6 @@ def moments(part: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:
     count = len(part.index_N) * prod(sides)
     mean = total / count
     variance = squares / count - mean**2
-    std = np.sqrt(np.where(variance > 1e-12, variance, 1.0))  # what never varies stays as it is
+    varies = variance > 1e-12 * squares / count
+    std = np.sqrt(np.where(varies, variance, 1.0))  # what never varies stays as it is
     return tuple(mean.tolist()), tuple(std.tolist())

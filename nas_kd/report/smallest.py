@@ -81,7 +81,7 @@ def named(view: StudyView, row: TrialRow) -> str:
     return f"trial {row.number} ({student}, {row.cost:,} {view.cost}, {reached})"
 
 
-UNITS = {"parameters": "", "macs": " macs", "bytes": "B"}
+UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram"}
 
 
 def search(view: StudyView, bound: float) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from nas_kd.costs import COSTS, Budget, Counts, Shape
 from nas_kd.counting import counted, measure
@@ -50,7 +50,9 @@ def decode(
 
     widest = bisect(student, budgets)
     if sample["width"] < 1:
-        config = student(widest * sample["width"])
+        base = widest * sample["width"]
+        while not fits(config := student(base), budgets):
+            base *= 0.99  # a narrower one can cost more: equal widths need no 1x1 shortcut
     else:
         config = fill(student(widest), budgets, multiple_of)
     verify(config, budgets)
@@ -137,7 +139,13 @@ def fill(config: StudentConfig, budgets: Sequence[Budget], multiple_of: int) -> 
 
 @lru_cache(maxsize=4096)
 def _measured(text: str) -> Counts:
-    return counted(_built(text), StudentConfig.from_json(text).input_shape)
+    config = StudentConfig.from_json(text)
+    try:
+        return counted(_built(text), config.input_shape)
+    except (TypeError, RuntimeError, ValueError, AttributeError, fx.proxy.TraceError) as error:
+        right = "It must be built from its widths, and its path must not depend on values."
+        wrong = f"cannot be built and counted ({type(error).__name__}: {error})"
+        raise Unusable(f"family {config.family!r}", wrong, right) from error
 
 
 @lru_cache(maxsize=4096)

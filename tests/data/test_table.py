@@ -112,6 +112,16 @@ def test_rows_without_a_class_are_unlabelled_examples(tmp_path: Path) -> None:
     assert size(data.train) - size(data.labelled) == 50
 
 
+def test_rows_without_a_class_are_left_out_where_groups_are_named(tmp_path: Path) -> None:
+    labels = people()["class"].astype(object)
+    labels[:50] = None
+    said: list[str] = []
+    frame = people(**{"class": labels})
+    data = prepared(frame, tmp_path, group="family", tell=said.append)
+    assert data.train == data.labelled
+    assert any("50 rows without a class are left out" in text for text in said)
+
+
 def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
     data = prepared(people(**{"class": np.arange(ROWS) % 11}), tmp_path)
     assert data.classes == tuple(map(str, range(11)))
@@ -127,6 +137,8 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
         (people(when=pd.Timestamp("2026-01-01")), {}, "has times in the column 'when'"),
         (people(age=np.inf), {}, "infinite"),
         (people(family=1), {"group": "family"}, "has only 1 groups"),
+        (people(), {"group": "port"}, "has rows without a 'port'"),
+        (people(**{"class": None}), {}, "has no value in the column 'class'"),
         (people()[["class"]], {}, "has no column beside"),
     ],
 )

@@ -135,3 +135,19 @@ def test_an_array_that_is_not_here_names_itself_and_the_host(tmp_path: Path) -> 
     (tmp_path / "zeros.npy").unlink()
     with pytest.raises(DataNotHere, match=r"zeros\.npy"):
         array.open()
+
+
+def test_splits_of_different_forms_are_refused(tmp_path: Path) -> None:
+    raw = small()
+    floats = Labelled(raw.train.examples_NX.astype(np.float32) / 255, raw.train.labels_N)
+    grey = Labelled(raw.train.examples_NX[:, :, :4], raw.train.labels_N)
+    for other, message in ((floats, "float32 in test"), (grey, "in test")):
+        source = Source(load=lambda _, other=other: replace(raw, test=other))
+        with pytest.raises(UnusableData, match=message):
+            prepare("mine", source, Request(tmp_path), cache=tmp_path)
+
+
+def test_columns_are_named_of_tables_only(tmp_path: Path) -> None:
+    source = Source(load=lambda _: small())
+    with pytest.raises(UnusableData, match="--group: is for tables"):
+        prepare("mine", source, Request(tmp_path, group="patient"), cache=tmp_path)

@@ -149,6 +149,21 @@ def test_a_family_without_a_closed_form_is_counted_to_the_same_students(
         assert mine.channels == theirs.channels
 
 
+@pytest.mark.parametrize(
+    ("sample", "texts"),
+    [
+        ({"family": "resnet", "taper": 1.00344, "width": 0.98591}, ["180k"]),
+        ({"family": "mobilenet", "mobile": "inverted", "taper": 1.021, "width": 0.89},
+         ["51200B ram", "1M"]),
+    ],
+)  # fmt: skip
+def test_a_narrower_student_that_would_cost_more_is_within_the_budget_too(
+    sample: Sample, texts: list[str]
+) -> None:
+    budgets = parse_budgets(texts)
+    assert fits(decode(sample | {"depth": 2}, budgets, (1, 8, 8), 10), budgets)
+
+
 def test_a_family_that_cannot_take_the_examples_is_refused() -> None:
     sample = {"family": "cnn", "depth": 1, "width": 1.0, "taper": 1.0}
     with pytest.raises(Unusable, match=r"not tables \[F\]\. Say --family mlp"):
