@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.backends import mha
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -87,16 +88,31 @@ def counted(network: nn.Module, input_shape: Shape) -> Counts:
 
 
 IN_PLACE = (
-    nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.ReLU6, nn.Hardsigmoid, nn.Hardswish, nn.Sigmoid,
+    nn.modules.batchnorm._BatchNorm, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ReLU, nn.ReLU6, nn.Hardsigmoid, nn.Hardswish, nn.Sigmoid,
     nn.Dropout, nn.Flatten, nn.Unflatten, nn.Identity,
 )  # fmt: skip
 """Modules that write over what they read, or only look at it in another way."""
 
-ELEMENTWISE = {torch.add, torch.mul, torch.relu, torch.flatten, operator.add, operator.mul,
-               operator.getitem, getattr}  # fmt: skip
+ELEMENTWISE = {
+    torch.add, torch.mul, torch.relu, torch.flatten, functional.relu, functional.relu6,
+    functional.leaky_relu, functional.gelu, functional.silu, functional.dropout, operator.add,
+    operator.iadd, operator.mul, operator.imul, operator.getitem, getattr,
+}  # fmt: skip
 """Functions of which the same is true."""
 
-METHODS = {"relu", "add", "mul", "flatten", "view", "reshape", "unflatten", "movedim"}
+METHODS = {
+    "relu",
+    "relu_",
+    "add_",
+    "mul_",
+    "add",
+    "mul",
+    "flatten",
+    "view",
+    "reshape",
+    "unflatten",
+    "movedim",
+}
 """Methods of which the same is true."""
 
 

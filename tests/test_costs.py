@@ -1,10 +1,11 @@
 """Budgets in natural words, and counting a network."""
 
 import pytest
+import torch
 from torch import nn
 
 from nas_kd.costs import Budget, Counts, parse_budget, parse_budgets
-from nas_kd.counting import measure
+from nas_kd.counting import activations, measure
 from nas_kd.errors import UnusableBudget
 
 TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100, activations=50)
@@ -64,3 +65,17 @@ def test_bytes_count_weights_at_their_bits_and_biases_at_four_bytes() -> None:
     assert Budget("bytes", 4000).holds(TEACHER)
     assert not Budget("bytes", 3999).holds(TEACHER)
     assert Budget("bytes", 1300).holds(TEACHER, bits=8)
+
+
+def test_memory_is_the_same_however_a_relu_is_written() -> None:
+    class Written(nn.Module):
+        def __init__(self, relu: object) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1)
+            self.relu = relu
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.two(self.relu(self.one(images)))  # type: ignore[operator]
+
+    for relu in (nn.ReLU(), torch.nn.functional.relu, torch.relu, nn.GELU()):
+        assert activations(Written(relu), (1, 8, 8)) == (4 + 2) * 64

@@ -77,7 +77,8 @@ def near_copies(
     examples_NX: NDArray[np.generic], splits: Mapping[str, Rows], marks: Mapping[str, list[bytes]]
 ) -> Iterator[Finding]:
     """Pictures of a split whose thumbnail is that of a picture in another."""
-    thumbs = {name: thumbnails(examples_NX[slice(*rows)]) for name, rows in splits.items()}
+    every = thumbnails(examples_NX)
+    thumbs = {name: every[slice(*rows)] for name, rows in splits.items()}
     for one, other in combinations(splits, 2):
         rows: dict[bytes, list[int]] = {}
         for row, mark in enumerate(hashed(thumbs[one])):
