@@ -88,8 +88,8 @@ def counted(network: nn.Module, input_shape: Shape) -> Counts:
 
 
 IN_PLACE = (
-    nn.modules.batchnorm._BatchNorm, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ReLU, nn.ReLU6, nn.Hardsigmoid, nn.Hardswish, nn.Sigmoid,
-    nn.Dropout, nn.Flatten, nn.Unflatten, nn.Identity,
+    nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Sigmoid,
+    nn.Hardsigmoid, nn.Hardswish, nn.Dropout, nn.Flatten, nn.Unflatten, nn.Identity,
 )  # fmt: skip
 """Modules that write over what they read, or only look at it in another way."""
 

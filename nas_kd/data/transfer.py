@@ -114,16 +114,7 @@ def prepare(
 
     Raises UnusableData.
     """
-    if request.unlabelled and not source.unlabelled:
-        raise UnusableData(
-            f"unlabelled = {request.unlabelled}",
-            f"data {name!r} has no unlabelled examples",
-            "Leave it at 0, or use a source that makes some, such as glyphs.",
-        )
-    named = {"label": request.label, "group": request.group}
-    if not source.columns and (said := [name for name, value in named.items() if value]):
-        right = f"Leave --{said[0]} out, or name a table: csv:PATH, parquet:PATH."
-        raise UnusableData(f"--{said[0]}", f"is for tables; data {name!r} has no columns", right)
+    expect_understood(name, source, request)
     folder = cache or cache_folder()
     stamp = source.stamp(request) if source.stamp else ""
     asked = json.dumps(
@@ -148,6 +139,20 @@ def prepare(
     made = write(name, source.load(request), split_seed, folder)
     write_text(note, made.to_json())
     return seen_in(made, views, source, split_seed)
+
+
+def expect_understood(name: str, source: Source, request: Request) -> None:
+    """Raise UnusableData for what is asked of a source that cannot give it."""
+    if request.unlabelled and not source.unlabelled:
+        raise UnusableData(
+            f"unlabelled = {request.unlabelled}",
+            f"data {name!r} has no unlabelled examples",
+            "Leave it at 0, or use a source that makes some, such as glyphs.",
+        )
+    named = {"label": request.label, "group": request.group}
+    if not source.columns and (said := [name for name, value in named.items() if value]):
+        right = f"Leave --{said[0]} out, or name a table: csv:PATH, parquet:PATH."
+        raise UnusableData(f"--{said[0]}", f"is for tables; data {name!r} has no columns", right)
 
 
 def seen_in(data: TransferSet, views: int, source: Source, seed: int) -> TransferSet:
