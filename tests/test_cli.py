@@ -169,7 +169,8 @@ def test_the_version_is_printed(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["search", "space", "trials", "report", "dashboard", "export", "evaluate"]
+    "command",
+    ["search", "check", "space", "smallest", "trials", "report", "dashboard", "export", "evaluate"],
 )
 def test_every_command_has_a_sentence_and_an_example(run: Run, command: str) -> None:
     text = run(command, "--help").stdout

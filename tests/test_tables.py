@@ -70,7 +70,7 @@ def test_a_package_is_scored_on_its_own_test_rows_and_on_another_file(
 
 def test_the_report_and_onnx_of_a_table_are_made(view: StudyView, tmp_path: Path) -> None:
     study = Study.open(view.folder.root)
-    assert "mlp" in study.report().read_text()
+    assert f"mlp {view.pick('best').student.label()}" in study.report().read_text()
     package = study.export("best", tmp_path / "best", onnx=True)
     assert (package / "model.onnx").exists()
 

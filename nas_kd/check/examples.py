@@ -105,8 +105,8 @@ def thumbnails(examples_NCHW: NDArray[np.generic]) -> NDArray[np.float32]:
     for first in range(0, len(examples_NCHW), 2048):
         piece = torch.from_numpy(examples_NCHW[first : first + 2048].astype(np.float32))
         parts.append(adaptive_avg_pool2d(piece.mean(1, keepdim=True), 8)[:, 0])
-    small = torch.cat(parts) if parts else torch.zeros(0, 8, 8)
-    low, high = (small.min(), small.max()) if len(small) else (0, 1)
+    small = torch.cat(parts)
+    low, high = small.min(), small.max()
     scaled: NDArray[np.float32] = ((small - low) / max(float(high - low), 1e-9)).numpy()
     return scaled
 
