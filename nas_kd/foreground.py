@@ -1,14 +1,13 @@
 """A search in the foreground of a terminal: display, signals, closing table, what to do next."""
 
-import signal
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 from rich.markup import escape
 
 from nas_kd.check import Fact, check
+from nas_kd.interrupts import Interrupted, interruptible
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
@@ -27,22 +26,16 @@ def run_search(
     verbose: bool = False,
 ) -> None:
     """Search, then print the closing table, the verdict and what to do next."""
-
-    def ended(number: int, frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, ended)
     screen = console()
     try:
         if options.workers > spec.generation // 4:
             typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
                        "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
-        with display(screen, quiet, verbose) as observe:
+        with interruptible(), display(screen, quiet, verbose) as observe:
             drive(spec, options, observe, executor)
-    except (KeyboardInterrupt, SystemExit) as stopped:
-        code = stopped.code if isinstance(stopped, SystemExit) else 128 + signal.SIGINT
+    except Interrupted as stopped:
         typer.echo(f"\nStopped. {how_to_go_on(options)}", err=True)
-        raise SystemExit(code) from None
+        raise SystemExit(stopped.code) from None
     view = read_study(StudyFolder(options.folder.resolve()))
     if not view.points:
         typer.echo("No student was completed.")

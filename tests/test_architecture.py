@@ -14,7 +14,7 @@ LINE = (
     "errors", "registry", "files", "costs", "counting", "data", "students", "knowledge", "metrics",
     "schemes",
     "training", "teachers", "settings", "spec", "front", "study", "check", "report", "package",
-    "export", "exchange", "api", "flags", "foreground", "cli",
+    "export", "exchange", "api", "flags", "interrupts", "foreground", "cli",
 )  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
