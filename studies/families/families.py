@@ -3,13 +3,16 @@
     python studies/families/families.py --root DATA --trials 12 --epochs 15 --seeds 3
 
 DATA is a folder that has cifar10-subset/train and cifar10-subset/test, a folder of pictures a class
-each. Finished studies are kept under --out and not run again; `--budgets` and `--families` choose.
-All have the same teacher's settings; its training is part of each study.
+each. One teacher is trained first and given to all. Finished studies are kept under --out and not
+run again, seed by seed; `--budgets` and `--families` choose.
 """
 
 import argparse
+import os
 import subprocess
 import sys
+from collections import defaultdict
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -23,17 +26,34 @@ BUDGETS = ("20k", "100k", "1M macs", "5M macs")
 FAMILIES = ("cnn", "mlp", "mobilenet", "resnet")
 
 
-def search(given: argparse.Namespace, family: str, budget: str, seed: int) -> Path:
-    """The folder of a finished study."""
-    folder = given.out / f"{family}-{budget.replace(' ', '-')}-{seed}"
-    command = [
-        str(Path(sys.executable).with_name("nas-kd")), "search", "--budget", budget,
-        "--data", f"imagefolder:{given.root / 'cifar10-subset'}", "--family", family,
-        "--trials", str(given.trials), "--epochs", str(given.epochs), "--seed", str(seed),
-        "--study", str(folder), "--quiet",
-    ]  # fmt: skip
+def nas_kd(given: argparse.Namespace, folder: Path, *flags: str) -> None:
+    """Run a search on the pictures, or go on with it."""
+    data = f"imagefolder:{given.root / 'cifar10-subset'}"
+    command = [str(Path(sys.executable).with_name("nas-kd")), "search", "--data", data,
+               "--study", str(folder), "--quiet", *flags]  # fmt: skip
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
     with (given.out / "log").open("a") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=log)
+        subprocess.run(
+            command, check=True, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": path}
+        )
+
+
+def teacher(given: argparse.Namespace) -> Path:
+    """The weights of the teacher of all studies."""
+    folder = given.out / "teacher"
+    nas_kd(given, folder, "--budget", "2k", "--family", "cnn", "--trials", "1", "--epochs", "1",
+           "--fix", "teacher_epochs=25")  # fmt: skip
+    return folder / "teacher" / "weights.safetensors"
+
+
+def search(given: argparse.Namespace, weights: Path, family: str, budget: str, seed: int) -> Path:
+    """The folder of a finished study."""
+    folder: Path = given.out / f"{family}-{budget.replace(' ', '-')}-{seed}"
+    nas_kd(
+        given, folder, "--budget", budget, "--family", family, "--trials", str(given.trials),
+        "--epochs", str(given.epochs), "--seed", str(seed), "--teacher", "teacher:given",
+        "--teacher-weights", str(weights),
+    )  # fmt: skip
     return folder
 
 
@@ -66,13 +86,12 @@ def main() -> None:
     parser.add_argument("--families", nargs="*", default=FAMILIES)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    found = {
-        (family, budget): [
-            measured(search(given, family, budget, seed)) for seed in range(given.seeds)
-        ]
-        for budget in given.budgets
-        for family in given.families
-    }
+    weights = teacher(given)
+    found = defaultdict(list)
+    for seed, budget, family in product(range(given.seeds), given.budgets, given.families):
+        best, volume = measured(search(given, weights, family, budget, seed))
+        found[family, budget].append((best, volume))
+        print(f"{family} {budget} {seed}: {best:.2f} ({volume:.3f})", file=sys.stderr, flush=True)
     print("| budget | " + " | ".join(given.families) + " |\n|---|" + "---|" * len(given.families))
     for budget in given.budgets:
         cells = [
