@@ -27,7 +27,7 @@ from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
-from nas_kd.metrics import METRICS, in_words
+from nas_kd.metrics import METRICS, in_words, of_teachers
 from nas_kd.package import Student, load_student, read_config
 from nas_kd.settings import placed
 from nas_kd.students.decode import counts
@@ -134,10 +134,11 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
         if kd["alpha"] > 0
         else f"It was trained on the labels alone, which did better than {teacher}"
     )
+    whose = f"{in_words(of_teachers(facts['metric']))} {100 * facts['teacher']['accuracy']:.2f}%"
     return f"""# {student["family"]} {channels} for {facts["data"]["name"]}
 
 A student network within {bounds}: {size_of}.
-{origin} ({100 * facts["teacher"]["accuracy"]:.2f}% on the same validation examples).
+{origin} ({whose} on the same validation examples).
 
 {card_table(facts)}
 
@@ -176,7 +177,7 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
         "split": split if mine or split == "validation" else "its test split, or all it has",
         **{
             name: float(METRICS[name].score(logits_NC, torch.from_numpy(part.labels_N)))
-            for name in dict.fromkeys(("accuracy", facts["metric"]))
+            for name in dict.fromkeys(("accuracy", of_teachers(facts["metric"])))
         },
         "examples": len(part.labels_N),
         "trial": facts["trial"],

@@ -25,6 +25,8 @@ class Metric:
     """Every class counts the same, however few examples it has."""
     guesses: int = 1
     """How many classes an answer may name."""
+    of_teacher: bool = False
+    """The labels that it compares with are the teacher's answers."""
 
     def chance(self, counts_C: Tensor) -> float:
         """What guessing reaches, of the validation examples of each class."""
@@ -84,6 +86,7 @@ METRICS.update(
         "balanced-accuracy": Metric(balanced_accuracy, even=True),
         "macro-f1": Metric(macro_f1, even=True),
         "top-5": Metric(top5, guesses=5),
+        "agreement": Metric(accuracy, of_teacher=True),
     }
 )
 """Metrics by name; `METRICS["mine"] = MINE` adds one."""
@@ -94,6 +97,19 @@ def counts(labels_N: Tensor, classes: int) -> Tensor:
     return torch.bincount(labels_N[labels_N >= 0], minlength=classes)
 
 
+def of_teachers(metric: str) -> str:
+    """What a teacher is judged by where students are judged by this: its own answers prove
+    nothing."""
+    return "accuracy" if METRICS[metric].of_teacher else metric
+
+
+READ_AS = {
+    "macro-f1": "macro F1",
+    "top-5": "top-5 accuracy",
+    "agreement": "agreement with the teacher",
+}
+
+
 def in_words(metric: str) -> str:
     """A metric's name as it is read: balanced accuracy."""
-    return metric.replace("-", " ").replace("f1", "F1").replace("top 5", "top-5 accuracy")
+    return READ_AS.get(metric, metric.replace("-", " "))

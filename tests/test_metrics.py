@@ -25,6 +25,7 @@ THEIRS: dict[str, Theirs] = {
     "balanced-accuracy": lambda labels, logits: balanced_accuracy_score(labels, logits.argmax(1)),
     "macro-f1": lambda labels, logits: f1_score(labels, logits.argmax(1), average="macro"),
     "top-5": lambda labels, logits: top_k_accuracy_score(labels, logits, k=5),
+    "agreement": lambda labels, logits: accuracy_score(labels, logits.argmax(1)),
 }
 
 
@@ -53,7 +54,7 @@ def test_guessing_reaches_what_each_metric_gives_for_the_commonest_class() -> No
     assert METRICS["balanced-accuracy"].examples(counts_C) == 22
     assert counts(torch.tensor([0, 2, 2, -1]), 4).tolist() == [1, 0, 2, 0]
     assert [in_words(name) for name in METRICS] == [
-        "accuracy", "balanced accuracy", "macro F1", "top-5 accuracy",
+        "accuracy", "balanced accuracy", "macro F1", "top-5 accuracy", "agreement with the teacher",
     ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from nas_kd.data.arrays import ArrayRef
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The teacher's answers for each view and example of the train split.
+    """The teacher's answers for each view and example of the train split, and the class that it
+    gives to each example of the validation split.
 
     `key` is a hash of the teacher's weights, the data and the views: signals of another teacher
     or of other data cannot be taken for these.
@@ -18,3 +19,4 @@ class Signals:
 
     key: str
     logits_VNC: ArrayRef
+    answers_N: ArrayRef

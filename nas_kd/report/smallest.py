@@ -31,7 +31,7 @@ def target_of(view: StudyView, accuracy: str | None, of_teacher: str | None) -> 
         share = -1.0
     if not 0 < share <= 1:
         raise InvalidSpec((f"{flag}: say 98.5% or 0.985 (given: {text!r})",))
-    return share * float(view.facts["teacher"]["accuracy"]) if of_teacher else share
+    return share * view.teacher_score if of_teacher else share
 
 
 def find(view: StudyView, target: float) -> Answer:

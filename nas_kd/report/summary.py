@@ -1,6 +1,7 @@
 """The closing table as data: the teacher, the found student, and what it must beat."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,15 +62,15 @@ def sentence(view: StudyView, top: TrialRow, taught: TrialRow | None) -> str:
     size = f"{taught.cost:,} {view.cost}"
     found = verdict(taught.accuracy or 0.0, twin["accuracy"], view.examples, size)
     alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if r.alpha == 0)])
-    found += worse_teacher(view.facts["teacher"], alone, view.examples)
+    found += worse_teacher(view.facts["teacher"], view.teacher_score, alone, view.examples)
     if top.alpha > 0:
         return found
     return f"The best student was trained without the teacher. Of the best distilled one: {found}"
 
 
-def worse_teacher(teacher: dict[str, Any], alone: float, examples: int) -> str:
+def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, examples: int) -> str:
     """A sentence where a student alone beats the teacher by more than two errors; else nothing."""
-    difference, error = gain(alone, teacher["accuracy"], examples)
+    difference, error = gain(alone, reached, examples)
     if difference <= 2 * error:
         return ""
     cause = (
@@ -79,7 +80,7 @@ def worse_teacher(teacher: dict[str, Any], alone: float, examples: int) -> str:
         "--teacher-mean and --teacher-std."
     )
     return (
-        f" The teacher ({100 * teacher['accuracy']:.1f}%) is worse than a student alone "
+        f" The teacher ({100 * reached:.1f}%) is worse than a student alone "
         f"({100 * alone:.1f}%): {cause}"
     )
 
@@ -100,13 +101,13 @@ def teacher_line(view: StudyView) -> list[Line]:
     facts = view.facts.get("teacher")
     if not facts:
         return []
-    error = standard_error(facts["accuracy"], view.examples)
+    error = standard_error(view.teacher_score, view.examples)
     sizes = {"parameters": facts["parameters"], "macs": facts["macs"] or 0,
              "bytes": 4 * facts["parameters"], "ram": 4 * (facts["activations"] or 0)}  # fmt: skip
     label = facts["target"] if facts["target"] != "train" else f"wide network, {facts['width']}"
     return [
         Line("teacher", label, facts["parameters"], sizes[view.cost], 1.0,
-             facts["accuracy"], error)
+             view.teacher_score, error)
     ]  # fmt: skip
 
 

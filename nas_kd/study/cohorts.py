@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from nas_kd.metrics import METRICS
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.packing import most_together
@@ -29,8 +30,13 @@ def student(trial: FrozenTrial) -> StudentConfig:
 
 
 def taught(scene: Scene, trial: FrozenTrial) -> bool:
-    """Whether a trial needs the teacher's signals."""
+    """Whether a trial learns from the teacher."""
     return bool(scene.sample(trial)["alpha"] > 0)
+
+
+def waits(scene: Scene, trial: FrozenTrial) -> bool:
+    """Whether a trial needs the teacher's signals: to learn from them or to be compared with."""
+    return taught(scene, trial) or METRICS[scene.spec.metric].of_teacher
 
 
 def work(trials: Iterable[FrozenTrial]) -> float:
@@ -53,7 +59,7 @@ def cohorts(
         groups.setdefault((together(scene, trial), trial.number in apart), []).append(trial)
     pieces = [piece for group in groups.values() for piece in cut(scene.device, group, limit)]
     waiting = scene.signals.value is None
-    early = [piece for piece in pieces if waiting and not taught(scene, piece[0])]
+    early = [piece for piece in pieces if waiting and not waits(scene, piece[0])]
     late = [piece for piece in pieces if piece not in early]
     return [
         *sorted(early, key=lambda piece: (work(piece), piece[0].number)),

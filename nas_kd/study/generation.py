@@ -13,7 +13,7 @@ from nas_kd.front import Point
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.checkpoints import find, forget, keep, keep_student
-from nas_kd.study.cohorts import cohorts, student, taught
+from nas_kd.study.cohorts import cohorts, student, waits
 from nas_kd.study.events import Ended, Scored, Started
 from nas_kd.study.jobs import train_students
 from nas_kd.study.proposal import propose_all
@@ -155,7 +155,7 @@ def advance(
         arrive(scene, done, results, tuple(filter(None, kept.values())))
         missing = [t for t in cohort if t not in done]
     go = partial(send, scene, missing, spans[0], results, go_on)
-    if taught(scene, cohort[0]):
+    if waits(scene, cohort[0]):
         scene.signals.when(go)
     else:
         go()

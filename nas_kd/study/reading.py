@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_kd.costs import Counts
 from nas_kd.errors import UnusableStudy
 from nas_kd.front import Point, best, front, knee
-from nas_kd.metrics import in_words
+from nas_kd.metrics import METRICS, in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
@@ -106,6 +106,12 @@ class StudyView:
     def metric(self) -> str:
         """What students are judged by, in words."""
         return in_words(self.spec.metric)
+
+    @property
+    def teacher_score(self) -> float:
+        """What the teacher reaches by that; it agrees with itself."""
+        of_teacher = METRICS[self.spec.metric].of_teacher
+        return 1.0 if of_teacher else float(self.facts["teacher"]["accuracy"])
 
     @cached_property
     def points(self) -> tuple[Point, ...]:

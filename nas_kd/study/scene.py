@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial
 from nas_kd.data.classes import balanced
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
+from nas_kd.metrics import METRICS
 from nas_kd.spec import StudySpec
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.crew import Awaited, Crew
@@ -76,10 +77,11 @@ def taught_pair(space: Space, trial: int) -> int:
 def rung_job(scene: Scene, members: Sequence[Member], start: int, stop: int) -> RungJob:
     """The job that trains these members through the epochs [start, stop)."""
     taught = any(member.alpha > 0 for member in members)
+    compared = METRICS[scene.spec.metric].of_teacher
     return RungJob(
         members=tuple(members),
         data=scene.data,
-        signals=scene.signals.value if taught else None,
+        signals=scene.signals.value if taught or compared else None,
         settings=settings_of(scene.spec, scene.data, scene.device),
         order_seed=scene.spec.seed,
         start=start,

@@ -18,7 +18,7 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import at_chance
-from nas_kd.metrics import METRICS, in_words
+from nas_kd.metrics import METRICS, in_words, of_teachers
 from nas_kd.spec import StudySpec
 from nas_kd.study.crew import Awaited, Crew, Then
 from nas_kd.study.events import Ended, Observe, Started, Step
@@ -127,7 +127,7 @@ class Teaching:
         weights = balanced(self.data) if self.spec.class_weights == "balanced" else ()
         job = TeacherJob(
             self.teacher, self.data, epochs, self.spec.seed, self.device,
-            self.spec.metric, weights, self.spec.plugins,
+            of_teachers(self.spec.metric), weights, self.spec.plugins,
         )  # fmt: skip
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
@@ -160,8 +160,9 @@ class Teaching:
         for note in facts["notes"]:
             self.observe(Step(f"teacher   {note}"))
         accuracy = facts["accuracy"]
-        chance, examples = judged(self.spec.metric, self.data)
-        measured = "" if self.spec.metric == "accuracy" else f"{in_words(self.spec.metric)} "
+        metric = of_teachers(self.spec.metric)
+        chance, examples = judged(metric, self.data)
+        measured = "" if metric == "accuracy" else f"{in_words(metric)} "
         self.observe(Step(f"teacher   {measured}{100 * accuracy:.1f}% on validation, "
                           f"{facts['parameters']:,} parameters, "
                           f"made in {facts['seconds']:.0f} s"))  # fmt: skip
@@ -183,24 +184,32 @@ class Teaching:
         meta = self.folder.signals(key) / "meta.json"
         if not meta.exists():
             self.observe(Started("signals", 1, self.folder.progress("signals")))
-            self._send(compute_signals, job, then=lambda logits: self._keep(key, logits))
+            self._send(compute_signals, job, then=lambda found: self._keep(key, *found))
             return
         facts = json.loads(meta.read_text())
-        path = str(meta.parent / "logits.npy")
-        kept = ArrayRef(facts["sha256"], path, tuple(facts["shape"]), facts["dtype"])
-        signals = Signals(key, kept)
+        kept = {
+            name: ArrayRef(**facts[name] | {"shape": tuple(facts[name]["shape"])})
+            for name in ("logits_VNC", "answers_N")
+        }
+        signals = Signals(key, **kept)
         self._send(check_signals, job, signals, then=lambda _: self.signals.set(signals))
 
-    def _keep(self, key: str, logits_VNC: NDArray[np.float32]) -> None:
+    def _keep(
+        self, key: str, logits_VNC: NDArray[np.float32], answers_N: NDArray[np.int64]
+    ) -> None:
         place = self.folder.signals(key)
-        array = ArrayRef.save(logits_VNC, place / "logits.npy")
-        facts = asdict(array) | {"passes": self.data.views.count}
+        signals = Signals(
+            key,
+            ArrayRef.save(logits_VNC, place / "logits.npy"),
+            ArrayRef.save(answers_N, place / "answers.npy"),
+        )
+        facts = asdict(signals) | {"passes": self.data.views.count}
         write_text(place / "meta.json", json.dumps(facts, indent=1))
         self.observe(Ended("signals"))
         views, examples, _ = logits_VNC.shape
         self.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "
                           f"{views} {'pass' if views == 1 else 'passes'}"))  # fmt: skip
-        self.signals.set(Signals(key, array))
+        self.signals.set(signals)
 
 
 def judged(metric: str, data: TransferSet) -> tuple[float, int]:

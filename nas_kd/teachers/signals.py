@@ -41,16 +41,20 @@ def signals_key(sha256: str, data: TransferSet) -> str:
     return hashlib.sha256(f"{sha256} {data.key}".encode()).hexdigest()[:24]
 
 
-def compute_signals(job: SignalsJob) -> NDArray[np.float32]:
-    """Logits [V, N, C]: one pass over the train split a view, in eval mode, without gradients."""
+def compute_signals(job: SignalsJob) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits [V, N, C] of one pass over the train split a view, and the classes of the validation
+    examples, as the teacher sees them; in eval mode, without gradients."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
-    examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
-    parts = [
-        respond(network, job.data, examples_NX, how, job.device) for how in job.data.views.table()
-    ]
+    plain, *_ = views = job.data.views.table()
+    examples_NX = tensor(job.data.examples)
+    train_NX, validation_NX = (
+        examples_NX[slice(*rows)] for rows in (job.data.train, job.data.validation)
+    )
+    parts = [respond(network, job.data, train_NX, how, job.device) for how in views]
+    answers_NC = respond(network, job.data, validation_NX, plain, job.device)
     expect(network, job.sha256)
-    return torch.stack(parts).numpy()
+    return torch.stack(parts).numpy(), answers_NC.argmax(-1).numpy()
 
 
 @torch.inference_mode()

@@ -150,8 +150,7 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     logits_NC = answer(cohort.network, job.data, rows, layout, device, unsettled).cpu()
     seconds = (perf_counter() - began) / len(job.members)
     logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
-    labels_N = tensor(job.data.labels)[slice(*rows)]
-    score_G = METRICS[job.settings.metric].score(logits_GNC, labels_N)
+    score_G = METRICS[job.settings.metric].score(logits_GNC, truth(job))
     finite_G = total_G.isfinite().tolist()
     results = {
         member.trial: RungResult(
@@ -165,6 +164,15 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
         for row, member in enumerate(cohort.members)
     }
     return tuple(results[member.trial] for member in job.members)
+
+
+def truth(job: RungJob) -> Tensor:
+    """The class [N] of each validation example, or what the teacher takes it for if the metric
+    compares with that."""
+    if METRICS[job.settings.metric].of_teacher:
+        assert job.signals is not None, "agreement needs the teacher's answers"
+        return tensor(job.signals.answers_N)
+    return tensor(job.data.labels)[slice(*job.data.validation)]
 
 
 def objective(job: RungJob, members: Sequence[Member], device: torch.device) -> Objective:

@@ -62,7 +62,12 @@ def main() -> None:
                        validation=(data.validation[0], data.validation[0] + 500))  # fmt: skip
     random = np.random.default_rng(0)
     logits = random.normal(size=(1, size(data.train), 10)).astype(np.float32)
-    signals = Signals("0", ArrayRef.save(logits, cache_folder() / "cohorts.npy"))
+    answers = data.labels.open()[slice(*data.validation)]
+    kept = [
+        ArrayRef.save(array, cache_folder() / f"cohorts-{name}.npy")
+        for name, array in (("logits", logits), ("answers", answers))
+    ]
+    signals = Signals("0", *kept)
     epochs = 1 if name == "mnist" else 10
     settings = TrainSettings(epochs, 128)
     print(f"{data.name} {data.input_shape}, batch 128")

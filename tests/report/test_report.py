@@ -89,9 +89,9 @@ def test_a_teacher_that_is_worse_than_a_student_alone_is_pointed_out(tmp_path: P
     assert view.facts["teacher"]["accuracy"] < 0.8
     assert "is worse than a student alone" in summarize(view).sentence
     assert "--fix teacher_epochs=N" in summarize(view).sentence
-    own = {"target": "mymodels:resnet", "accuracy": 0.382}
-    assert "--teacher-size" in worse_teacher(own, 0.677, 1000)
-    assert worse_teacher(own, 0.39, 1000) == ""
+    own = {"target": "mymodels:resnet"}
+    assert "--teacher-size" in worse_teacher(own, 0.382, 0.677, 1000)
+    assert worse_teacher(own, 0.382, 0.39, 1000) == ""
 
 
 def test_both_forms_of_alpha_are_printed(study: StudyView) -> None:

@@ -76,7 +76,7 @@ def test_the_longest_goes_first_and_until_the_teacher_is_ready_the_untaught_ones
     waiting = [any(taught(scene, t) for t in piece) for piece in cohorts(scene, trials)]
     assert waiting == sorted(waiting)
     assert not waiting[0]
-    scene.signals.set(Signals("0", None))  # type: ignore[arg-type]
+    scene.signals.set(Signals("0", None, None))  # type: ignore[arg-type]
     sizes = [work(piece) for piece in cohorts(scene, trials)]
     assert sizes == sorted(sizes, reverse=True)
 

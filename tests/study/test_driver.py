@@ -157,7 +157,7 @@ def test_the_teacher_is_asked_once_a_view_and_not_once_a_trial(
     monkeypatch.setattr(signals, "load", watched)
     view = searched(tmp_path / "study", trials=4, views=2, **TAUGHT)
     assert len(view.points) == 4
-    assert sum(answered) == 2 * 1077
+    assert sum(answered) == 2 * 1077 + 360  # the train split twice, the validation split once
 
 
 def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:
@@ -258,3 +258,13 @@ def test_a_study_is_judged_by_another_metric_and_its_classes_weighed(tmp_path: P
     assert view.facts["chance"] == 0.1
     plain = searched(tmp_path / "plain")
     assert results(view) != results(plain)
+
+
+def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", metric="agreement", trials=4, batch=32)
+    teacher, *_ = summarize(view).lines
+    assert teacher.accuracy == 1
+    assert 0.5 < view.facts["teacher"]["accuracy"] < 1
+    assert "worse than a student" not in summarize(view).sentence
+    assert view.metric == "agreement with the teacher"
+    assert all(row.accuracy for row in view.rows if row.state == "complete")

@@ -19,6 +19,7 @@ from nas_kd.teachers.loading import Teacher, fingerprint
 from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher
 from nas_kd.teachers.network import wide
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
+from nas_kd.training import answer
 
 OWN = "tests.teachers.own:"
 
@@ -58,13 +59,16 @@ def test_the_wide_network_takes_any_picture(shape: tuple[int, ...]) -> None:
 def test_signals_are_the_answers_in_eval_mode_and_the_teacher_stays_as_it_was(
     trained: SignalsJob,
 ) -> None:
-    logits_VNC = compute_signals(trained)
+    logits_VNC, answers_N = compute_signals(trained)
     assert logits_VNC.shape == (1, size(trained.data.train), 10)
     network = loading.load(trained.teacher)
     assert not network.training
     assert fingerprint(network) == trained.sha256
     labels = trained.data.labels.open()[slice(*trained.data.train)]
     assert (logits_VNC[0].argmax(-1) == labels).mean() > 0.8
+    assert np.array_equal(
+        answers_N, answer(network, trained.data, trained.data.validation).argmax(-1)
+    )
 
 
 def test_the_teacher_passes_over_the_train_split_once_a_view(
@@ -79,19 +83,20 @@ def test_the_teacher_passes_over_the_train_split_once_a_view(
 
     monkeypatch.setattr("nas_kd.teachers.signals.load", watched)
     views = Views(3, shift=1)
-    logits_VNC = compute_signals(replace(trained, data=replace(trained.data, views=views)))
-    assert sum(seen) == 3 * size(trained.data.train)
+    logits_VNC, _ = compute_signals(replace(trained, data=replace(trained.data, views=views)))
+    assert sum(seen) == 3 * size(trained.data.train) + size(trained.data.validation)
     assert not np.allclose(logits_VNC[0], logits_VNC[1])
 
 
 def test_stored_signals_are_checked_when_they_are_read(trained: SignalsJob, tmp_path: Path) -> None:
     key = signals_key(trained.sha256, trained.data)
-    logits_VNC = compute_signals(trained)
+    logits_VNC, answers_N = compute_signals(trained)
     good = ArrayRef.save(logits_VNC, tmp_path / "good.npy")
-    check_signals(trained, Signals(key, good))
+    answers = ArrayRef.save(answers_N, tmp_path / "answers.npy")
+    check_signals(trained, Signals(key, good, answers))
     shuffled = ArrayRef.save(np.roll(logits_VNC, 1, axis=1), tmp_path / "bad.npy")
     with pytest.raises(UnusableTeacher, match="not what the teacher answers"):
-        check_signals(trained, Signals(key, shuffled))
+        check_signals(trained, Signals(key, shuffled, answers))
 
 
 def test_the_key_depends_on_weights_data_and_views(trained: SignalsJob) -> None:

@@ -22,12 +22,17 @@ from nas_kd.training.jobs import RungResult
 
 @pytest.fixture(scope="session")
 def signals(digits: TransferSet, tmp_path_factory: pytest.TempPathFactory) -> Signals:
-    """Answers of a teacher that is nearly right."""
+    """Answers of a teacher that is nearly right, and takes each validation digit for the next."""
     labels = digits.labels.open()[slice(*digits.train)]
     noise = np.random.default_rng(0).normal(size=(1, len(labels), 10))
     logits = (4 * np.eye(10)[labels] + noise).astype(np.float32)
-    path = tmp_path_factory.mktemp("signals") / "logits.npy"
-    return Signals("0" * 24, ArrayRef.save(logits, path))
+    folder = tmp_path_factory.mktemp("signals")
+    answers = (digits.labels.open()[slice(*digits.validation)] + 1) % 10
+    return Signals(
+        "0" * 24,
+        ArrayRef.save(logits, folder / "logits.npy"),
+        ArrayRef.save(answers, folder / "answers.npy"),
+    )
 
 
 def member(**changes: Any) -> Member:
@@ -276,3 +281,14 @@ def test_an_error_that_is_not_of_memory_is_not_hidden(
     config = replace(member().config, input_shape=(2, 8, 8))
     with pytest.raises(RuntimeError, match="channels"):
         run_rung(job(digits, signals, member(config=config)))
+
+
+def test_agreement_compares_with_the_teachers_answers(
+    digits: TransferSet, signals: Signals
+) -> None:
+    settings = TrainSettings(epochs=4, batch=16, metric="agreement")
+    (by_label,) = run_rung(job(digits, signals, member()))
+    (by_answer,) = run_rung(job(digits, signals, member(), settings=settings))
+    assert by_label.accuracy > 0.8  # and the teacher is never right
+    assert by_answer.accuracy < 0.1
+    assert by_answer.checkpoint == by_label.checkpoint
