@@ -94,7 +94,7 @@ class StudySpec(BaseModel):
     teacher_width: Annotated[int, Field(ge=1)] = 32
     """Channels of a trained teacher's first block."""
     family: Annotated[Names, known(FAMILIES)] = ("cnn", "mlp")
-    """The families that are searched."""
+    """The families that are searched; also `module:Class`, `torchvision:resnet18`, `teacher`."""
     knowledge: Annotated[Names, known(KNOWLEDGE)] = ("kl",)
     """The distillation term; several are searched."""
     scheme: Annotated[str, known(SCHEMES)] = "offline"
@@ -151,6 +151,20 @@ class StudySpec(BaseModel):
         if any(value > 2 for value in (*mean, *std)):
             raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
         return std
+
+    @field_validator("family", mode="before")
+    @classmethod
+    def _as_the_teacher(cls, family: Any, known: ValidationInfo) -> Any:
+        teacher = known.data.get("teacher", "train")
+        names = listed(family)
+        if not isinstance(names, tuple) or "teacher" not in names:
+            return names
+        if ":" not in teacher or teacher.startswith("python:"):
+            raise ValueError(
+                "teacher is your own teacher made narrower: name it as --teacher module:function "
+                "or torchvision:MODEL; the one that is trained is a wide cnn"
+            )
+        return tuple(teacher if name == "teacher" else name for name in names)
 
     @field_validator("options")
     @classmethod

@@ -17,7 +17,7 @@ from nas_kd.report.figures import COLOURS, dressed
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.space import Sample, Space, resolve
+from nas_kd.study.space import Sample, Space, only_depth, resolve
 from nas_kd.study.teaching import budgets_of
 
 EXAMPLES = (0.2, 0.5, 1.0)
@@ -55,7 +55,8 @@ def fits_of(space: Space, widths: tuple[float, ...]) -> Iterator[Fit]:
     low, high = space.depth
     options = {name: values[0] for name, values in space.options.items()}
     for family in space.families:
-        for depth in range(low, high + 1):
+        only = only_depth(family)
+        for depth in [only] if only else range(low, high + 1):
             sample: Sample = {"family": family, "depth": depth, "taper": space.near("taper", 1.2)}
             students = (space.student(sample | options | {"width": width}) for width in widths)
             yield Fit(space.smallest(family, depth), tuple(students))

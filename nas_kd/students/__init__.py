@@ -13,7 +13,8 @@ from nas_kd.students.resnet import RESNET
 FAMILIES: Registry[Family] = Registry(
     "family", own, cnn=CNN, mlp=MLP, mobilenet=MOBILENET, resnet=RESNET
 )
-"""Families by name; `FAMILIES["mine"] = MINE` adds one, and `mymodule:MyNet` is one (`Widths`)."""
+"""Families by name; `FAMILIES["mine"] = MINE` adds one, `mymodule:MyNet` is one (`Widths`), and so
+are `mymodule:function` and `torchvision:resnet18`, made narrower as a whole."""
 
 
 def build(config: StudentConfig) -> nn.Module:

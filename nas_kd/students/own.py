@@ -1,17 +1,22 @@
-"""A class of the user's as a family: `module:Class`, which says how it is made narrower."""
+"""Families that are named by where they are: `module:Class`, which says how it is made narrower,
+and `module:function` or `torchvision:model`, whose network is scaled as a whole."""
 
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from torch import nn
 
-from nas_kd.errors import Unusable
+from nas_kd.errors import Unusable, suggestion
 from nas_kd.students.family import Family, StudentConfig
+from nas_kd.students.scaled import Make, scaled
+
+TORCHVISION = "torchvision:"
 
 RIGHT = (
-    "Give the class an attribute `widths = nas_kd.Widths(...)` that names its arguments, and name "
-    "it as module:Class."
+    "Name a function without arguments that returns an nn.Module, which is made narrower as a "
+    "whole, or a class that has an attribute `widths = nas_kd.Widths(...)`."
 )
 
 
@@ -36,7 +41,9 @@ class Widths:
 
 
 def own(name: str) -> Family:
-    """The family of a class of the user's. Raises Unusable."""
+    """The family of a class or function of the user's, or of torchvision's. Raises Unusable."""
+    if name.startswith(TORCHVISION):
+        return scaled(name, from_torchvision(name))
     module, _, attribute = name.partition(":")
     given = f"family {name!r}"
     try:
@@ -44,8 +51,46 @@ def own(name: str) -> Family:
     except (ImportError, AttributeError) as error:
         raise Unusable(given, f"cannot be imported ({error})", RIGHT) from error
     widths = getattr(kind, "widths", None)
-    if not isinstance(widths, Widths):
-        raise Unusable(given, "does not say what of it is free", RIGHT)
+    return named(kind, widths) if isinstance(widths, Widths) else scaled(name, made(name, kind))
+
+
+def from_torchvision(name: str) -> Make:
+    """A model of torchvision's by name. Raises Unusable."""
+    from torchvision import models
+
+    model = name.removeprefix(TORCHVISION)
+    known = tuple(models.list_models(module=models))
+    if model not in known:
+        right = suggestion(model, known).strip() or "Take one such as torchvision:resnet18."
+        raise Unusable(f"family {name!r}", "is no model of torchvision", right)
+
+    def make(classes: int) -> nn.Module:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of initial values, which are not kept
+            network: nn.Module = models.get_model(model, weights=None, num_classes=classes)
+        return network
+
+    return make
+
+
+def made(name: str, kind: Any) -> Make:
+    """What a function without arguments gives. Raises Unusable."""
+
+    def make(classes: int) -> nn.Module:
+        try:
+            network = kind()
+        except TypeError as error:
+            raise Unusable(f"family {name!r}", f"cannot be made ({error})", RIGHT) from error
+        if not isinstance(network, nn.Module):
+            wrong = f"returns {type(network).__name__}, not an nn.Module"
+            raise Unusable(f"family {name!r}", wrong, RIGHT)
+        return network
+
+    return make
+
+
+def named(kind: Any, widths: Widths) -> Family:
+    """The family of a class that names its widths."""
 
     def build(config: StudentConfig) -> nn.Module:
         named: dict[str | None, Any] = {

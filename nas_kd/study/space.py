@@ -90,28 +90,47 @@ def resolve(
     whole = Space(spec, budgets, input_shape, classes, families, (1, 1), options)
     low, high = (int(end) for end in (spec.depth if isinstance(spec.depth, tuple)
                                       else (spec.depth, spec.depth)))  # fmt: skip
-    deepest = {family: reach(whole, family, low, high) for family in families}
-    enough = max(low, min(2, high))
-    if not any(depth >= enough for depth in deepest.values()):
-        enough = max(low, max(deepest.values()))
-    kept = tuple(family for family, depth in deepest.items() if depth >= enough)
+    fitting = {family: fitting_depths(whole, family, low, high) for family in families}
+    low = max((min(d) for f, d in fitting.items() if d and not only_depth(f)), default=low)
+    deepest = {family: max(depths, default=0) for family, depths in fitting.items()}
+    enough = max(low, min(2, high, max(deepest.values())))
+    kept = tuple(
+        family
+        for family in families
+        if deepest[family] >= enough or (only_depth(family) and fitting[family])
+    )
     if not kept:
-        least = tuple(
-            (family, f"{cost(whole.smallest(family, low), budgets[0]):,} {budgets[0].cost}")
-            for family in families
-        )
-        raise BudgetTooSmall(join(budgets), least)
-    left_out = tuple(
+        raise too_small(whole, low)
+    left_out = [
         (family, f"it takes no {KINDS[len(input_shape) - 1].partition(' ')[0]}")
         for family in spec.family
         if family not in families
-    ) + tuple(
-        (family, f"its deepest student within {join(budgets)} has {depth} blocks, not {enough}")
-        for family, depth in deepest.items()
+    ]
+    left_out += [
+        (family, f"its deepest student within {join(budgets)} has {deepest[family]} blocks, "
+                 f"not {enough}")
+        for family in families
         if family not in kept
+    ]  # fmt: skip
+    cut = (low, min((deepest[f] for f in kept if not only_depth(f)), default=low))
+    options = offered(spec, kept)
+    return Space(spec, budgets, input_shape, classes, kept, cut, options, tuple(left_out))
+
+
+def too_small(space: Space, low: int) -> BudgetTooSmall:
+    """The error that names the smallest student of each family."""
+    budget = space.budgets[0]
+    least = {f: space.smallest(f, only_depth(f) or low) for f in space.families}
+    return BudgetTooSmall(
+        join(space.budgets),
+        tuple((f, f"{cost(config, budget):,} {budget.cost}") for f, config in least.items()),
     )
-    cut = (low, min(deepest[family] for family in kept))
-    return Space(spec, budgets, input_shape, classes, kept, cut, offered(spec, kept), left_out)
+
+
+def only_depth(family: str) -> int | None:
+    """The depth of a family that has only one, whatever is asked; None if it has several."""
+    depths = FAMILIES[family].depths
+    return depths[0] if len(depths) == 1 else None
 
 
 def taking(spec: StudySpec, input_shape: Shape) -> tuple[str, ...]:
@@ -134,18 +153,17 @@ def offered(spec: StudySpec, families: Sequence[str]) -> dict[str, tuple[Option,
     return found
 
 
-def reach(space: Space, family: str, low: int, high: int) -> int:
-    """The greatest depth in [low, high] at which the family has a student that fits; else 0."""
-    depths = [d for d in range(low, high + 1) if d in FAMILIES[family].depths]
-    fitting = [
+def fitting_depths(space: Space, family: str, low: int, high: int) -> list[int]:
+    """The depths in [low, high] at which the family has a student that fits."""
+    return [
         depth
-        for depth in depths
-        if all(
+        for depth in range(low, high + 1)
+        if depth in FAMILIES[family].depths
+        and all(
             fits(space.smallest(family, depth, options), space.budgets)
             for options in space.variants(family)
         )
     ]
-    return max(fitting, default=0)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -200,7 +218,8 @@ def complete(space: Space, params: Mapping[str, Any]) -> Sample:
         sample["knowledge"] = space.spec.knowledge[0]
     if sample["alpha"] == 0 or not KNOWLEDGE[sample["knowledge"]].tempered:
         sample["temperature"] = space.near("temperature", 1.0)
-    if sample["depth"] == 1:
+    sample["depth"] = only_depth(sample["family"]) or sample["depth"]
+    if FAMILIES[sample["family"]].stages(sample["depth"]) == 1:
         sample["taper"] = space.near("taper", 1.0)
     return sample
 

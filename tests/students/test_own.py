@@ -13,6 +13,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, decode, fits, larger
 
 MINE = """
+import torch
 from torch import nn
 from nas_kd import Widths
 
@@ -33,6 +34,18 @@ class Net(nn.Module):
 
 class Plain(nn.Module):
     pass
+
+class Wants(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+
+class Odd(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(4, 4))
+        self.scale = nn.Parameter(torch.ones(4))
+
+def number():
+    return 7
 """
 
 
@@ -58,7 +71,12 @@ def test_a_class_that_names_its_widths_fills_a_budget() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mynets:Plain", "does not say what of it is free"),
+        ("mynets:Plain", "has no layers"),
+        ("mynets:Wants", "cannot be made .*missing 1 required positional argument"),
+        ("mynets:number", "returns int, not an nn.Module"),
+        ("mynets:Odd", "has 'scale' outside of its layers"),
+        ("torchvision:vit_b_16", "has 'class_token' outside of its layers"),
+        ("torchvision:resnet19", "is no model of torchvision.* Did you mean 'resnet18'"),
         ("mynets:Nothing", "cannot be imported"),
         ("nowhere:Net", "cannot be imported"),
     ],
