@@ -12,11 +12,10 @@ from torch import nn
 from nas_kd.costs import COSTS
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.layout import LAYOUTS
-from nas_kd.data.transfer import cache_folder
 from nas_kd.errors import UnusableTeacher
 from nas_kd.exchange import needed, to_onnx
 from nas_kd.export import export
-from nas_kd.files import write_text
+from nas_kd.files import cache_folder, write_text
 from nas_kd.package import Student, load_student
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.page import page

@@ -68,13 +68,15 @@ def original(view: StudyView, row: TrialRow) -> int:
 def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any]:
     """Everything that is known of a student."""
     size_of = counts(row.student)
+    stored = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
     return {
         "schema": 1,
         "student": asdict(row.student),
         "input": {"shape": data.input_shape, "mean": data.mean, "std": data.std,
                   "columns": [asdict(column) for column in data.columns]},
         "classes": data.classes,
-        "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()},
+        "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()}
+        | {cost: stored[cost] for cost, _ in view.facts["budgets"] if cost not in COSTS},
         "budgets": view.facts["budgets"],
         "metric": view.spec.metric,
         "validation": {"accuracy": row.accuracy, "examples": view.examples},

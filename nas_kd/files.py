@@ -10,6 +10,13 @@ from typing import BinaryIO
 
 from nas_kd.errors import Unwritable
 
+
+def cache_folder() -> Path:
+    """Where prepared data and measurements lie: $NAS_KD_CACHE, or the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("NAS_KD_CACHE") or Path(base, "nas-kd")).expanduser()
+
+
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 """What a user can mend: no space, a quota, a read-only place, no right to write."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nas_kd.check.finding import Fact, Finding
 from nas_kd.costs import Counts, parse_budgets
-from nas_kd.data.transfer import TransferSet, cache_folder, size
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.files import cache_folder
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
 from nas_kd.study.driver import in_words

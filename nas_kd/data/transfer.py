@@ -4,7 +4,6 @@ split lies in them. Prepared once into a cache by content, so that two studies s
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
@@ -19,7 +18,7 @@ from nas_kd.data.source import Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, split
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableData
-from nas_kd.files import write_text
+from nas_kd.files import cache_folder, write_text
 
 Rows = tuple[int, int]
 """First row and the row after the last."""
@@ -94,12 +93,6 @@ def shape_in_words(shape: tuple[int, ...]) -> str:
     if len(sides) == 1:
         return f"{sides[0]} long, {channels} channel{'s' * (channels > 1)}"
     return "x".join(map(str, (*sides, channels)))
-
-
-def cache_folder() -> Path:
-    """Where prepared data lie: $NAS_KD_CACHE, or the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("NAS_KD_CACHE") or Path(base, "nas-kd")).expanduser()
 
 
 def prepare(

@@ -61,7 +61,7 @@ def trials(view: StudyView) -> str:
     for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.cost, r.number)):
         kind = "best" if row.number == best else "front" if row.number in on else ""
         note = row.note or ("not told apart from the best" if row.number in equal - {best} else "")
-        size = [COSTS[cost](row.counts, row.student.bits) for cost in costs]
+        size = [row.cost, *(COSTS[cost](row.counts, row.student.bits) for cost in costs[1:])]
         rows.append((kind, (
             str(row.number), f"{row.student.family} {row.student.label()}",
             "" if row.accuracy is None else percent(row.accuracy), *(f"{x:,}" for x in size),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import log, sqrt
 
+from nas_kd.costs import LATENCY
 from nas_kd.errors import InvalidSpec
 from nas_kd.front import standard_error
 from nas_kd.study.reading import StudyView, TrialRow
@@ -81,7 +82,7 @@ def named(view: StudyView, row: TrialRow) -> str:
     return f"trial {row.number} ({student}, {row.cost:,} {view.cost}, {reached})"
 
 
-UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram"}
+UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENCY: "us"}
 
 
 def search(view: StudyView, bound: float) -> str:

@@ -17,7 +17,8 @@ class Line:
     name: str
     label: str
     parameters: int
-    cost: int
+    cost: int | None
+    """None of a teacher where the cost was measured, of students alone."""
     smaller: float | None
     accuracy: float | None
     error: float | None
@@ -106,7 +107,7 @@ def teacher_line(view: StudyView) -> list[Line]:
              "bytes": 4 * facts["parameters"], "ram": 4 * (facts["activations"] or 0)}  # fmt: skip
     label = facts["target"] if facts["target"] != "train" else f"wide network, {facts['width']}"
     return [
-        Line("teacher", label, facts["parameters"], sizes[view.cost], 1.0,
+        Line("teacher", label, facts["parameters"], sizes.get(view.cost), 1.0,
              view.teacher_score, error)
     ]  # fmt: skip
 

@@ -159,7 +159,8 @@ def cells(view: StudyView, one: Line) -> list[str]:
     if one.error is not None:
         accuracy += f" +- {100 * one.error:.2f}"
     smaller = "" if one.smaller is None else f"{one.smaller:.1f}"
-    extra = [f"{one.cost:,}"] if view.cost != "parameters" else []
+    price = "" if one.cost is None else f"{one.cost:,}"
+    extra = [price] if view.cost != "parameters" else []
     return [one.name, one.label, f"{one.parameters:,}", *extra, smaller, accuracy]
 
 

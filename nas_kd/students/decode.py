@@ -7,16 +7,18 @@ no sample has to be rejected and every family uses the same share of the budget.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from nas_kd.costs import COSTS, Budget, Counts, Shape
+from nas_kd.costs import COSTS, LATENCY, Budget, Counts, Shape
 from nas_kd.counting import counted, measure
 from nas_kd.errors import BudgetTooSmall, CountsDisagree, Unusable
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Option, StudentConfig, tapered
+from nas_kd.students.latency import Latency, remembered
 
 KINDS = {0: "tables [F]", 1: "signals [C, L]", 2: "pictures [C, H, W]"}
 """Examples in words, by how many sides they have."""
@@ -35,8 +37,9 @@ def decode(
 
     `sample` has `family`, `depth`, `width` in (0, 1] and `taper`, and may have options of its
     family; other entries are ignored. At width 1 no block can grow by another `multiple_of`
-    channels. Raises BudgetTooSmall naming the smallest student, UnknownName for the family,
-    Unusable for examples that the family cannot take, CountsDisagree for one that miscounts.
+    channels, unless a budget is measured. Raises BudgetTooSmall naming the smallest student,
+    UnknownName for the family, Unusable for examples that the family cannot take, CountsDisagree
+    for one that miscounts.
     """
     family, depth, taper = sample["family"], int(sample["depth"]), float(sample["taper"])
     options = chosen(family, sample)
@@ -53,6 +56,8 @@ def decode(
         base = widest * sample["width"]
         while not fits(config := student(base), budgets):
             base *= 0.99  # a narrower one can cost more: equal widths need no 1x1 shortcut
+    elif timed(budgets):
+        config = student(widest)  # a channel more is less than the measurement can tell
     else:
         config = fill(student(widest), budgets, multiple_of)
     verify(config, budgets)
@@ -101,22 +106,41 @@ def counts(config: StudentConfig) -> Counts:
 
 
 def cost(config: StudentConfig, budget: Budget) -> int:
-    """What a student costs, in the budget's unit."""
+    """What a student costs, in the budget's unit; up to a whole microsecond."""
+    if budget.cost == LATENCY:
+        return ceil(latency(config).median)
     return COSTS[budget.cost](counts(config), config.bits)
 
 
+def latency(config: StudentConfig) -> Latency:
+    """How long a student takes on this machine, measured once."""
+    key = f"{config.key()} {counts(config)}"  # the same class can have been changed
+    return remembered(key, lambda: build(config), config.input_shape)
+
+
 def fits(config: StudentConfig, budgets: Sequence[Budget]) -> bool:
-    """Whether the student is within every budget."""
-    size = counts(config)
-    return all(budget.holds(size, config.bits) for budget in budgets)
+    """Whether the student is within every budget; what takes longer to know is asked last."""
+    ordered = sorted(budgets, key=lambda budget: budget.cost == LATENCY)
+    return all(cost(config, budget) <= budget.bound for budget in ordered)
+
+
+def timed(budgets: Sequence[Budget]) -> bool:
+    """Whether a budget is measured, so that no student is sure to a channel."""
+    return any(budget.cost == LATENCY for budget in budgets)
+
+
+EXACT, MEASURED = 1e-6, 0.02
+"""How near to the widest that fits a base width is found, by counting and by measuring."""
 
 
 def bisect(student: Any, budgets: Sequence[Budget]) -> float:
-    """The widest base width, to one part in a million, at which the student fits."""
+    """The widest base width at which the student fits, to one part in a million, or in fifty where
+    a budget is measured."""
     low, high = 0.0, 1.0
+    near = MEASURED if timed(budgets) else EXACT
     while fits(student(high), budgets):
         low, high = high, 2 * high
-    while high - low > 1e-6 * high:
+    while high - low > near * high:
         middle = (low + high) / 2
         low, high = (middle, high) if fits(student(middle), budgets) else (low, middle)
     return low

@@ -87,6 +87,7 @@ def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
     return {
         "channels": config.label(),
         **{name: count(size, config.bits) for name, count in COSTS.items()},
+        **{b.cost: cost(config, b) for b in scene.space.budgets if b.cost not in COSTS},
         "fill": round(cost(config, first) / first.bound, 4),
         "student": config.to_json(),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 from typing import Any
 
 from optuna.distributions import (
@@ -12,16 +13,29 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from nas_kd.costs import Budget, Shape
-from nas_kd.errors import BudgetTooSmall
+from nas_kd.costs import LATENCY, Budget, Shape
+from nas_kd.errors import BudgetTooSmall, UnusableBudget
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES
-from nas_kd.students.decode import KINDS, chosen, cost, decode, expect, fits, join, smallest
+from nas_kd.students.decode import (
+    KINDS,
+    chosen,
+    cost,
+    decode,
+    expect,
+    fits,
+    join,
+    latency,
+    smallest,
+)
 from nas_kd.students.family import Option, StudentConfig
 
 Sample = dict[str, Any]
 """A value for each of family, depth, width, taper, temperature, alpha, learning_rate, knowledge."""
+
+NOISE = 0.1
+"""A measurement may be uncertain by this share of the bound."""
 
 DEFAULTS = {"width": 1.0, "temperature": 4.0, "alpha": 0.9, "learning_rate": 0.02}
 """What a family's default student has beside its own depth and taper."""
@@ -114,7 +128,24 @@ def resolve(
     ]  # fmt: skip
     cut = (low, min((deepest[f] for f in kept if not only_depth(f)), default=low))
     options = offered(spec, kept)
-    return Space(spec, budgets, input_shape, classes, kept, cut, options, tuple(left_out))
+    space = Space(spec, budgets, input_shape, classes, kept, cut, options, tuple(left_out))
+    expect_measurable(space)
+    return space
+
+
+def expect_measurable(space: Space) -> None:
+    """Raise UnusableBudget for a measured budget that is finer than what can be told here."""
+    for bound in (budget.bound for budget in space.budgets if budget.cost == LATENCY):
+        low, _ = space.depth
+        smallest = [space.smallest(f, only_depth(f) or low) for f in space.families]
+        half = max(latency(config).half for config in smallest)
+        if half > NOISE * bound:
+            raise UnusableBudget(
+                f"budget {bound:g}us",
+                f"is finer than can be measured here, where the smallest student is known to "
+                f"+- {half:.1f}us",
+                f"Ask for {ceil(half / NOISE):,}us or more, or let nothing else run meanwhile.",
+            )
 
 
 def too_small(space: Space, low: int) -> BudgetTooSmall:

@@ -21,7 +21,8 @@ from nas_kd.data import SOURCES
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.signals import Signals
 from nas_kd.data.source import Request
-from nas_kd.data.transfer import cache_folder, prepare, size
+from nas_kd.data.transfer import prepare, size
+from nas_kd.files import cache_folder
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.training import Member, RungJob, TrainSettings, run_rung
