@@ -72,8 +72,8 @@ READABLE = (
 )
 
 
-def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
-    """Read one budget in natural words; a percentage is of the teacher's parameters.
+def parse_budget(text: str, teacher: int | None = None) -> Budget:
+    """Read one budget in natural words; a percentage is of the `teacher`'s parameters.
 
     Raises UnusableBudget.
     """
@@ -87,7 +87,7 @@ def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
     if match[2] == "%":
         if teacher is None:
             raise UnusableBudget(given, "is a share of a teacher that is not known here", READABLE)
-        return Budget("parameters", teacher.parameters * number / 100)
+        return Budget("parameters", teacher * number / 100)
     bound, unit = number * SCALES[match[3] or ""], match[4]
     if unit not in UNITS:
         raise UnusableBudget(given, f"has the unknown unit {unit!r}", READABLE)
@@ -95,7 +95,7 @@ def parse_budget(text: str, teacher: Counts | None = None) -> Budget:
     return Budget(cost, bound * times)
 
 
-def parse_budgets(texts: Sequence[str], teacher: Counts | None = None) -> tuple[Budget, ...]:
+def parse_budgets(texts: Sequence[str], teacher: int | None = None) -> tuple[Budget, ...]:
     """All budgets; they hold at once, and the first is the cost axis of the front."""
     budgets = tuple(parse_budget(text, teacher) for text in texts)
     kinds = [budget.cost for budget in budgets]

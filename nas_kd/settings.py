@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from nas_kd.costs import Counts, parse_budgets
+from nas_kd.costs import parse_budgets
 from nas_kd.data import source_of
 from nas_kd.errors import NasKDError, UnknownName, UnusableBudget
 from nas_kd.registry import Registry
@@ -60,7 +60,7 @@ def within(low: float, high: float) -> Any:
 def readable(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Check that the budgets can be read; a share waits until the teacher is known."""
     try:
-        parse_budgets(texts, teacher=Counts(1, 1, 1, 1, 1))
+        parse_budgets(texts, teacher=1)
     except UnusableBudget as error:
         raise ValueError(str(error)) from None
     return texts

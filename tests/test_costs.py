@@ -30,13 +30,13 @@ TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100, activation
     ],
 )
 def test_a_budget_is_read_in_natural_words(text: str, cost: str, bound: float) -> None:
-    assert parse_budget(text, TEACHER) == Budget(cost, bound)
+    assert parse_budget(text, teacher=1000) == Budget(cost, bound)
 
 
 @pytest.mark.parametrize("text", ["", "k", "-5k", "0", "20 apples", "20kk", "1e3", "five"])
 def test_a_budget_that_cannot_be_read_shows_how_to_write_one(text: str) -> None:
     with pytest.raises(UnusableBudget, match="Write 20k"):
-        parse_budget(text, TEACHER)
+        parse_budget(text, teacher=1000)
 
 
 def test_memory_alone_bounds_no_student() -> None:

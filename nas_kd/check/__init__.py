@@ -30,4 +30,4 @@ def check(
         yield Fact("teacher", "one will be trained on the data; there is nothing to check yet")
     else:
         yield from of_teacher(patient)
-    yield from of_study(spec, data, workers, patient.counts() if patient else None)
+    yield from of_study(spec, data, workers, patient.parameters if patient else None)

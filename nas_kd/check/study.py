@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_kd.check.finding import Fact, Finding
-from nas_kd.costs import Counts, parse_budgets
+from nas_kd.costs import parse_budgets
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.files import cache_folder
 from nas_kd.spec import StudySpec
@@ -14,7 +14,7 @@ from nas_kd.students.decode import counts
 from nas_kd.study.driver import in_words
 from nas_kd.study.scene import settings_of
 from nas_kd.study.space import Space, first_samples, resolve
-from nas_kd.study.teaching import describe, trained_counts
+from nas_kd.study.teaching import describe, parameters_of
 from nas_kd.study.timing import in_words as time_in_words
 from nas_kd.study.timing import time_students
 from nas_kd.training import Member, RungJob
@@ -24,10 +24,10 @@ PROCESS = 0.55e9
 
 
 def of_study(
-    spec: StudySpec, data: TransferSet, workers: int, teacher: Counts | None
+    spec: StudySpec, data: TransferSet, workers: int, teacher: int | None
 ) -> Iterator[Fact | Finding]:
     """What fits, and what the study takes. Raises BudgetTooSmall, UnusableBudget."""
-    budgets = parse_budgets(spec.budget, teacher or trained_counts(describe(spec, data, None)))
+    budgets = parse_budgets(spec.budget, teacher or parameters_of(describe(spec, data, None)))
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     yield Fact("fits", in_words(space))
     each = time_students(default_jobs(space, data))

@@ -15,15 +15,14 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from nas_kd.check.finding import Fact, Finding
-from nas_kd.costs import Counts
 from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.front import at_chance, standard_error
 from nas_kd.spec import StudySpec
 from nas_kd.study.teaching import describe, judged
 from nas_kd.teachers.adapting import Adapted
-from nas_kd.teachers.loading import load_and_tell, sizes
-from nas_kd.teachers.making import converted, seen_shape
+from nas_kd.teachers.loading import load_and_tell
+from nas_kd.teachers.making import converted
 from nas_kd.training import BATCH, answer, normaliser, tensor
 
 MOST = 5_000
@@ -55,11 +54,10 @@ class Patient:
         notes += converted(network, data)
         return cls(network, data, notes, train, validation, asked(network, data, validation))
 
-    def counts(self) -> Counts:
-        """What the teacher costs, for budgets that are a share of it."""
-        shape = seen_shape(self.network.manner, self.data.input_shape)
-        parameters, macs, _ = sizes(self.network, shape)
-        return Counts(parameters, macs or 0, parameters, 0, 0)
+    @property
+    def parameters(self) -> int:
+        """How many the teacher has, for budgets that are a share of it."""
+        return sum(value.numel() for value in self.network.parameters())
 
     def right(self, answers_NC: Tensor, rows: Rows) -> float:
         """The accuracy of answers to the examples of these rows."""

@@ -154,5 +154,7 @@ def space(
     fits = fitting.what_fits(spec, data_root)
     console().print(fitting.fitting_table(fits))
     if picture:
-        fitting.picture(fits, picture)
+        from nas_kd.report.fitting_figure import picture as draw
+
+        draw(fits, picture)
         typer.echo(picture)

@@ -93,7 +93,7 @@ def run(
     if teaching.own:
         teaching.begin()
         crew.drain(lambda: teaching.facts.value is not None)
-    budgets = parse_budgets(spec.budget, teaching.counts())
+    budgets = parse_budgets(spec.budget, teaching.parameters())
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     keep(folder, spec, data)
     if not teaching.own:

@@ -17,7 +17,6 @@ from optuna.distributions import (
 )
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from scipy.stats.qmc import Sobol
 
 from nas_kd.study.space import Sample, Space, complete, distributions, first_samples
 from nas_kd.training import derive
@@ -54,6 +53,8 @@ def spread(asked: Mapping[str, BaseDistribution], seed: int, number: int) -> dic
     Sobol 1967, "On the distribution of points in a cube and the approximate evaluation of
     integrals"; the scrambling and its seed are scipy's.
     """
+    from scipy.stats.qmc import Sobol  # half a second, which `space` and `report` do without
+
     points = Sobol(len(asked), rng=seed).random_base2(number.bit_length())
     return {
         name: value_at(float(share), distribution)

@@ -121,11 +121,10 @@ def resolve(
         if family not in families
     ]
     left_out += [
-        (family, f"its deepest student within {join(budgets)} has {deepest[family]} blocks, "
-                 f"not {enough}")
+        (family, too_shallow(deepest[family], enough, budgets))
         for family in families
         if family not in kept
-    ]  # fmt: skip
+    ]
     cut = (low, min((deepest[f] for f in kept if not only_depth(f)), default=low))
     options = offered(spec, kept)
     space = Space(spec, budgets, input_shape, classes, kept, cut, options, tuple(left_out))
@@ -146,6 +145,13 @@ def expect_measurable(space: Space) -> None:
                 f"+- {half:.1f}us",
                 f"Ask for {ceil(half / NOISE):,}us or more, or let nothing else run meanwhile.",
             )
+
+
+def too_shallow(deepest: int, enough: int, budgets: Sequence[Budget]) -> str:
+    """Why a family is left out whose deepest student is too shallow."""
+    if not deepest:
+        return f"none of its students is within {join(budgets)}"
+    return f"its deepest student within {join(budgets)} has {deepest} blocks, not {enough}"
 
 
 def too_small(space: Space, low: int) -> BudgetTooSmall:

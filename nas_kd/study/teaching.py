@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas_kd.costs import Budget, Counts, parse_budgets
+from nas_kd.costs import Budget, parse_budgets
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.classes import balanced, counted
 from nas_kd.data.signals import Signals
@@ -33,7 +33,6 @@ from nas_kd.teachers.loading import (
     Teacher,
     TeacherReport,
     create,
-    sizes,
 )
 from nas_kd.teachers.making import TeacherJob, default_epochs
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
@@ -63,11 +62,10 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
     )
 
 
-def trained_counts(teacher: Teacher) -> Counts:
-    """What a teacher costs that is still to be trained, for budgets that are a share of it."""
+def parameters_of(teacher: Teacher) -> int:
+    """How many a teacher has that is still to be trained, for budgets that are a share of it."""
     with torch.device("meta"):
-        parameters, macs, _ = sizes(create(teacher), teacher.input_shape)
-    return Counts(parameters, macs or 0, parameters, 0, 0)
+        return sum(value.numel() for value in create(teacher).parameters())
 
 
 def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
@@ -76,7 +74,7 @@ def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
     Raises UnusableBudget for a share of a teacher of the user's own.
     """
     own = spec.teacher != TRAINED
-    return parse_budgets(spec.budget, None if own else trained_counts(describe(spec, data, None)))
+    return parse_budgets(spec.budget, None if own else parameters_of(describe(spec, data, None)))
 
 
 def known(folder: StudyFolder) -> dict[str, Any] | None:
@@ -110,13 +108,12 @@ class Teaching:
         """Whether the teacher is the user's own, not one to be trained."""
         return self.teacher.target != TRAINED
 
-    def counts(self) -> Counts:
-        """What the teacher costs; one of the user's own must be ready."""
+    def parameters(self) -> int:
+        """How many the teacher has; one of the user's own must be ready."""
         if not self.own:
-            return trained_counts(self.teacher)
+            return parameters_of(self.teacher)
         assert self.facts.value is not None
-        facts = self.facts.value
-        return Counts(facts["parameters"], facts["macs"] or 0, facts["parameters"], 0, 0)
+        return int(self.facts.value["parameters"])
 
     def begin(self) -> None:
         """Send out what is missing; the signals are set when they are there."""
@@ -132,7 +129,7 @@ class Teaching:
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
         if not self.own:
-            parameters = trained_counts(self.teacher).parameters
+            parameters = parameters_of(self.teacher)
             self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
         self._send(ready_teacher, job, progress, then=self._made)

@@ -11,7 +11,8 @@ from nas_kd.costs import parse_budgets
 from nas_kd.errors import UnusableStudy
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
-from nas_kd.report.fitting import fitting_figure, fitting_table
+from nas_kd.report.fitting import fitting_table
+from nas_kd.report.fitting_figure import fitting_figure
 from nas_kd.report.page import page
 from nas_kd.report.summary import in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, closing_table, display, trials_table

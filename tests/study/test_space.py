@@ -60,7 +60,7 @@ def test_a_family_that_cannot_be_two_deep_is_left_out_and_says_why() -> None:
     assert here.families == ("cnn",)
     (left,) = here.left_out
     assert left[0] == "mlp"
-    assert "0 blocks" in left[1]
+    assert left[1] == "none of its students is within 1,000 parameters"
 
 
 def test_a_budget_that_no_family_meets_names_the_smallest_of_each() -> None:
