@@ -56,8 +56,7 @@ def measure(network: nn.Module, input_shape: Shape) -> tuple[int, int]:
 
     A network that was built on `meta` is given memory first, but no values.
     """
-    if any(p.is_meta for p in network.parameters()):
-        network = network.to_empty(device="cpu")
+    network = with_memory(network)
     fast = mha.get_fastpath_enabled()
     mha.set_fastpath_enabled(False)  # fused attention has no formula
     try:
@@ -69,13 +68,26 @@ def measure(network: nn.Module, input_shape: Shape) -> tuple[int, int]:
     return parameters, counter.flops // 4
 
 
+def with_memory(network: nn.Module) -> nn.Module:
+    """A network that was built on `meta` with memory, but no values.
+
+    `to_empty` does the same by way of torch's reference operations, which load sympy first: half a
+    second.
+    """
+    if not any(p.is_meta for p in network.parameters()):
+        return network
+    filled: nn.Module = network._apply(
+        lambda value: torch.empty(value.shape, dtype=value.dtype, device="cpu")
+    )
+    return filled
+
+
 def counted(network: nn.Module, input_shape: Shape) -> Counts:
     """All counts of a network without a closed form.
 
     Weights are tensors of two or more dimensions, with one bias a row (norms fold into it).
     """
-    if any(p.is_meta for p in network.parameters()):
-        network = network.to_empty(device="cpu")
+    network = with_memory(network)
     parameters, macs = measure(network, input_shape)
     weights = [p for p in network.parameters() if p.ndim > 1]
     return Counts(
