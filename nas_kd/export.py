@@ -31,6 +31,7 @@ from nas_kd.metrics import METRICS, in_words, of_teachers
 from nas_kd.package import Student, load_student, read_config
 from nas_kd.settings import placed
 from nas_kd.students.decode import counts
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.reading import StudyView, TrialRow
 
 
@@ -125,7 +126,7 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     student, kd = facts["student"], facts["distillation"]
     bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in facts["budgets"])
     size_of = ", ".join(f"{value:,} {name}" for name, value in facts["counts"].items())
-    channels = "-".join(map(str, student["channels"]))
+    name = StudentConfig.from_json(json.dumps(student)).name()
     tests = "".join(
         f"\n- {one['when']}: {100 * one['accuracy']:.2f}% of {one['examples']:,} examples"
         for one in evaluations
@@ -137,7 +138,7 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
         else f"It was trained on the labels alone, which did better than {teacher}"
     )
     whose = f"{in_words(of_teachers(facts['metric']))} {100 * facts['teacher']['accuracy']:.2f}%"
-    return f"""# {student["family"]} {channels} for {facts["data"]["name"]}
+    return f"""# {name} for {facts["data"]["name"]}
 
 A student network within {bounds}: {size_of}.
 {origin} ({whose} on the same validation examples).
@@ -153,7 +154,7 @@ Load it, counted and proved again:
 
     from nas_kd import load_student
     student = load_student(".")   # the path of this folder
-    logits = student(images)      # values as stored, not scaled to 0..1: see the table
+    logits = student(examples)    # values as stored, not scaled to 0..1: see the table
 
 Made by nas-kd {facts["versions"]["nas-kd"]}, torch {facts["versions"]["torch"]}, trial
 {facts["trial"]} of its study.

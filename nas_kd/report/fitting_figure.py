@@ -28,7 +28,7 @@ def fitting_figure(space: Space) -> go.Figure:
             y=[counts(student).macs for student in students],
             mode="markers", name=family,
             marker={"color": colour, "size": 7, "opacity": 0.7},
-            hovertext=[f"{s.family} {s.label()}, {s.depth} blocks" for s in students],
+            hovertext=[f"{s.name()}, {s.depth} blocks" for s in students],
             hoverinfo="text+x+y",
         )  # fmt: skip
     for budget in space.budgets:

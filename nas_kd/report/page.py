@@ -63,7 +63,7 @@ def trials(view: StudyView) -> str:
         note = row.note or ("not told apart from the best" if row.number in equal - {best} else "")
         size = [row.cost, *(COSTS[cost](row.counts, row.student.bits) for cost in costs[1:])]
         rows.append((kind, (
-            str(row.number), f"{row.student.family} {row.student.label()}",
+            str(row.number), row.student.name(),
             "" if row.accuracy is None else percent(row.accuracy), *(f"{x:,}" for x in size),
             f"{row.temperature:.2f}", f"{row.alpha:.2f}", row.knowledge,
             f"{row.learning_rate:.4f}", f"{row.fill:.1%}",

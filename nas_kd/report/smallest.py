@@ -77,17 +77,18 @@ def in_words(view: StudyView, answer: Answer) -> str:
 def named(view: StudyView, row: TrialRow) -> str:
     """A trial with its size and its accuracy."""
     error = 100 * standard_error(accuracy(row), view.examples)
-    student = f"{row.student.family} {row.student.label()}"
     reached = f"{100 * accuracy(row):.2f} +- {error:.2f}%"
-    return f"trial {row.number} ({student}, {row.cost:,} {view.cost}, {reached})"
+    return f"trial {row.number} ({row.student.name()}, {row.cost:,} {view.cost}, {reached})"
 
 
 UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENCY: "us"}
 
 
 def search(view: StudyView, bound: float) -> str:
-    """The command that searches at another bound."""
-    return f"nas-kd search --budget '{round(bound)}{UNITS[view.cost]}' --data {view.spec.data}"
+    """The command that searches at another bound, the other budgets as they were."""
+    budgets = [[view.cost, bound], *view.facts["budgets"][1:]]
+    said = " ".join(f"--budget '{round(most)}{UNITS[cost]}'" for cost, most in budgets)
+    return f"nas-kd search {said} --data {view.spec.data}"
 
 
 def next_step(view: StudyView) -> str:

@@ -1,12 +1,12 @@
 """The closing table as data: the teacher, the found student, and what it must beat."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nas_kd.front import best, gain, standard_error, verdict
 from nas_kd.knowledge.objective import additive_weight
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.reading import StudyView, TrialRow
 
 
@@ -124,14 +124,12 @@ def line(
 
 def student_line(view: StudyView, name: str, row: TrialRow) -> Line:
     """A trial's line."""
-    label = f"{row.student.family} {row.student.label()}"
-    return line(view, name, label, (row.counts.parameters, row.cost), row.accuracy)
+    return line(view, name, row.student.name(), (row.counts.parameters, row.cost), row.accuracy)
 
 
 def control_line(view: StudyView, name: str, facts: dict[str, object]) -> Line:
     """A control's line."""
-    config = json.loads(str(facts["student"]))
-    label = f"{config['family']} {facts['channels']}"
+    label = StudentConfig.from_json(str(facts["student"])).name()
     sizes = (int(str(facts["parameters"])), int(str(facts[view.cost])))
     return line(view, name, label, sizes, float(str(facts["accuracy"])))
 

@@ -85,7 +85,7 @@ class Display:
         on = front(points)[-6:]
         return Text("\n".join(
             f"  front: {100 * p.accuracy:5.1f}%  {p.cost:>9,}  "
-            f"{self.scored[p.trial].student.family} {self.scored[p.trial].student.label()}"
+            f"{self.scored[p.trial].student.name()}"
             for p in on
         ), style="dim")  # fmt: skip
 
@@ -180,7 +180,7 @@ def trials_table(view: StudyView) -> Table:
             "" if row.accuracy is None else percent(row.accuracy),
             f"{row.cost:,}",
             row.student.family,
-            row.student.label(),
+            row.student.label() + row.student.extras(),
             f"{row.temperature:.2f}",
             f"{row.alpha:.2f}",
             f"{row.learning_rate:.4f}",

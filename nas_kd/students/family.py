@@ -50,6 +50,10 @@ class StudentConfig:
         """The widths as people write them: 12-24-48."""
         return "-".join(map(str, self.channels))
 
+    def name(self) -> str:
+        """Family, widths and options: mobilenet 12-24, squeeze_excite true."""
+        return f"{self.family} {self.label()}{self.extras()}"
+
     def extras(self) -> str:
         """The options that are not the family's usual ones, to be put behind the widths."""
         return "".join(f", {name} {value}".lower() for name, value in self.options.items())

@@ -226,7 +226,5 @@ def line(event: Step | Scored) -> str:
     how = f"T {event.temperature:.1f}, alpha {event.alpha:.2f}"
     score = event.stopped or f"{100 * event.accuracy:.2f}%"
     return (
-        f"trial {event.trial:<4}{score}  {event.student.family} {event.student.label()}"
-        f"{event.student.extras()}, "
-        f"{event.cost:,} {event.unit}, {how}"
+        f"trial {event.trial:<4}{score}  {event.student.name()}, {event.cost:,} {event.unit}, {how}"
     )

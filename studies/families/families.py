@@ -102,9 +102,15 @@ def main() -> None:
         print(f"| {budget} | " + " | ".join(cells) + " |")
     figure = go.Figure()
     for family in given.families:
-        heights = [mean(best for best, _ in found[family, budget]) for budget in given.budgets]
-        figure.add_bar(x=list(given.budgets), y=heights, name=family)
-    figure.update_yaxes(title="best validation accuracy, %", range=[20, 80])
+        bests = [[best for best, _ in found[family, budget]] for budget in given.budgets]
+        up = [max(values) - mean(values) for values in bests]
+        down = [mean(values) - min(values) for values in bests]
+        figure.add_bar(
+            x=list(given.budgets), y=[mean(values) for values in bests], name=family,
+            error_y={"array": up, "arrayminus": down},
+        )  # fmt: skip
+    seeds = f"mean and range of {given.seeds} seeds"
+    figure.update_yaxes(title=f"best validation accuracy, %; {seeds}", range=[20, 80])
     figure.update_layout(template="plotly_white", barmode="group")
     figure.write_html(Path(__file__).parent / "families.html")
 
