@@ -16,7 +16,9 @@ DATA_ROOT = Path("data")
 StudyPath = Annotated[Path, typer.Argument(help="The study's folder, such as runs/glyphs-20k.")]
 BudgetFlag = Annotated[
     list[str] | None,
-    typer.Option(help="Bound on every student: 20k, '5M macs', 200kB, 25%. Repeat for several."),
+    typer.Option(
+        help="Bound on every student: 20k, '5M macs', 200kB, 2ms, 25%. Repeat for several."
+    ),
 ]
 DataFlag = Annotated[str | None, typer.Option(help="Data source, such as glyphs or mnist.")]
 RootFlag = Annotated[
@@ -25,7 +27,13 @@ RootFlag = Annotated[
 FixFlag = Annotated[
     list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
 ]
-FamilyFlag = Annotated[list[str] | None, typer.Option(help="Family to search. Repeat for several.")]
+FamilyFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="cnn, mlp, mobilenet, resnet, torchvision:resnet18, module:function, module:Class, or "
+        "teacher. Repeat for several."
+    ),
+]
 SpecPath = Annotated[
     Path | None, typer.Argument(help="Settings as TOML, flags win; or a study's folder.")
 ]
@@ -34,7 +42,7 @@ GroupFlag = Annotated[
     str | None, typer.Option(help="Column of a table whose values stay in one split.")
 ]
 MetricFlag = Annotated[
-    str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1 or top-5.")
+    str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1, top-5 or agreement.")
 ]
 UnlabelledFlag = Annotated[int | None, typer.Option(help="Unlabelled examples to add.")]
 ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
