@@ -173,13 +173,13 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     mine = data is None or data == facts["data"]["name"]
     find = own_examples if mine else other_examples
     part = find(facts, data or facts["data"]["name"], data_root.expanduser().resolve(), split)
-    logits_NC = respond(student, part.examples_NX)
+    logits_NC, labels_N = respond(student, part.examples_NX), torch.tensor(part.labels_N)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": data or facts["data"]["name"],
         "split": split if mine or split == "validation" else "its test split, or all it has",
         **{
-            name: float(METRICS[name].score(logits_NC, torch.from_numpy(part.labels_N)))
+            name: float(METRICS[name].score(logits_NC, labels_N))
             for name in dict.fromkeys(("accuracy", of_teachers(facts["metric"])))
         },
         "examples": len(part.labels_N),

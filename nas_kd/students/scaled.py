@@ -18,6 +18,10 @@ from nas_kd.costs import Shape
 from nas_kd.errors import Unusable
 from nas_kd.students.family import Family, StudentConfig
 
+MOMENTUM = 0.1
+"""Of batch norms: torch's usual one. Mobile networks have 0.01, whose statistics are still far off
+at the end of the short training of a student."""
+
 Make = Callable[[int], nn.Module]
 """A function of the number of classes, which it may ignore."""
 
@@ -204,7 +208,7 @@ def take(layer: nn.Module, came: Tensor, wanted: int | None = None) -> None:
             layer.num_groups = divisor(came.shape[1], layer.num_groups)
             resized(layer, came.shape[1])
         case nn.BatchNorm1d() | nn.BatchNorm2d():
-            layer.num_features = came.shape[1]
+            layer.num_features, layer.momentum = came.shape[1], MOMENTUM
             resized(layer, came.shape[1])
 
 

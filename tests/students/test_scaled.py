@@ -56,6 +56,13 @@ def test_a_narrower_network_has_its_share_of_every_width() -> None:
     assert sorted(set(widths)) == [16, 32, 64, 128]
 
 
+def test_statistics_of_norms_settle_in_a_short_training() -> None:
+    assert models.mobilenet_v3_small().features[0][1].momentum == 0.01
+    norms = [m for m in build(student("mobilenet_v3_small", 9)).modules()
+             if isinstance(m, nn.BatchNorm2d)]  # fmt: skip
+    assert {norm.momentum for norm in norms} == {0.1}
+
+
 def test_depth_is_the_most_blocks_of_a_stage() -> None:
     assert FAMILIES["torchvision:resnet34"].depths == range(1, 7)
     counted = [
