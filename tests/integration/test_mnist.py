@@ -32,5 +32,6 @@ def test_mnist_is_searched_with_one_pass_of_the_teacher(tmp_path: Path) -> None:
     assert summarize(view).sentence
     (meta,) = (tmp_path / "study").glob("signals/*/meta.json")
     facts = json.loads(meta.read_text())
-    assert facts["shape"] == [1, 54_000, 10]
+    assert facts["logits_VNC"]["shape"] == [1, 54_000, 10]
+    assert facts["answers_N"]["shape"] == [6_000]
     assert facts["passes"] == 1
