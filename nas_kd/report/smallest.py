@@ -102,7 +102,10 @@ def next_step(view: StudyView) -> str:
     if len(near) < 2:
         return ""
     slope = (accuracy(near[-1]) - accuracy(near[0])) / log(near[-1].cost / near[0].cost)
-    more = step(view.facts["budgets"][0][1])
+    bound, last = view.facts["budgets"][0][1], near[-1].cost
+    more = step(
+        bound if 4 * last > bound else last
+    )  # a front that ends early says nothing of far beyond
     gained = 100 * slope * log(1 + more / near[-1].cost)
     return (
         f"From {near[0].cost:,} to {near[-1].cost:,} {view.cost} the front rises by "

@@ -1,5 +1,7 @@
 """The cheapest student that reaches an accuracy."""
 
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
@@ -66,6 +68,13 @@ def test_the_report_says_what_more_cost_would_buy(study: StudyView) -> None:
     assert "the next 1,000 parameters would buy about" in text
     assert text in page(study)
     assert [step(20_000), step(3_000), step(1.0)] == [10_000, 1_000, 1]
+
+
+def test_a_front_that_ends_far_below_the_budget_is_not_drawn_out_to_it(study: StudyView) -> None:
+    loose = replace(study, facts={**study.facts, "budgets": [["parameters", 1e6]]})
+    last = study.front[-1].cost
+    assert f"the next {step(last):,} parameters" in next_step(loose)
+    assert step(last) <= last / 2
 
 
 def test_the_command_prints_it(study: StudyView) -> None:
