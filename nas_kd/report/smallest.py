@@ -103,9 +103,8 @@ def next_step(view: StudyView) -> str:
         return ""
     slope = (accuracy(near[-1]) - accuracy(near[0])) / log(near[-1].cost / near[0].cost)
     bound, last = view.facts["budgets"][0][1], near[-1].cost
-    more = step(
-        bound if 4 * last > bound else last
-    )  # a front that ends early says nothing of far beyond
+    beyond = 4 * last < bound  # such a front says nothing of what the whole budget would buy
+    more = step(last if beyond else bound)
     gained = 100 * slope * log(1 + more / near[-1].cost)
     return (
         f"From {near[0].cost:,} to {near[-1].cost:,} {view.cost} the front rises by "
