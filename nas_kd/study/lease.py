@@ -29,13 +29,16 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[None]:
         raise StudyLocked(folder, held["holder"])
     done = threading.Event()
 
+    def take() -> None:
+        ledger.note("driver", {"holder": holder, "until": time.time() + EXPIRES})
+
     def renew() -> None:
-        while not done.is_set():
+        while not done.wait(RENEWED):
             # a database that cannot be written is told by the driver's own next write
             with contextlib.suppress(StorageInternalError):
-                ledger.note("driver", {"holder": holder, "until": time.time() + EXPIRES})
-            done.wait(RENEWED)
+                take()
 
+    take()
     renewer = threading.Thread(target=renew, name="lease", daemon=True)
     renewer.start()
     try:
