@@ -41,7 +41,7 @@ def scaled(name: str, make: Make) -> Family:
 
     def build(config: StudentConfig) -> nn.Module:
         network = shortened(template(make, config.classes), config.depth)
-        last = executed(make, config.classes, config.depth, config.input_shape)[-1]
+        last = last_used(make, config.classes, config.depth, config.input_shape)
         adapt(network, config, config.channels[0] / widest, last)
         return drawn(network)
 
@@ -128,18 +128,19 @@ def shortened(network: nn.Module, depth: int) -> nn.Module:
 
 
 @lru_cache(maxsize=256)
-def executed(make: Make, classes: int, depth: int, input_shape: Shape) -> tuple[str, ...]:
-    """The names of the layers that give channels, in the order in which they are used."""
+def last_used(make: Make, classes: int, depth: int, input_shape: Shape) -> str:
+    """The name of the layer that gives the logits: of those with channels, the one used last."""
     network = shortened(template(make, classes), depth)
     names = {part: name for name, part in network.named_modules()}
     used: list[str] = []
 
     def visit(layer: nn.Module, came: Tensor) -> None:
-        used.append(names[layer])
+        if outputs(layer):
+            used.append(names[layer])
         take(layer, came)
 
     run(network, input_shape, visit)
-    return tuple(name for name in used if outputs(network.get_submodule(name)))
+    return used[-1]
 
 
 def adapt(network: nn.Module, config: StudentConfig, share: float, last: str) -> None:

@@ -17,6 +17,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.decode import cost, decode, fits, larger
 from nas_kd.students.family import StudentConfig
+from nas_kd.students.scaled import scaled
 from nas_kd.study.space import default_sample, resolve
 
 PICTURE = (3, 32, 32)
@@ -71,6 +72,22 @@ def test_depth_is_the_most_blocks_of_a_stage() -> None:
         for depth in (1, 2, 4, 6)
     ]
     assert counted == [[1, 1, 1, 1], [2, 2, 2, 2], [3, 4, 4, 3], [3, 4, 6, 3]]
+
+
+@pytest.mark.parametrize("width", [5, 12])
+def test_group_and_layer_norms_of_a_signals_network_are_narrowed_too(width: int) -> None:
+    def make(classes: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv1d(2, 16, 3), nn.GroupNorm(4, 16), nn.ReLU(), nn.Conv1d(16, 24, 3),
+            nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.LayerNorm(24), nn.Linear(24, classes),
+        )  # fmt: skip
+
+    network = scaled("mine", make).build(StudentConfig("mine", (3, 32), 4, 1, (width,)))
+    logits = network(torch.randn(2, 3, 32))
+    assert logits.shape == (2, 4)
+    assert logits.isfinite().all()
+    assert isinstance(network[6], nn.LayerNorm)
+    assert network[6].normalized_shape == (width,)
 
 
 def test_the_data_give_the_first_layer_its_channels() -> None:
