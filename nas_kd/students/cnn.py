@@ -94,11 +94,11 @@ class Packed(nn.Module):
                 leaving_BCX = maps_BCX[:, stay * width :]
                 sides = leaving_BCX.shape[2:]
                 pooled_BF = MEAN[len(sides)](leaving_BCX, sides).flatten(1)
-                pooled_BGF = pooled_BF.unflatten(1, (students - stay, width))
-                left.append(widened(pooled_BGF.transpose(0, 1), self.last))
+                pooled_GFB = pooled_BF.T.unflatten(0, (students - stay, width))
+                left.append(widened(pooled_GFB, self.last))
                 maps_BCX = maps_BCX[:, : stay * width]
-        logits_GBC: Tensor = self.head(torch.cat(left[::-1]))
-        return logits_GBC
+        logits_GCB: Tensor = self.head(torch.cat(left[::-1]))
+        return logits_GCB.transpose(1, 2)
 
 
 def names(config: StudentConfig) -> dict[str, str]:

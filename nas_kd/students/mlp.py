@@ -51,13 +51,13 @@ class Packed(nn.Module):
 
     def forward(self, examples_BX: Tensor) -> Tensor:
         """Logits [G, B, C]."""
-        features_GBF, left = examples_BX.flatten(1), []
+        features_GFB, left = examples_BX.flatten(1).T, []
         for layer, stay in zip(self.hidden, self.stay, strict=True):
-            features_GBF = layer(features_GBF).relu()
-            left.append(widened(features_GBF[stay:], self.last))
-            features_GBF = features_GBF[:stay]
-        logits_GBC: Tensor = self.head(torch.cat(left[::-1]))
-        return logits_GBC
+            features_GFB = layer(features_GFB).relu()
+            left.append(widened(features_GFB[stay:], self.last))
+            features_GFB = features_GFB[:stay]
+        logits_GCB: Tensor = self.head(torch.cat(left[::-1]))
+        return logits_GCB.transpose(1, 2)
 
 
 def names(config: StudentConfig) -> dict[str, str]:

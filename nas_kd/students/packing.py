@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool1d, avg_pool2d, batch_norm, conv1d, conv2d, linear, pad
+from torch.nn.functional import avg_pool1d, avg_pool2d, batch_norm, conv1d, conv2d, pad
 
 from nas_kd.costs import Shape
 from nas_kd.students.family import StudentConfig
@@ -60,19 +60,23 @@ def wide(configs: Sequence[StudentConfig], block: int) -> list[int]:
 
 
 class PackedLinear(nn.Module):
-    """A linear layer a student: [G, B, F in] or a shared [B, F in] to [G, B, F out]."""
+    """A linear layer a student: [G, F in, B] or a shared [F in, B] to [G, F out, B].
+
+    With the examples innermost no product needs a copy, forwards or backwards (studies/cohorts).
+    """
 
     def __init__(self, students: int, fan_in: int, fan_out: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(students, fan_out, fan_in))
         self.bias = nn.Parameter(torch.zeros(students, fan_out))
 
-    def forward(self, features_GBF: Tensor) -> Tensor:
+    def forward(self, features_GFB: Tensor) -> Tensor:
         """One product for all students, or one for each."""
-        if features_GBF.ndim == 2:
-            every_BF = linear(features_GBF, self.weight.flatten(0, 1), self.bias.flatten())
-            return every_BF.view(-1, *self.bias.shape).transpose(0, 1)
-        return torch.baddbmm(self.bias[:, None], features_GBF, self.weight.transpose(1, 2))
+        bias_GF1 = self.bias[..., None]
+        if features_GFB.ndim == 2:
+            every_FB = torch.addmm(bias_GF1.flatten(0, 1), self.weight.flatten(0, 1), features_GFB)
+            return every_FB.view(*self.bias.shape, -1)
+        return torch.baddbmm(bias_GF1, self.weight, features_GFB)
 
 
 class PackedConv(nn.Module):
@@ -123,6 +127,6 @@ class PackedNorm(nn.Module):
         )
 
 
-def widened(features_GBF: Tensor, width: int) -> Tensor:
+def widened(features_GFB: Tensor, width: int) -> Tensor:
     """The features, with zeros up to a common width."""
-    return pad(features_GBF, (0, width - features_GBF.shape[-1]))
+    return pad(features_GFB, (0, 0, 0, width - features_GFB.shape[1]))
