@@ -41,10 +41,23 @@ def watched(line: int) -> Any:
     watcher.join()
 
 
+def keep_freed_memory() -> None:
+    """With glibc, have freed memory kept for the next batch's activations.
+
+    Else large blocks go back to the kernel after each step and come back page by page: wide
+    networks train 1.3 times faster without (studies/cohorts).
+    """
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        for option, value in ((mmap_threshold, 2**30), (trim_threshold, 2**30), (top_pad, 2**26)):
+            ctypes.CDLL(None).mallopt(option, value)
+
+
 def serve(line: int) -> NoReturn:
     """Fork a worker for each connection that comes over the line; end when it is cut."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    keep_freed_memory()
     with watched(line):
         import torch
 

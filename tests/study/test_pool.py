@@ -1,6 +1,7 @@
 """The process pool's five promises, with real processes and real kills."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_workers_have_one_torch_thread(pool: ProcessPool) -> None:
     import torch
 
     assert pool.submit(torch.get_num_threads).result() == 1
+
+
+def page_faults(turns: int) -> int:
+    """How often the kernel has to find a page for so many tensors of 40 MB, one after the other."""
+    import resource
+
+    import torch
+
+    torch.ones(10_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(turns):
+        torch.ones(10_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have no mallopt")
+def test_a_worker_keeps_the_memory_that_a_step_freed_for_the_next_one(pool: ProcessPool) -> None:
+    assert pool.submit(page_faults, 8).result() < 3 * 40_000_000 / 4096
 
 
 SCRIPT = """
