@@ -20,21 +20,25 @@ from nas_kd.students.family import StudentConfig
 CONVOLVE: dict[int, Callable[..., Tensor]] = {1: conv1d, 2: conv2d}
 MEAN: dict[int, Callable[..., Tensor]] = {1: avg_pool1d, 2: avg_pool2d}
 
+MOST = 16
+"""No cohort is larger."""
+
 WORTH: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = {
-    ("cpu", "mlp"): ((128, 16),),
-    ("cpu", "cnn"): ((4, 8), (16, 4)),
+    ("cpu", "mlp"): ((128, 2048),),
+    ("cpu", "cnn"): ((4, 1024), (16, 512), (32, 128)),
 }
-"""By device kind and family: up to this width, so many students at most are faster together.
+"""By device kind and family: up to this width, students are faster together as long as a step of
+all of them is of no more examples than this (16 students and a batch of 128 make 2,048).
 
 Measured (studies/cohorts); whatever is not here trains alone.
 """
 
 
-def most_together(device: str, config: StudentConfig) -> int:
+def most_together(device: str, config: StudentConfig, batch: int) -> int:
     """How many students as wide as this one train faster together; 1 is alone."""
-    for widest, most in WORTH.get((device, config.family), ()):
+    for widest, examples in WORTH.get((device, config.family), ()):
         if max(config.channels) <= widest:
-            return most
+            return max(1, min(MOST, examples // batch))
     return 1
 
 

@@ -13,7 +13,7 @@ from nas_kd.metrics import METRICS
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.packing import most_together
-from nas_kd.study.scene import Scene
+from nas_kd.study.scene import Scene, batch_of
 
 Trials = tuple[FrozenTrial, ...]
 
@@ -53,11 +53,11 @@ def cohorts(
     While the teacher is not ready, trials that do not need it come before, the shortest first:
     there is time, and somebody is waiting for a first result.
     """
-    limit = SHARE * work(trials)
+    limit, batch = SHARE * work(trials), batch_of(scene.spec, scene.data)
     groups: dict[Any, list[FrozenTrial]] = {}
     for trial in trials:
-        groups.setdefault((together(scene, trial), trial.number in apart), []).append(trial)
-    pieces = [piece for group in groups.values() for piece in cut(scene.device, group, limit)]
+        groups.setdefault((together(scene, trial, batch), trial.number in apart), []).append(trial)
+    pieces = [p for group in groups.values() for p in cut(scene.device, batch, group, limit)]
     waiting = scene.signals.value is None
     early = [piece for piece in pieces if waiting and not waits(scene, piece[0])]
     late = [piece for piece in pieces if piece not in early]
@@ -67,23 +67,23 @@ def cohorts(
     ]
 
 
-def together(scene: Scene, trial: FrozenTrial) -> Any:
+def together(scene: Scene, trial: FrozenTrial, batch: int) -> Any:
     """Trials for which this is equal can train in one network."""
     config = student(trial)
     pack = FAMILIES[config.family].pack
-    if pack is None or most_together(scene.device, config) == 1:
+    if pack is None or most_together(scene.device, config, batch) == 1:
         return trial.number
     knowledge = scene.sample(trial)["knowledge"]
     return (config.family, pack.alike(config), taught(scene, trial), knowledge)
 
 
-def cut(device: str, group: Sequence[FrozenTrial], limit: float) -> list[Trials]:
+def cut(device: str, batch: int, group: Sequence[FrozenTrial], limit: float) -> list[Trials]:
     """Pieces of trials of similar width, each as large as is worth it, none beyond the limit."""
     pieces: list[list[FrozenTrial]] = []
     most = 0
     for trial in sorted(group, key=lambda t: (-max(student(t).channels), t.number)):
         if not pieces or len(pieces[-1]) == most or work([*pieces[-1], trial]) > limit:
             pieces.append([])
-            most = most_together(device, student(trial))
+            most = most_together(device, student(trial), batch)
         pieces[-1].append(trial)
     return [tuple(sorted(piece, key=lambda trial: trial.number)) for piece in pieces]

@@ -39,12 +39,16 @@ class Scene:
         return complete(self.space, trial.params)
 
 
+def batch_of(spec: StudySpec, data: TransferSet) -> int:
+    """How many examples a step has."""
+    return spec.batch or default_batch(size(data.train))
+
+
 def settings_of(spec: StudySpec, data: TransferSet, device: str = "cpu") -> TrainSettings:
     """What all students share."""
-    batch = spec.batch or default_batch(size(data.train))
     weights = balanced(data) if spec.class_weights == "balanced" else ()
     return TrainSettings(
-        spec.epochs, batch, spec.scheme, spec.plugins, device, spec.metric, weights
+        spec.epochs, batch_of(spec, data), spec.scheme, spec.plugins, device, spec.metric, weights
     )
 
 

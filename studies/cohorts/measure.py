@@ -25,7 +25,8 @@ from nas_kd.data.transfer import prepare, size
 from nas_kd.files import cache_folder
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
-from nas_kd.training import Member, RungJob, TrainSettings, run_rung
+from nas_kd.study.worker import keep_freed_memory
+from nas_kd.training import Member, RungJob, TrainSettings, default_batch, run_rung
 
 TURNS = 2
 SMALL = [
@@ -55,6 +56,7 @@ def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     name = "mnist" if len(sys.argv) > 1 else "digits"
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
     data = prepare(name, SOURCES[name], Request(root))
@@ -70,8 +72,9 @@ def main() -> None:
     ]
     signals = Signals("0", *kept)
     epochs = 1 if name == "mnist" else 10
-    settings = TrainSettings(epochs, 128)
-    print(f"{data.name} {data.input_shape}, batch 128")
+    batch = int(sys.argv[2]) if len(sys.argv) > 2 else default_batch(size(data.train))
+    settings = TrainSettings(epochs, batch)
+    print(f"{data.name} {data.input_shape}, batch {batch}")
     for family, channels in LARGE if name == "mnist" else SMALL:
         config = StudentConfig(family, data.input_shape, 10, len(channels), channels)
         measure(config, RungJob((), data, signals, settings, 0, 0, epochs))

@@ -59,7 +59,7 @@ def test_a_cohort_is_of_one_family_and_either_taught_or_not(scene: Scene) -> Non
     for piece in cohorts(scene, proposed(scene)):
         assert len({student(t).family for t in piece}) == 1
         assert len({taught(scene, t) for t in piece}) == 1
-        assert len(piece) <= max(most_together("cpu", student(t)) for t in piece)
+        assert len(piece) <= max(most_together("cpu", student(t), 32) for t in piece)
 
 
 def test_no_cohort_is_more_than_half_of_the_work(scene: Scene) -> None:
