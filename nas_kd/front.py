@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
+REACH = 10
+"""A front is judged from this part of the budget up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -43,6 +46,11 @@ def knee(points: Iterable[Point]) -> Point | None:
     return max(on, key=height)
 
 
+def counted(cost: float, budget: float) -> float:
+    """What a cost counts as where fronts are judged: at least a tenth of the budget."""
+    return max(cost, budget / REACH)
+
+
 def hypervolume(
     points: Sequence[Point], budget: float, chance: float, examples: int, steps: int = 200
 ) -> float:
@@ -54,8 +62,9 @@ def hypervolume(
     worst, least = 1 - chance, 1 / examples
     total = 0.0
     for step in range(steps):
-        cost = budget * exp(log(10) * ((step + 0.5) / steps - 1))
-        accuracy = max((p.accuracy for p in points if p.cost <= cost), default=chance)
+        cost = budget * exp(log(REACH) * ((step + 0.5) / steps - 1))
+        within = (p.accuracy for p in points if counted(p.cost, budget) <= cost)
+        accuracy = max(within, default=chance)
         error = min(worst, max(least, 1 - accuracy))
         total += log(worst / error) / log(worst / least)
     return total / steps

@@ -5,11 +5,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from nas_kd.front import best
+from nas_kd.front import Point, best
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.cohorts import student, taught
 from nas_kd.study.events import Ended, Started, Step
-from nas_kd.study.generation import attributes, point, settings
+from nas_kd.study.generation import attributes, settings
 from nas_kd.study.jobs import train_students
 from nas_kd.study.scene import Scene, member, rung_job, taught_pair
 from nas_kd.study.space import Sample, complete, default_sample, first_samples
@@ -30,7 +30,7 @@ def wanted(scene: Scene) -> list[Control]:
     done = [t for t in scene.ledger.trials() if t.state == TrialState.COMPLETE]
     if not done:
         return []
-    top = best(point(scene, t, t.values[0]) for t in done if taught(scene, t))
+    top = best(Point(t.number, *t.values) for t in done if taught(scene, t))
     controls = []
     if top is not None:
         winner = scene.sample(scene.ledger.trials()[top.trial])

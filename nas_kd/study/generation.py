@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs import COSTS
-from nas_kd.front import Point
+from nas_kd.front import Point, counted
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.checkpoints import find, forget, keep, keep_student
@@ -112,7 +112,7 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
         scene.crew.drain(partial(everyone_at, live, rung, results))
         live = [t for t in live if at(results[t.number], rung)]
         if stop < scene.spec.epochs:
-            points = [point(scene, t, results[t.number][rung].accuracy) for t in live]
+            points = [place(scene, t, results[t.number][rung].accuracy) for t in live]
             on = survivors(points, earlier_points(scene, trials, stop), scene.spec.eta)
             for trial in live:
                 if trial.number not in on and trial.number not in steady:
@@ -225,13 +225,12 @@ def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | Non
     if trial.state.is_finished():
         return
     sample = scene.sample(trial)
-    price = trial.user_attrs[scene.space.budgets[0].cost]
     scene.observe(
         Scored(
             trial.number,
             student(trial),
             result.accuracy,
-            price,
+            trial.user_attrs[scene.space.budgets[0].cost],
             sample["temperature"],
             sample["alpha"],
             stopped,
@@ -240,9 +239,16 @@ def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | Non
     )
 
 
-def point(scene: Scene, trial: FrozenTrial, accuracy: float) -> Point:
-    """A trial's place in the plane of cost and accuracy."""
-    return Point(trial.number, accuracy, trial.user_attrs[scene.space.budgets[0].cost])
+def price(scene: Scene, trial: FrozenTrial) -> float:
+    """What a trial's student costs, by the first budget."""
+    return float(trial.user_attrs[scene.space.budgets[0].cost])
+
+
+def place(scene: Scene, trial: FrozenTrial, accuracy: float) -> Point:
+    """Where a trial stands for the stopper: like the hypervolume, it sees no cost below a tenth of
+    the budget, so that of many tiny students only the best goes on."""
+    bound = scene.space.budgets[0].bound
+    return Point(trial.number, accuracy, counted(price(scene, trial), bound))
 
 
 def earlier_points(scene: Scene, trials: Sequence[FrozenTrial], epoch: int) -> list[Point]:
@@ -250,7 +256,7 @@ def earlier_points(scene: Scene, trials: Sequence[FrozenTrial], epoch: int) -> l
     first = min((t.number for t in trials), default=0)
     before = [t for t in scene.ledger.trials()[:first] if "duplicate_of" not in t.user_attrs]
     return [
-        point(scene, trial, accuracy)
+        place(scene, trial, accuracy)
         for trial in before
         for at, accuracy in trial.user_attrs.get("rungs", [])
         if at == epoch
@@ -272,7 +278,7 @@ def tell(scene: Scene, trial: FrozenTrial, results: Sequence[RungResult]) -> Non
     if last.fault:
         facts["fault"] = last.fault
     elif last.epochs == scene.spec.epochs:
-        values = (last.accuracy, point(scene, trial, last.accuracy).cost)
+        values = (last.accuracy, price(scene, trial))
         keep_student(scene.folder, student(trial), last)
     scene.ledger.tell(trial.number, values, facts)
     forget(scene.folder, trial.number)

@@ -9,12 +9,14 @@ from optuna.trial import TrialState
 
 from nas_kd.costs import parse_budgets
 from nas_kd.errors import BudgetTooSmall, SpecDiffers, UnusableTeacher, WorkFailed
+from nas_kd.front import Point
 from nas_kd.report.summary import summarize
 from nas_kd.study.driver import drive
 from nas_kd.study.events import Event, Scored, Step
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.options import RunOptions
 from nas_kd.study.reading import StudyView, read_study
+from nas_kd.study.stopper import survivors
 from nas_kd.study.storage import open_sqlite
 from nas_kd.teachers.network import wide
 from tests.conftest import TAUGHT, results, searched, tiny
@@ -127,6 +129,20 @@ def test_students_that_are_stopped_at_a_rung_are_pruned_without_values(tmp_path:
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
     assert all([epoch for epoch, _ in t.user_attrs["rungs"]] == [1, 3] for t in finished
                if "duplicate_of" not in t.user_attrs)  # fmt: skip
+
+
+def test_of_students_under_a_tenth_of_the_budget_only_the_best_is_on_the_front_at_a_rung(
+    tmp_path: Path,
+) -> None:
+    view = searched(tmp_path / "study", budget="60k", width=[0.05, 0.5], trials=12,
+                    generation=12, epochs=3, rungs=[1], family="cnn")  # fmt: skip
+    fixed = view.facts["fixed"]
+    at_rung = [Point(row.number, row.rungs[0][1], row.cost) for row in view.rows]
+    seen = [Point(p.trial, p.accuracy, max(p.cost, 6_000)) for p in at_rung]
+    stopped = {row.number for row in view.rows if row.state == "stopped"}
+    everyone = set(range(fixed, 12))
+    assert stopped == everyone - survivors(seen, [], eta=view.spec.eta)
+    assert stopped > everyone - survivors(at_rung, [], eta=view.spec.eta)
 
 
 def test_a_student_whose_loss_is_not_finite_is_stopped_with_the_reason(tmp_path: Path) -> None:
