@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from nas_kd.teachers.loading import (
 from nas_kd.teachers.making import TeacherJob, default_epochs
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS, META = "weights.safetensors", "meta.json"
 
 
 def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
@@ -178,17 +178,10 @@ class Teaching:
 
     def _ask(self, job: SignalsJob) -> None:
         key = signals_key(job.sha256, self.data)
-        meta = self.folder.signals(key) / "meta.json"
-        if not meta.exists():
+        if (signals := kept(key, self.folder.signals(key) / META)) is None:
             self.observe(Started("signals", 1, self.folder.progress("signals")))
             self._send(compute_signals, job, then=lambda found: self._keep(key, *found))
             return
-        facts = json.loads(meta.read_text())
-        kept = {
-            name: ArrayRef(**facts[name] | {"shape": tuple(facts[name]["shape"])})
-            for name in ("logits_VNC", "answers_N")
-        }
-        signals = Signals(key, **kept)
         self._send(check_signals, job, signals, then=lambda _: self.signals.set(signals))
 
     def _keep(
@@ -201,12 +194,24 @@ class Teaching:
             ArrayRef.save(answers_N, place / "answers.npy"),
         )
         facts = asdict(signals) | {"passes": self.data.views.count}
-        write_text(place / "meta.json", json.dumps(facts, indent=1))
+        write_text(place / META, json.dumps(facts, indent=1))
         self.observe(Ended("signals"))
         views, examples, _ = logits_VNC.shape
         self.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "
                           f"{views} {'pass' if views == 1 else 'passes'}"))  # fmt: skip
         self.signals.set(signals)
+
+
+def kept(key: str, meta: Path) -> Signals | None:
+    """Signals that were kept; None if there are none, or if an older version kept fewer arrays."""
+    if not meta.exists():
+        return None
+    facts = json.loads(meta.read_text())
+    names = [field.name for field in fields(Signals) if field.name != "key"]
+    if not facts.keys() >= set(names):
+        return None
+    arrays = {n: ArrayRef(**facts[n] | {"shape": tuple(facts[n]["shape"])}) for n in names}
+    return Signals(key, **arrays)
 
 
 def judged(metric: str, data: TransferSet) -> tuple[float, int]:

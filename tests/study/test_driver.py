@@ -1,5 +1,6 @@
 """Whole searches: real training, real databases, in this process and in workers."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,17 @@ def test_views_are_seen_by_teacher_and_student(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", trials=2, generation=2, views=3)
     (meta,) = view.folder.root.glob("signals/*/meta.json")
     assert '"passes": 3' in meta.read_text()
+
+
+def test_signals_of_an_older_version_are_computed_again(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2, generation=2)
+    (meta,) = view.folder.root.glob("signals/*/meta.json")
+    facts = json.loads(meta.read_text())
+    del facts["answers_N"]
+    meta.write_text(json.dumps(facts))
+    view = searched(tmp_path / "study", trials=4, generation=2)
+    assert len(view.rows) == 4
+    assert "answers_N" in json.loads(meta.read_text())
 
 
 def test_the_teacher_is_asked_once_a_view_and_not_once_a_trial(
