@@ -49,8 +49,8 @@ from nas_kd.students.family import Option
 
 
 def default_rungs(epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: after one and two fifths of the training."""
-    return tuple(sorted({r for fifths in (1, 2) if (r := ceil(fifths * epochs / 5)) < epochs}))
+    """Epochs at which trials are compared: after one, three and six tenths of the training."""
+    return tuple(sorted({r for tenths in (1, 3, 6) if (r := ceil(tenths * epochs / 10)) < epochs}))
 
 
 class StudySpec(BaseModel):
@@ -127,7 +127,7 @@ class StudySpec(BaseModel):
         default_factory=lambda known: default_rungs(known.get("epochs", 1))
     )
     """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
-    eta: Annotated[int, Field(ge=2)] = 3
+    eta: Annotated[float, Field(gt=1)] = 2.5
     """One in eta goes on from a rung, and the front."""
     batch: Annotated[int | None, Field(ge=2)] = None
     """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""

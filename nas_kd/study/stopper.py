@@ -1,9 +1,10 @@
-"""Which trials go on from a rung: the front at that rung, and the smallest gaps to it."""
+"""Which trials go on from a rung: the front at that rung, the smallest gaps to it, and the most
+accurate of the generation."""
 
 from collections.abc import Sequence
 from math import ceil
 
-from nas_kd.front import Point
+from nas_kd.front import Point, best
 
 
 def gap(point: Point, others: Sequence[Point]) -> float:
@@ -11,14 +12,19 @@ def gap(point: Point, others: Sequence[Point]) -> float:
     return max(p.accuracy for p in (*others, point) if p.cost <= point.cost) - point.accuracy
 
 
-def survivors(live: Sequence[Point], earlier: Sequence[Point], eta: int) -> frozenset[int]:
+def survivors(live: Sequence[Point], earlier: Sequence[Point], eta: float) -> frozenset[int]:
     """The trials of `live` that go on, of their accuracies at one rung.
 
     `earlier` are the points of all earlier generations at the same rung. Trials without a gap go
     on, and so do the ceil(n / eta) smallest gaps; ties go to the lower cost, then the lower number.
+    So does the most accurate, even where earlier generations were better: students that end
+    high often begin slowly (studies/stopping).
     """
     everyone = (*live, *earlier)
     gaps = {p.trial: gap(p, everyone) for p in live}
     ranked = sorted(live, key=lambda p: (gaps[p.trial], p.cost, p.trial))
     on = {p.trial for p in ranked[: ceil(len(live) / eta)]}
+    top = best(live)
+    if top is not None:
+        on.add(top.trial)
     return frozenset(on | {trial for trial, distance in gaps.items() if distance == 0})

@@ -1,9 +1,9 @@
-"""Record learning curves: every student is trained to the end and scored at each rung.
+"""Record learning curves: every student is trained to the end and scored after each epoch.
 
-    python studies/stopping/record.py digits 64 20 3k
-    python studies/stopping/record.py glyphs 64 10 20k
+    python studies/stopping/record.py digits 64 20 3k 0
+    python studies/stopping/record.py glyphs 64 10 20k 0
 
-An ordinary search, with a stopper that lets everybody go on; its rungs' accuracies are the curves.
+An ordinary search with a rung at each epoch and a stopper that lets everybody go on.
 """
 
 import json
@@ -18,21 +18,25 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.options import RunOptions
 from nas_kd.study.reading import read_study
 
-data, trials, epochs, budget = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-spec = StudySpec.create({"budget": budget, "data": data, "trials": trials, "epochs": epochs})
+data, budget = sys.argv[1], sys.argv[4]
+trials, epochs, seed = (int(sys.argv[place]) for place in (2, 3, 5))
+spec = StudySpec.create({
+    "budget": budget, "data": data, "trials": trials, "epochs": epochs, "seed": seed,
+    "rungs": list(range(1, epochs)),
+})  # fmt: skip
 generation.survivors = lambda live, earlier, eta: frozenset(point.trial for point in live)
 folder = Path(tempfile.mkdtemp()) / "study"
 drive(spec, RunOptions(folder, 2), lambda event: None)
 view = read_study(StudyFolder(folder))
 rungs = (*spec.rungs, epochs)
 curves = [
-    [row.cost, [accuracy for _, accuracy in row.rungs]]
+    [row.cost, [accuracy for _, accuracy in row.rungs], row.student.family]
     for row in view.rows
     if len(row.rungs) == len(rungs)
 ]
-place = Path(__file__).parent / f"{data}-{budget}.json"
+place = Path(__file__).parent / f"{data}-{budget}-{seed}.json"
 place.write_text(json.dumps({
-    "name": f"{data}, {budget}, {epochs} epochs", "shares": [rung / epochs for rung in rungs],
+    "name": f"{data}, {budget}, {epochs} epochs, seed {seed}",
     "chance": view.facts["chance"], "examples": view.examples, "curves": curves,
 }))  # fmt: skip
 print(f"{place}: {len(curves)} curves")

@@ -25,6 +25,10 @@ def test_earlier_generations_are_part_of_the_front() -> None:
     assert survivors(LIVE, [Point(9, 0.9, 5)], eta=6) == {2}
 
 
+def test_the_most_accurate_goes_on_though_earlier_ones_were_better() -> None:
+    assert survivors(LIVE, [Point(9, 0.95, 40)], eta=6) == {0, 2}
+
+
 def test_a_gap_is_measured_to_the_best_at_no_more_cost() -> None:
     assert gap(LIVE[1], LIVE) == 0.5 - 0.45
     assert gap(LIVE[2], LIVE) == 0
