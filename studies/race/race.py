@@ -128,7 +128,8 @@ def ours(course: Course, root: str, seed: int, workers: str, out: Path) -> dict:
     ]  # fmt: skip
     for family in course.families:
         command += ["--family", family]
-    environment = {"PYTHONPATH": str(HERE), "RACE_SHAPE": course.shape}
+    paths = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    environment = {"PYTHONPATH": paths, "RACE_SHAPE": course.shape}
     if course.given:
         weights = str(teacher_weights(course, root))
         command += ["--teacher", "teacher:given", "--teacher-weights", weights]
