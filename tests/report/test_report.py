@@ -26,7 +26,8 @@ from tests.conftest import searched, tiny
 @pytest.fixture(scope="module")
 def stopping(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> StudyView:
     """A study in which trials were stopped."""
-    return searched(tmp_path_factory.mktemp("rungs") / "study", rungs=[1], generation=8, epochs=3)
+    folder = tmp_path_factory.mktemp("rungs") / "study"
+    return searched(folder, rungs=[1], trials=12, generation=12, epochs=3)
 
 
 def test_the_rungs_figure_has_every_trial_up_to_where_it_was_stopped(stopping: StudyView) -> None:
@@ -35,7 +36,7 @@ def test_the_rungs_figure_has_every_trial_up_to_where_it_was_stopped(stopping: S
     assert [x for x in stopped.x if x is not None] == [1] * stopped.x.count(None)
     assert [x for x in complete.x if x is not None] == [1, 3] * complete.x.count(None)
     assert "stopped at epoch 1" in stopped.hovertext[0]
-    assert stopped.x.count(None) + complete.x.count(None) == 8
+    assert stopped.x.count(None) + complete.x.count(None) == 12
 
 
 def test_the_page_says_what_stopping_saved(stopping: StudyView, study: StudyView) -> None:
