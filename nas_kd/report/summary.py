@@ -77,8 +77,8 @@ def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, exam
     cause = (
         "train it longer: --fix teacher_epochs=N."
         if teacher["target"] == "train"
-        else "its inputs are probably not what it was trained on; check --teacher-size, "
-        "--teacher-mean and --teacher-std."
+        else "it has little to teach. If it was better where it was trained, its inputs differ "
+        "here: check --teacher-size, --teacher-mean and --teacher-std."
     )
     return (
         f" The teacher ({100 * reached:.1f}%) is worse than a student alone "
