@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import log, sqrt
 
-REACH = 10
-"""A front is judged from this part of the budget up."""
+LEAST_SHARE = 0.1
+"""Where fronts are judged, costs below this share of the budget are not told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def knee(points: Iterable[Point]) -> Point | None:
     return max(on, key=height)
 
 
-def counted(cost: float, budget: float) -> float:
+def floored(cost: float, budget: float) -> float:
     """What a cost counts as where fronts are judged: at least a tenth of the budget."""
-    return max(cost, budget / REACH)
+    return max(cost, LEAST_SHARE * budget)
 
 
 def hypervolume(
@@ -62,8 +62,8 @@ def hypervolume(
     worst, least = 1 - chance, 1 / examples
     total = 0.0
     for step in range(steps):
-        cost = budget * exp(log(REACH) * ((step + 0.5) / steps - 1))
-        within = (p.accuracy for p in points if counted(p.cost, budget) <= cost)
+        cost = budget * LEAST_SHARE ** (1 - (step + 0.5) / steps)
+        within = (p.accuracy for p in points if floored(p.cost, budget) <= cost)
         accuracy = max(within, default=chance)
         error = min(worst, max(least, 1 - accuracy))
         total += log(worst / error) / log(worst / least)

@@ -127,15 +127,15 @@ class StudySpec(BaseModel):
         default_factory=lambda known: default_rungs(known.get("epochs", 1))
     )
     """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
-    eta: Annotated[float, Field(gt=1)] = 2.5
-    """One in eta goes on from a rung, and the front."""
+    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.5
+    """One in eta goes on from a rung, and the front there, and the most accurate."""
     batch: Annotated[int | None, Field(ge=2)] = None
     """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced` gives every class the same share of the loss with the labels."""
     metric: Annotated[str, known(METRICS)] = "accuracy"
     """What students are judged by on the validation split."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     """AdamW's decay, which spares norms and biases."""
     sampler: Literal["tpe", "random"] = "tpe"
     """What proposes students after the fixed first ones."""

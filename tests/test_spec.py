@@ -44,6 +44,8 @@ def test_rungs_lie_at_one_three_and_six_tenths_unless_said(
     ("settings", "name"),
     [
         ({"rungs": [3, 2]}, "rungs"),
+        ({"eta": float("inf")}, "eta"),
+        ({"weight_decay": float("inf")}, "weight_decay"),
         ({"rungs": [2]}, "rungs"),
         ({"temperature": [4, 2]}, "temperature"),
         ({"width": 0}, "width"),

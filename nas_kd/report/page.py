@@ -81,8 +81,9 @@ def rungs(view: StudyView) -> str:
     share = sum(climbed) / (len(climbed) * view.spec.epochs) if climbed else 1.0
     figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
-{", ".join(map(str, view.spec.rungs))}; those on the front there, the nearest to it and the most
-accurate go on, and so do the default students. {share:.0%} of all epochs were trained.</small></p>
+{", ".join(map(str, view.spec.rungs))}; those on the front there (which sees no
+cost below a tenth of the budget), the nearest to it and the most accurate go on, and so do the
+default students. {share:.0%} of all epochs were trained.</small></p>
 {figure}"""
 
 

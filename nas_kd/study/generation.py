@@ -1,7 +1,7 @@
 """One generation: propose all of it, train it rung by rung, tell all of it in order."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs import COSTS
-from nas_kd.front import Point, counted
+from nas_kd.front import Point, floored
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.checkpoints import find, forget, keep, keep_student
@@ -102,7 +102,7 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
     results: Results = {trial.number: [] for trial in trials}
     steady = range(len(first_samples(scene.space)))
     spans = list(pairwise((0, *scene.spec.rungs, scene.spec.epochs)))
-    live = list(trials)
+    live, top = list(trials), most(scene)
     for rung, (_, stop) in enumerate(spans):
         for cohort in cohorts(scene, live, apart=steady):
             if cohort[0].number not in steady:
@@ -112,13 +112,22 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
         scene.crew.drain(partial(everyone_at, live, rung, results))
         live = [t for t in live if at(results[t.number], rung)]
         if stop < scene.spec.epochs:
-            points = [place(scene, t, results[t.number][rung].accuracy) for t in live]
-            on = survivors(points, earlier_points(scene, trials, stop), scene.spec.eta)
+            points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
+            on = survivors(points, earlier_points(scene, trials, stop, top), scene.spec.eta)
+            further = [t for t in live if goes_on(t, stop, on | set(steady))]
             for trial in live:
-                if trial.number not in on and trial.number not in steady:
+                if trial not in further:
                     say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
-            live = [t for t in live if t.number in on or t.number in steady]
+            live = further
     return results
+
+
+def goes_on(trial: FrozenTrial, stop: int, on: Container[int]) -> bool:
+    """Whether a trial goes on from a rung; one that was told did if it was trained further,
+    whatever the rule of the version that told it was."""
+    if trial.state.is_finished():
+        return any(epoch > stop for epoch, _ in trial.user_attrs.get("rungs", []))
+    return trial.number in on
 
 
 def at(results: Sequence[RungResult], rung: int) -> bool:
@@ -244,19 +253,27 @@ def price(scene: Scene, trial: FrozenTrial) -> float:
     return float(trial.user_attrs[scene.space.budgets[0].cost])
 
 
-def place(scene: Scene, trial: FrozenTrial, accuracy: float) -> Point:
-    """Where a trial stands for the stopper: like the hypervolume, it sees no cost below a tenth of
-    the budget, so that of many tiny students only the best goes on."""
-    bound = scene.space.budgets[0].bound
-    return Point(trial.number, accuracy, counted(price(scene, trial), bound))
+def most(scene: Scene) -> float:
+    """What a student can cost: the first budget, or as much as the costliest default student where
+    another budget binds."""
+    fixed = scene.ledger.trials()[: len(first_samples(scene.space))]
+    return min(scene.space.budgets[0].bound, max(price(scene, trial) for trial in fixed))
 
 
-def earlier_points(scene: Scene, trials: Sequence[FrozenTrial], epoch: int) -> list[Point]:
+def place(scene: Scene, trial: FrozenTrial, accuracy: float, top: float) -> Point:
+    """Where a trial stands for the stopper. Like the hypervolume it sees no cost below a tenth of
+    the top one, so that of many tiny students only the best is on the front."""
+    return Point(trial.number, accuracy, floored(price(scene, trial), top))
+
+
+def earlier_points(
+    scene: Scene, trials: Sequence[FrozenTrial], epoch: int, top: float
+) -> list[Point]:
     """What all earlier generations had at a rung."""
     first = min((t.number for t in trials), default=0)
     before = [t for t in scene.ledger.trials()[:first] if "duplicate_of" not in t.user_attrs]
     return [
-        place(scene, trial, accuracy)
+        place(scene, trial, accuracy, top)
         for trial in before
         for at, accuracy in trial.user_attrs.get("rungs", [])
         if at == epoch

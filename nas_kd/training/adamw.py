@@ -33,7 +33,7 @@ class AdamW:
         count = sum(p.numel() for p in named.values())
         every = [torch.zeros(count, dtype=first.dtype, device=first.device) for _ in range(4)]
         value_P, self._gradient_P, *_ = every
-        self._number = torch.zeros((), device=first.device)
+        self._number = torch.zeros((), dtype=torch.float32, device=first.device)
         self.moments: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
         rows: dict[tuple[float, float], list[list[Tensor]]] = defaultdict(list)
         start = 0

@@ -1,13 +1,14 @@
 """Students packed into one network against the same students alone, one thread, in turns.
 
-    python studies/cohorts/measure.py [DATA_ROOT]
+    python studies/cohorts/measure.py digits [--batch 128]           # 8x8
+    python studies/cohorts/measure.py mnist --root DATA [--batch 32]   # 28x28
 
-For each family and widths: the time of a student's step in a cohort of G, as a ratio to its time
-alone (the fastest of some turns of each). On digits, 8x8; with DATA_ROOT on MNIST, 28x28.
+For each family and widths: the time of a student's whole job alone, as a ratio to its share of the
+time of a cohort of G (the fastest of some turns of each). The batch is the usual one unless said.
 """
 
+import argparse
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -57,9 +58,13 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     keep_freed_memory()
-    name = "mnist" if len(sys.argv) > 1 else "digits"
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
-    data = prepare(name, SOURCES[name], Request(root))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", choices=("digits", "mnist"))
+    parser.add_argument("--root", default="data", type=Path)
+    parser.add_argument("--batch", type=int)
+    given = parser.parse_args()
+    name = given.data
+    data = prepare(name, SOURCES[name], Request(given.root))
     if name == "mnist":
         data = replace(data, train=(0, 12800), labelled=(0, 12800),
                        validation=(data.validation[0], data.validation[0] + 500))  # fmt: skip
@@ -72,7 +77,7 @@ def main() -> None:
     ]
     signals = Signals("0", *kept)
     epochs = 1 if name == "mnist" else 10
-    batch = int(sys.argv[2]) if len(sys.argv) > 2 else default_batch(size(data.train))
+    batch = given.batch or default_batch(size(data.train))
     settings = TrainSettings(epochs, batch)
     print(f"{data.name} {data.input_shape}, batch {batch}")
     for family, channels in LARGE if name == "mnist" else SMALL:

@@ -20,7 +20,7 @@ from math import ceil
 from pathlib import Path
 from statistics import mean, median
 
-from nas_kd.front import Point, best, counted, hypervolume
+from nas_kd.front import Point, best, floored, hypervolume
 from nas_kd.spec import StudySpec
 from nas_kd.study.stopper import survivors
 
@@ -80,7 +80,7 @@ def replay(
                 break
             points = [
                 Point(n, curves[n].accuracies[stop - 1],
-                      counted(curves[n].cost, budget) if rule.floor else curves[n].cost)
+                      floored(curves[n].cost, budget) if rule.floor else curves[n].cost)
                 for n in live
             ]  # fmt: skip
             on = survivors(points, history[rung], rule.eta)

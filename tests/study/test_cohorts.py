@@ -1,6 +1,7 @@
 """Which trials train together: a function of the trials alone."""
 
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nas_kd.costs import parse_budgets
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet
+from nas_kd.students.family import StudentConfig
 from nas_kd.students.packing import most_together
 from nas_kd.study.cohorts import cohorts, student, taught, work
 from nas_kd.study.crew import Awaited, Crew
@@ -55,11 +57,29 @@ def test_every_trial_is_in_one_cohort_and_some_share_one(scene: Scene) -> None:
     assert max(map(len, pieces)) >= 4
 
 
-def test_a_cohort_is_of_one_family_and_either_taught_or_not(scene: Scene) -> None:
+@pytest.mark.parametrize("batch", [32, 128])
+def test_a_cohort_is_of_one_family_and_either_taught_or_not(scene: Scene, batch: int) -> None:
+    scene = replace(scene, spec=scene.spec.model_copy(update={"batch": batch}))
     for piece in cohorts(scene, proposed(scene)):
         assert len({student(t).family for t in piece}) == 1
         assert len({taught(scene, t) for t in piece}) == 1
-        assert len(piece) <= max(most_together("cpu", student(t), 32) for t in piece)
+        assert len(piece) <= min(most_together("cpu", student(t), batch) for t in piece)
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "batch", "most"),
+    [
+        ("cnn", 4, 128, 8), ("cnn", 4, 32, 16), ("cnn", 16, 128, 4), ("cnn", 16, 32, 16),
+        ("cnn", 32, 128, 1), ("cnn", 32, 32, 4), ("cnn", 33, 32, 1), ("cnn", 4, 4096, 1),
+        ("mlp", 128, 128, 16), ("mlp", 128, 1024, 2), ("mlp", 129, 16, 1), ("resnet", 4, 32, 1),
+    ],
+)  # fmt: skip
+def test_how_many_train_together_depends_on_family_width_and_batch(
+    family: str, width: int, batch: int, most: int
+) -> None:
+    config = StudentConfig(family, (1, 8, 8), 10, 1, (width,))
+    assert most_together("cpu", config, batch) == most
+    assert most_together("cuda", config, batch) == 1
 
 
 def test_no_cohort_is_more_than_half_of_the_work(scene: Scene) -> None:

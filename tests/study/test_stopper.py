@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas_kd.front import Point, front
+from nas_kd.front import Point, best, floored, front
 from nas_kd.study.stopper import gap, survivors
 
 LIVE = [
@@ -45,9 +45,22 @@ POINTS = st.lists(
 )
 
 
-@given(POINTS, st.integers(2, 4))
-def test_nobody_on_the_front_is_stopped(pairs: list[tuple[float, float]], eta: int) -> None:
+@given(POINTS, POINTS, st.floats(1.1, 4))
+def test_neither_the_front_nor_the_most_accurate_is_stopped(
+    pairs: list[tuple[float, float]], before: list[tuple[float, float]], eta: float
+) -> None:
     live = [Point(n, accuracy, cost) for n, (accuracy, cost) in enumerate(pairs)]
-    on = survivors(live, [], eta)
-    assert {point.trial for point in front(live)} <= on
+    earlier = [Point(100 + n, accuracy, cost) for n, (accuracy, cost) in enumerate(before)]
+    on = survivors(live, earlier, eta)
+    top = best(live)
+    assert top is not None
+    assert top.trial in on
+    assert {point.trial for point in front([*earlier, *live])} & {p.trial for p in live} <= on
     assert len(on) >= len(live) / eta
+
+
+def test_of_students_below_a_tenth_of_the_budget_only_the_best_is_on_the_front() -> None:
+    tiny = [Point(0, 0.2, 10), Point(1, 0.3, 20), Point(2, 0.4, 30), Point(3, 0.9, 900)]
+    seen = [Point(p.trial, p.accuracy, floored(p.cost, 1000)) for p in tiny]
+    assert survivors(tiny, [], eta=4) == {0, 1, 2, 3}
+    assert survivors(seen, [], eta=4) == {2, 3}

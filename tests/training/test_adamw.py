@@ -1,4 +1,4 @@
-"""AdamW over one vector is torch's own, student by student."""
+"""AdamW is torch's own, student by student."""
 
 import pytest
 import torch
@@ -54,6 +54,22 @@ def test_each_row_has_its_own_rate_and_decay() -> None:
     assert rows.weight[0].detach().unique().tolist() == [1.0]
     assert rows.weight[1].detach().unique().tolist() == pytest.approx([1 - 0.2 * 0.5])
     assert rows.bias.detach().unique().tolist() == [1.0]
+
+
+def test_students_that_share_rate_and_decay_step_as_each_would_alone() -> None:
+    gradients = torch.randn(5, 3, 4, 2, generator=torch.Generator().manual_seed(1))
+    rates, decays = torch.tensor([0.1, 0.3, 0.1]), torch.tensor([0.2, 0.2, 0.2])
+    packed = nn.ParameterDict({"weight": nn.Parameter(torch.ones(3, 4, 2))})
+    together = AdamW(packed, rates, decays)
+    alone = [nn.ParameterDict({"weight": nn.Parameter(torch.ones(4, 2))}) for _ in rates]
+    optimizers = [AdamW(one, rates[n : n + 1], decays[n : n + 1]) for n, one in enumerate(alone)]
+    for number, gradient in enumerate(gradients, 1):
+        packed["weight"].grad.copy_(gradient)
+        together.step(number, 0.5)
+        for row, (one, optimizer) in enumerate(zip(alone, optimizers, strict=True)):
+            one["weight"].grad.copy_(gradient[row])
+            optimizer.step(number, 0.5)
+            assert torch.allclose(one["weight"], packed["weight"][row], rtol=1e-6)
 
 
 def test_the_moments_are_by_name_and_of_the_parameters_shape() -> None:
