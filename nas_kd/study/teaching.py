@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,13 @@ from nas_kd.teachers.loading import (
     create,
 )
 from nas_kd.teachers.making import TeacherJob, default_epochs
-from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
+from nas_kd.teachers.signals import (
+    SignalsJob,
+    check_signals,
+    compute_signals,
+    signals_key,
+    slices,
+)
 
 WEIGHTS, META = "weights.safetensors", "meta.json"
 
@@ -179,10 +186,25 @@ class Teaching:
     def _ask(self, job: SignalsJob) -> None:
         key = signals_key(job.sha256, self.data)
         if (signals := kept(key, self.folder.signals(key) / META)) is None:
-            self.observe(Started("signals", 1, self.folder.progress("signals")))
-            self._send(compute_signals, job, then=lambda found: self._keep(key, *found))
+            self._compute(key, job)
             return
         self._send(check_signals, job, signals, then=lambda _: self.signals.set(signals))
+
+    def _compute(self, key: str, job: SignalsJob) -> None:
+        """Have all workers compute the answers, slice by slice; the last one is of validation."""
+        parts = [(rows, self.data.views.count) for rows in slices(self.data)]
+        parts.append((self.data.validation, 1))
+        found: dict[int, NDArray[np.float32]] = {}
+
+        def arrived(number: int, logits_VNC: NDArray[np.float32]) -> None:
+            found[number] = logits_VNC
+            if len(found) == len(parts):
+                *train, validation = (found[number] for number in range(len(parts)))
+                self._keep(key, np.concatenate(train, axis=1), validation[0].argmax(-1))
+
+        self.observe(Started("signals", 1, self.folder.progress("signals")))
+        for number, part in enumerate(parts):
+            self._send(compute_signals, job, *part, then=partial(arrived, number))
 
     def _keep(
         self, key: str, logits_VNC: NDArray[np.float32], answers_N: NDArray[np.int64]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas_kd.data.signals import Signals
-from nas_kd.data.transfer import TransferSet
+from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.data.views import View, view
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.loading import Teacher, fingerprint, load
@@ -21,6 +21,9 @@ from nas_kd.training import normaliser, tensor
 
 PIECE = 128
 """Examples that a teacher answers at once: half the time of 512, whose activations fit no cache."""
+
+SLICE = 64 * PIECE
+"""Examples of one job: the same for any number of workers, so that the answers are."""
 
 CHECKED = 32
 """Rows that are computed again when signals are read from disk."""
@@ -41,20 +44,22 @@ def signals_key(sha256: str, data: TransferSet) -> str:
     return hashlib.sha256(f"{sha256} {data.key}".encode()).hexdigest()[:24]
 
 
-def compute_signals(job: SignalsJob) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits [V, N, C] of one pass over the train split a view, and the classes of the validation
-    examples, as the teacher sees them; in eval mode, without gradients."""
+def slices(data: TransferSet) -> list[Rows]:
+    """The rows of the train split in pieces, each of them a job."""
+    first, last = data.train
+    return [(start, min(start + SLICE, last)) for start in range(first, last, SLICE)]
+
+
+def compute_signals(job: SignalsJob, rows: Rows, views: int) -> NDArray[np.float32]:
+    """Logits [V, N, C] of these rows, one pass for each of the first views; in eval mode, without
+    gradients."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
-    plain, *_ = views = job.data.views.table()
-    examples_NX = tensor(job.data.examples)
-    train_NX, validation_NX = (
-        examples_NX[slice(*rows)] for rows in (job.data.train, job.data.validation)
-    )
-    parts = [respond(network, job.data, train_NX, how, job.device) for how in views]
-    answers_NC = respond(network, job.data, validation_NX, plain, job.device)
+    examples_NX = tensor(job.data.examples)[slice(*rows)]
+    seen_as = job.data.views.table()[:views]
+    logits_VNC = [respond(network, job.data, examples_NX, how, job.device) for how in seen_as]
     expect(network, job.sha256)
-    return torch.stack(parts).numpy(), answers_NC.argmax(-1).numpy()
+    return torch.stack(logits_VNC).numpy()
 
 
 @torch.inference_mode()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from optuna.trial import TrialState
@@ -186,6 +187,19 @@ def test_the_teacher_is_asked_once_a_view_and_not_once_a_trial(
     view = searched(tmp_path / "study", trials=4, views=2, **TAUGHT)
     assert len(view.points) == 4
     assert sum(answered) == 2 * 1077 + 360  # the train split twice, the validation split once
+
+
+def test_signals_are_joined_in_the_order_of_their_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = searched(tmp_path / "whole", trials=2, generation=2, views=2)
+    monkeypatch.setattr("nas_kd.teachers.signals.SLICE", 256)
+    sliced = searched(tmp_path / "sliced", workers=0, trials=2, generation=2, views=2)
+    for name in ("logits.npy", "answers.npy"):
+        one, other = (
+            np.load(next(v.folder.root.glob(f"signals/*/{name}"))) for v in (whole, sliced)
+        )
+        assert np.array_equal(one, other)
 
 
 def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:

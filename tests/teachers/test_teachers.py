@@ -18,8 +18,13 @@ from nas_kd.teachers import loading
 from nas_kd.teachers.loading import Teacher, fingerprint
 from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher
 from nas_kd.teachers.network import wide
-from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key
-from nas_kd.training import answer
+from nas_kd.teachers.signals import (
+    SignalsJob,
+    check_signals,
+    compute_signals,
+    signals_key,
+    slices,
+)
 
 OWN = "tests.teachers.own:"
 
@@ -59,16 +64,24 @@ def test_the_wide_network_takes_any_picture(shape: tuple[int, ...]) -> None:
 def test_signals_are_the_answers_in_eval_mode_and_the_teacher_stays_as_it_was(
     trained: SignalsJob,
 ) -> None:
-    logits_VNC, answers_N = compute_signals(trained)
+    logits_VNC = compute_signals(trained, trained.data.train, 1)
     assert logits_VNC.shape == (1, size(trained.data.train), 10)
     network = loading.load(trained.teacher)
     assert not network.training
     assert fingerprint(network) == trained.sha256
     labels = trained.data.labels.open()[slice(*trained.data.train)]
     assert (logits_VNC[0].argmax(-1) == labels).mean() > 0.8
-    assert np.array_equal(
-        answers_N, answer(network, trained.data, trained.data.validation).argmax(-1)
-    )
+
+
+def test_slices_of_signals_are_the_whole_bit_for_bit(
+    trained: SignalsJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compute_signals(trained, trained.data.train, 1)
+    monkeypatch.setattr("nas_kd.teachers.signals.SLICE", 256)
+    parts = slices(trained.data)
+    assert len(parts) == 5
+    joined = np.concatenate([compute_signals(trained, rows, 1) for rows in parts], axis=1)
+    assert np.array_equal(joined, whole)
 
 
 def test_the_teacher_passes_over_the_train_split_once_a_view(
@@ -83,14 +96,16 @@ def test_the_teacher_passes_over_the_train_split_once_a_view(
 
     monkeypatch.setattr("nas_kd.teachers.signals.load", watched)
     views = Views(3, shift=1)
-    logits_VNC, _ = compute_signals(replace(trained, data=replace(trained.data, views=views)))
-    assert sum(seen) == 3 * size(trained.data.train) + size(trained.data.validation)
+    job = replace(trained, data=replace(trained.data, views=views))
+    logits_VNC = compute_signals(job, job.data.train, 3)
+    assert sum(seen) == 3 * size(trained.data.train)
     assert not np.allclose(logits_VNC[0], logits_VNC[1])
 
 
 def test_stored_signals_are_checked_when_they_are_read(trained: SignalsJob, tmp_path: Path) -> None:
     key = signals_key(trained.sha256, trained.data)
-    logits_VNC, answers_N = compute_signals(trained)
+    logits_VNC = compute_signals(trained, trained.data.train, 1)
+    answers_N = compute_signals(trained, trained.data.validation, 1)[0].argmax(-1)
     good = ArrayRef.save(logits_VNC, tmp_path / "good.npy")
     answers = ArrayRef.save(answers_N, tmp_path / "answers.npy")
     check_signals(trained, Signals(key, good, answers))
@@ -114,7 +129,7 @@ def test_a_teacher_that_changes_itself_is_found_out(trained: SignalsJob) -> None
     restless = Teacher(OWN + "restless", (1, 8, 8), 10)
     sha256 = fingerprint(loading.load(restless))
     with pytest.raises(UnusableTeacher, match="changed"):
-        compute_signals(SignalsJob(restless, sha256, trained.data))
+        compute_signals(SignalsJob(restless, sha256, trained.data), trained.data.train, 1)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
