@@ -1,7 +1,7 @@
 """One generation: propose all of it, train it rung by rung, tell all of it in order."""
 
 import json
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs import COSTS
-from nas_kd.front import Point, floored
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.checkpoints import find, forget, keep, keep_student
@@ -19,6 +18,7 @@ from nas_kd.study.jobs import train_students
 from nas_kd.study.proposal import propose_all
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import Sample, distributions, first_samples
+from nas_kd.study.standing import earlier_points, goes_on, most, place, price
 from nas_kd.study.stopper import survivors
 from nas_kd.training import RungResult
 
@@ -120,14 +120,6 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
                     say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
             live = further
     return results
-
-
-def goes_on(trial: FrozenTrial, stop: int, on: Container[int]) -> bool:
-    """Whether a trial goes on from a rung; one that was told did if it was trained further,
-    whatever the rule of the version that told it was."""
-    if trial.state.is_finished():
-        return any(epoch > stop for epoch, _ in trial.user_attrs.get("rungs", []))
-    return trial.number in on
 
 
 def at(results: Sequence[RungResult], rung: int) -> bool:
@@ -246,38 +238,6 @@ def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | Non
             scene.space.budgets[0].cost,
         )
     )
-
-
-def price(scene: Scene, trial: FrozenTrial) -> float:
-    """What a trial's student costs, by the first budget."""
-    return float(trial.user_attrs[scene.space.budgets[0].cost])
-
-
-def most(scene: Scene) -> float:
-    """What a student can cost: the first budget, or as much as the costliest default student where
-    another budget binds."""
-    fixed = scene.ledger.trials()[: len(first_samples(scene.space))]
-    return min(scene.space.budgets[0].bound, max(price(scene, trial) for trial in fixed))
-
-
-def place(scene: Scene, trial: FrozenTrial, accuracy: float, top: float) -> Point:
-    """Where a trial stands for the stopper. Like the hypervolume it sees no cost below a tenth of
-    the top one, so that of many tiny students only the best is on the front."""
-    return Point(trial.number, accuracy, floored(price(scene, trial), top))
-
-
-def earlier_points(
-    scene: Scene, trials: Sequence[FrozenTrial], epoch: int, top: float
-) -> list[Point]:
-    """What all earlier generations had at a rung."""
-    first = min((t.number for t in trials), default=0)
-    before = [t for t in scene.ledger.trials()[:first] if "duplicate_of" not in t.user_attrs]
-    return [
-        place(scene, trial, accuracy, top)
-        for trial in before
-        for at, accuracy in trial.user_attrs.get("rungs", [])
-        if at == epoch
-    ]
 
 
 def tell(scene: Scene, trial: FrozenTrial, results: Sequence[RungResult]) -> None:

@@ -1,0 +1,49 @@
+"""Where trials stand at a rung: what the stopper is told of them."""
+
+from collections.abc import Container, Sequence
+
+from optuna.trial import FrozenTrial
+
+from nas_kd.front import Point, floored
+from nas_kd.study.scene import Scene
+from nas_kd.study.space import first_samples
+
+
+def price(scene: Scene, trial: FrozenTrial) -> float:
+    """What a trial's student costs, by the first budget."""
+    return float(trial.user_attrs[scene.space.budgets[0].cost])
+
+
+def most(scene: Scene) -> float:
+    """What a student can cost: the first budget, or as much as the costliest default student where
+    another budget binds."""
+    fixed = scene.ledger.trials()[: len(first_samples(scene.space))]
+    return min(scene.space.budgets[0].bound, max(price(scene, trial) for trial in fixed))
+
+
+def place(scene: Scene, trial: FrozenTrial, accuracy: float, top: float) -> Point:
+    """Where a trial stands for the stopper. Like the hypervolume it sees no cost below a tenth of
+    the top one, so that of many tiny students only the best is on the front."""
+    return Point(trial.number, accuracy, floored(price(scene, trial), top))
+
+
+def earlier_points(
+    scene: Scene, trials: Sequence[FrozenTrial], epoch: int, top: float
+) -> list[Point]:
+    """What all earlier generations had at a rung."""
+    first = min((t.number for t in trials), default=0)
+    before = [t for t in scene.ledger.trials()[:first] if "duplicate_of" not in t.user_attrs]
+    return [
+        place(scene, trial, accuracy, top)
+        for trial in before
+        for at, accuracy in trial.user_attrs.get("rungs", [])
+        if at == epoch
+    ]
+
+
+def goes_on(trial: FrozenTrial, stop: int, on: Container[int]) -> bool:
+    """Whether a trial goes on from a rung; one that was told did if it was trained further,
+    whatever the rule of the version that told it was."""
+    if trial.state.is_finished():
+        return any(epoch > stop for epoch, _ in trial.user_attrs.get("rungs", []))
+    return trial.number in on
