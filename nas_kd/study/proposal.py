@@ -6,6 +6,7 @@ seeded by (study seed, number), so that a resumed study proposes what it would h
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
 from typing import Any, Literal
 
 import optuna
@@ -18,7 +19,18 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas_kd.study.space import Sample, Space, complete, distributions, first_samples
+from nas_kd.costs import LATENCY
+from nas_kd.front import LEAST_SHARE
+from nas_kd.students import FAMILIES
+from nas_kd.students.decode import cost
+from nas_kd.study.space import (
+    Sample,
+    Space,
+    complete,
+    default_sample,
+    distributions,
+    first_samples,
+)
 from nas_kd.training import derive
 
 DIRECTIONS: tuple[Literal["maximize"], Literal["minimize"]] = ("maximize", "minimize")
@@ -26,6 +38,9 @@ DIRECTIONS: tuple[Literal["maximize"], Literal["minimize"]] = ("maximize", "mini
 
 STARTUP = 10
 """Finished trials before TPE takes over."""
+
+NARROWINGS = 8
+"""Halvings of a width's range, on its logarithm: to less than a hundredth of it."""
 
 
 def sampler(space: Space, number: int) -> BaseSampler:
@@ -78,20 +93,44 @@ def value_at(share: float, distribution: BaseDistribution) -> Any:
     raise AssertionError(f"{distribution} is asked nowhere")
 
 
+def feet(space: Space) -> list[str]:
+    """The families whose default student is also proposed at a tenth of the budget, where fronts
+    begin to be judged; none where width is fixed, or narrowing would take many measurements."""
+    low, high = space.ends("width")
+    if low == high or space.spec.sampler == "random" or space.budgets[0].cost == LATENCY:
+        return []
+    return [family for family in space.families if FAMILIES[family].counts is not None]
+
+
+def narrowed(space: Space, family: str) -> Sample:
+    """A family's default student at the largest width that is within a tenth of the budget."""
+    sample, budget = default_sample(space, family), space.budgets[0]
+    low, high = space.ends("width")
+    for _ in range(NARROWINGS):
+        middle = sqrt(low * high)
+        price = cost(space.student(sample | {"width": middle}), budget)
+        low, high = (middle, high) if price <= LEAST_SHARE * budget.bound else (low, middle)
+    return sample | {"width": low}
+
+
 def propose(study: optuna.Study, number: int, space: Space) -> Sample:
     """The sample of trial `number`, and leave it as a running trial in the mirror.
 
     What the sampler asked is withdrawn (a failed trial, which TPE does not see) and replaced by
     its completed form, in which settings that cannot matter have one value. Until TPE has trials
-    to learn from, settings are spread evenly: a front needs students of every size at once.
+    to learn from, settings are spread evenly between the ends of the front, which are known: a
+    front needs students of every size at once.
     """
     asked = distributions(space)
-    first = first_samples(space)
-    if number < len(first):
+    first, cheap = first_samples(space), feet(space)
+    after = number - len(first)
+    if after < 0:
         sample = first[number]
+    elif after < len(cheap):
+        sample = narrowed(space, cheap[after])
     elif asked and number < max(STARTUP, space.spec.generation) and space.spec.sampler == "tpe":
         seed = derive(space.spec.seed, "spread")
-        sample = complete(space, spread(asked, seed, number - len(first)))
+        sample = complete(space, spread(asked, seed, after - len(cheap)))
     else:
         study.sampler = sampler(space, number)
         trial = study.ask(asked)

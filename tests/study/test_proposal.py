@@ -8,8 +8,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.costs import parse_budgets
-from nas_kd.students.decode import decode
-from nas_kd.study.proposal import mirror, propose, propose_all, value_at
+from nas_kd.students.decode import counts, decode
+from nas_kd.study.proposal import feet, mirror, propose, propose_all, value_at
 from nas_kd.study.space import Sample, Space, distributions, resolve
 from tests.conftest import tiny
 
@@ -72,7 +72,7 @@ def test_the_samples_of_a_generation_differ(space: Space) -> None:
 def test_another_study_seed_proposes_others(space: Space) -> None:
     spec = space.spec.model_copy(update={"seed": 1})
     other = resolve(spec, space.budgets, (1, 28, 28), 10)
-    first, second = (list(propose_all([], range(4, 8), s)) for s in (space, other))
+    first, second = (list(propose_all([], range(6, 10), s)) for s in (space, other))
     assert [a != b for (_, a), (_, b) in zip(first, second, strict=True)] == [True] * 4
 
 
@@ -89,12 +89,33 @@ def test_every_depth_is_drawn_and_built_as_named_in_200_samples(space: Space) ->
 
 def test_the_first_generation_covers_sizes_and_families_evenly(space: Space) -> None:
     whole = replace(space, spec=space.spec.model_copy(update={"generation": 16}))
-    samples = [sample for _, sample in propose_all([], range(12), whole)][4:]
+    samples = [sample for _, sample in propose_all([], range(14), whole)][6:]
     for n in range(4):
         low, high = (0.2 * 5 ** (end / 4) for end in (n, n + 1))
         assert sum(low <= sample["width"] < high for sample in samples) == 2
     assert [sample["family"] for sample in samples].count("cnn") == 4
     assert len({sample["depth"] for sample in samples}) >= 5
+
+
+def test_both_ends_of_the_front_are_proposed_first_the_lower_one_at_a_tenth_of_the_budget(
+    space: Space,
+) -> None:
+    samples = [sample for _, sample in propose_all([], range(6), space)]
+    costs = [counts(space.student(sample)).parameters for sample in samples]
+    families = [sample["family"] for sample in samples]
+    assert families == ["cnn", "cnn", "mlp", "mlp", "cnn", "mlp"]
+    assert min(costs[:4]) > 0.99 * 20_000
+    assert 0.97 * 2_000 < costs[4] <= 2_000
+    assert samples[5]["width"] == pytest.approx(0.2, rel=0.01)  # an mlp of 2,000 is narrower still
+    assert samples[4] == samples[0] | {"width": samples[4]["width"]}
+
+
+def test_only_the_upper_end_is_proposed_first_where_width_is_fixed_or_sampling_random(
+    space: Space,
+) -> None:
+    for settings in ({"width": 1.0}, {"sampler": "random"}):
+        spec = space.spec.model_copy(update=settings)
+        assert feet(replace(space, spec=spec)) == []
 
 
 def test_spread_values_lie_on_their_steps_and_reach_both_ends() -> None:
