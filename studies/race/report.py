@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import plotly.graph_objects as go
+from plotly.colors import qualitative
 from race import COURSES, OURS, RESULTS, USUAL
 
 from nas_kd.data import SOURCES
@@ -51,7 +52,7 @@ def main() -> None:
     ends: dict[str, list[tuple]] = {}
     print("| | wall, s | CPU, s | peak memory, MB | student-epochs | wasted draws | best, % | "
           "hypervolume |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
-    for name in (*USUAL, *OURS):
+    for name, colour in zip((*USUAL, *OURS), qualitative.D3, strict=False):
         runs = [
             json.loads(p.read_text()) for p in sorted(RESULTS.glob(f"{given.course}-{name}-?.json"))
         ]
@@ -72,7 +73,8 @@ def main() -> None:
         for number, curve in enumerate(curves):
             figure.add_scatter(
                 x=[t for t, _ in curve], y=[v for _, v in curve], name=name, legendgroup=name,
-                showlegend=number == 0, mode="lines", line={"shape": "hv"},
+                showlegend=number == 0, mode="lines",
+                line={"shape": "hv", "color": colour},
             )  # fmt: skip
     ours = ends["nas-kd"]
     for name, runs in ends.items():
