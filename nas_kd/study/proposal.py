@@ -97,7 +97,8 @@ def feet(space: Space) -> list[str]:
     """The families whose default student is also proposed at a tenth of the budget, where fronts
     begin to be judged; none where width is fixed, or narrowing would take many measurements."""
     low, high = space.ends("width")
-    if low == high or space.spec.sampler == "random" or space.budgets[0].cost == LATENCY:
+    measured = any(budget.cost == LATENCY for budget in space.budgets)
+    if low == high or measured or space.spec.sampler == "random":
         return []
     return [family for family in space.families if FAMILIES[family].counts is not None]
 
