@@ -63,8 +63,7 @@ def hypervolume(
     total = 0.0
     for step in range(steps):
         cost = budget * LEAST_SHARE ** (1 - (step + 0.5) / steps)
-        within = (p.accuracy for p in points if floored(p.cost, budget) <= cost)
-        accuracy = max(within, default=chance)
+        accuracy = max((p.accuracy for p in points if p.cost <= cost), default=chance)
         error = min(worst, max(least, 1 - accuracy))
         total += log(worst / error) / log(worst / least)
     return total / steps
