@@ -89,7 +89,9 @@ def run(
     began = time.monotonic()
     data = prepared(spec, options, folder, observe)
     device = kind(options.devices)
-    teaching = Teaching(spec, folder, crew, data, observe, options.teacher_weights, device)
+    teaching = Teaching(
+        spec, folder, crew, data, observe, options.teacher_weights, device, max(1, options.workers)
+    )
     if teaching.own:
         teaching.begin()
         crew.drain(lambda: teaching.facts.value is not None)

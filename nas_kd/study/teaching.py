@@ -102,9 +102,10 @@ class Teaching:
         observe: Observe,
         weights: Path | None,
         device: str = "cpu",
+        threads: int = 1,
     ) -> None:
         self.spec, self.folder, self.crew = spec, folder, crew
-        self.data, self.observe, self.device = data, observe, device
+        self.data, self.observe, self.device, self.threads = data, observe, device, threads
         self.teacher = describe(spec, data, weights)
         self.resumed = folder.spec.exists()
         self.signals: Awaited[Signals] = Awaited()
@@ -131,7 +132,7 @@ class Teaching:
         weights = balanced(self.data) if self.spec.class_weights == "balanced" else ()
         job = TeacherJob(
             self.teacher, self.data, epochs, self.spec.seed, self.device,
-            of_teachers(self.spec.metric), weights, self.spec.plugins,
+            of_teachers(self.spec.metric), weights, self.spec.plugins, self.threads,
         )  # fmt: skip
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))

@@ -4,6 +4,7 @@ Suffixes: N examples, C classes.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -29,7 +30,7 @@ from nas_kd.teachers.loading import (
     sizes,
     state,
 )
-from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, tensor
+from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -51,6 +52,8 @@ class TeacherJob:
     metric: str = "accuracy"
     class_weights: tuple[float, ...] = ()
     plugins: tuple[str, ...] = ()
+    threads: int = 1
+    """How many may train it at once. What it learns does not depend on it."""
 
 
 def default_epochs(data: TransferSet, search_epochs: int) -> int:
@@ -117,31 +120,49 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
 
 
 def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
-    """A wide network trained on shifted and flipped views; its last epoch counts.
-
-    bfloat16 halves the time of these widths; the weights and the answers are float32.
-    """
+    """A wide network trained on shifted and flipped views; its last epoch counts."""
     torch.manual_seed(derive(job.seed, "teacher"))
     device = torch.device(job.device)
     network = create(job.teacher).to(device)
     seen_as = replace(job.data.views, count=VIEWS if job.data.views.sides else 1)
     weight_C = torch.tensor(job.class_weights, device=device) if job.class_weights else None
-    fit(
-        network,
-        AdamW(network, torch.tensor([LEARNING_RATE]), torch.tensor([WEIGHT_DECAY])),
-        lambda epoch, index_B, answer_BC, label_B: cross_entropy(
-            answer_BC, label_B, weight_C, reduction="none"
-        ),
-        data=replace(job.data, views=seen_as),
-        rows=job.data.teacher,
-        schedule=Schedule(job.epochs, BATCH),
-        order_seed=derive(job.seed, "teacher order"),
-        span=range(job.epochs),
-        on_epoch=on_epoch,
-        precision=torch.bfloat16,
-        device=device,
-    )
+    optimizer = AdamW(network, torch.tensor([LEARNING_RATE]), torch.tensor([WEIGHT_DECAY]))
+    with shared(network, job.threads) if large(job) else nullcontext() as learn:
+        fit(
+            network,
+            optimizer,
+            lambda epoch, index_B, answer_BC, label_B: cross_entropy(
+                answer_BC, label_B, weight_C, reduction="none"
+            ),
+            data=replace(job.data, views=seen_as),
+            rows=job.data.teacher,
+            schedule=Schedule(job.epochs, BATCH),
+            order_seed=derive(job.seed, "teacher order"),
+            span=range(job.epochs),
+            on_epoch=on_epoch,
+            precision=precision(device),
+            device=device,
+            learn=learn,
+        )
     return network.to("cpu")
+
+
+def large(job: TeacherJob) -> bool:
+    """Whether a share of a step is enough work for a thread of a processor."""
+    return job.device == "cpu" and len(job.data.input_shape) > 1
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Of a step's arithmetic; weights and answers are float32 in any case.
+
+    bfloat16 halves the time of these widths where a device has instructions for it. A processor
+    without them takes ten times as long (studies/overhead).
+    """
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
 
 
 def score(network: nn.Module, teacher: Teacher, data: TransferSet, metric: str) -> float:

@@ -19,7 +19,7 @@ def wide(input_shape: Shape, classes: int, width: int) -> nn.Module:
 
 
 def convolutional(input_shape: Shape, classes: int, width: int) -> nn.Module:
-    """Four convolutions of `width`, 2, 4 and 4 times it, then dropout and a linear layer.
+    """Four convolutions of `width`, 2, 4 and 4 times it, then a linear layer.
 
     The first blocks halve the example until it is small, the last halves it once more.
     """
@@ -32,7 +32,7 @@ def convolutional(input_shape: Shape, classes: int, width: int) -> nn.Module:
         layers += [*convolution(fan_in, fan_out, 3, stride, len(sides)), nn.ReLU()]
         sides, fan_in = strided(sides, stride), fan_out
     features = fan_in * prod(sides)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(features, classes))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, classes))
 
 
 def dense(features: int, classes: int, width: int) -> nn.Module:

@@ -13,6 +13,7 @@ from nas_kd.training.jobs import (
 )
 from nas_kd.training.loop import Schedule, answer, derive, fit, order
 from nas_kd.training.reading import laid_out, normaliser, tensor
+from nas_kd.training.shares import shared
 
 __all__ = [
     "BATCH",
@@ -32,6 +33,7 @@ __all__ = [
     "normaliser",
     "order",
     "run_rung",
+    "shared",
     "tensor",
     "weights",
 ]

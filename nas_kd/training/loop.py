@@ -30,6 +30,13 @@ from nas_kd.training.reading import Gather, gather, normaliser, tensor
 Objective = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(epoch, index_B, student_GBC, label_B) -> [G, B], the loss of each example."""
 
+Gradient = Callable[[nn.Module, Tensor], Tensor]
+"""(network, index_B) -> [G], what these examples add to the loss; its gradient is added to the
+network's."""
+
+Learn = Callable[[Gradient, Tensor], Tensor]
+"""(gradient, index_B) -> [G], the loss of a batch; its gradient is left in the fitted network."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -64,29 +71,51 @@ def fit(
     precision: torch.dtype = torch.float32,
     layout: torch.memory_format = torch.channels_last,
     device: torch.device = torch.device("cpu"),
+    learn: Learn | None = None,
 ) -> Tensor:
-    """Train through the epochs of `span`; the sum of the losses [G], not finite if one ever was."""
+    """Train through the epochs of `span`; the sum of the losses [G], not finite if one ever was.
+
+    `learn` takes a batch apart (see `nas_kd/training/shares.py`); None takes it as a whole.
+    """
     examples_NX = tensor(data.examples)[slice(*rows)]
     labels = gather(tensor(data.labels)[slice(*rows)], device)
     normalise = normaliser(data, layout, device)
     total_G = torch.zeros((), device=device)
     network.train()
     look = lru_cache(maxsize=1)(partial(looking, examples_NX, data.views, device))
+    learn = learn or (lambda gradient, index_B: gradient(network, index_B))
     for epoch in span:
         examples = look(epoch % data.views.count)
+        gradient = partial(backward, partial(loss, epoch), examples, normalise, labels, precision)
         batches = list(order(order_seed, epoch, len(examples_NX), schedule.batch))
         for number, index_B in enumerate(batches, epoch * len(batches)):
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                student_GBC = network(normalise(examples(index_B)))
-            if student_GBC.dtype == torch.bfloat16:
-                student_GBC = student_GBC.float()
-            value_G = loss(epoch, index_B, student_GBC, labels(index_B)).mean(-1)
             optimizer.zero_grad()
-            value_G.sum().backward()
+            total_G = total_G + learn(partial(gradient, len(index_B)), index_B)
             optimizer.step(number + 1, schedule.share(number, schedule.epochs * len(batches)))
-            total_G = total_G + value_G.detach()
         on_epoch()
     return total_G
+
+
+def backward(
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    examples: Gather,
+    normalise: Callable[[Tensor], Tensor],
+    labels: Gather,
+    precision: torch.dtype,
+    batch: int,
+    network: nn.Module,
+    index_B: Tensor,
+) -> Tensor:
+    """What these examples add to the loss [G] of a batch of so many; its gradient is added to the
+    network's."""
+    seen_BX = normalise(examples(index_B))
+    with torch.autocast(seen_BX.device.type, precision, enabled=precision != torch.float32):
+        student_GBC = network(seen_BX)
+    if student_GBC.dtype == torch.bfloat16:
+        student_GBC = student_GBC.float()
+    value_G = loss(index_B, student_GBC, labels(index_B)).sum(-1) / batch
+    value_G.sum().backward()
+    return value_G.detach()
 
 
 def looking(examples_NX: Tensor, views: Views, device: torch.device, epoch: int) -> Gather:
