@@ -1,0 +1,54 @@
+"""The share of the workers' time in which they work, in a search of the usual kind.
+
+    python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2]
+
+Counted from the moment the teacher is ready to the end of the last job but one; the last one is as a
+rule the twin of the best, alone. A small teacher makes the run shorter.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from timed import PLACE, Timed
+
+from nas_kd.spec import StudySpec
+from nas_kd.study.driver import drive
+from nas_kd.study.events import Step
+from nas_kd.study.options import RunOptions
+from nas_kd.study.pool import open_executor
+
+
+def main() -> None:
+    """Search, then read when the jobs ran."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data")
+    parser.add_argument("budget")
+    parser.add_argument("trials", type=int)
+    parser.add_argument("epochs", type=int)
+    parser.add_argument("--root", type=Path, default=Path("data"))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--teacher-width", type=int, default=8)
+    given = parser.parse_args()
+    place = Path(tempfile.mkdtemp())
+    os.environ[PLACE] = str(place / "jobs")
+    spec = StudySpec.create({
+        "budget": [given.budget], "data": given.data, "trials": given.trials,
+        "epochs": given.epochs, "teacher_width": given.teacher_width,
+    })  # fmt: skip
+    options = RunOptions(place / "study", given.workers, data_root=given.root)
+    executor = Timed(open_executor(given.workers))
+    drive(spec, options, lambda e: print(e.text) if isinstance(e, Step) else None, executor)
+    jobs = [json.loads(line) for line in (place / "jobs").read_text().splitlines()]
+    ready = max(end for _, name, _, end in jobs if name == "ready_teacher")
+    *trained, last = sorted(jobs, key=lambda job: job[3])
+    late = [(max(start, ready), end) for _, _, start, end in trained if end > ready]
+    span = max(end for _, end in late) - ready
+    busy = sum(end - start for start, end in late) / (given.workers * span)
+    print(f"{len(late)} jobs in {span:.1f} s after the teacher: busy {100 * busy:.1f}%; "
+          f"the last job {last[3] - last[2]:.1f} s")  # fmt: skip
+
+
+main()
