@@ -1,18 +1,21 @@
 """What the found student must beat, trained outside the trials, after the last generation."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.front import Point, best
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.cohorts import student, taught
+from nas_kd.study.crew import Awaited
 from nas_kd.study.events import Ended, Started, Step
-from nas_kd.study.generation import attributes, settings
+from nas_kd.study.generation import Results, attributes, settings
 from nas_kd.study.jobs import train_students
 from nas_kd.study.scene import Scene, member, rung_job, taught_pair
 from nas_kd.study.space import Sample, complete, default_sample, first_samples
+from nas_kd.study.standing import price
 from nas_kd.training import RungResult
 
 
@@ -27,20 +30,39 @@ class Control:
 
 def wanted(scene: Scene) -> list[Control]:
     """The best taught student's twin without the teacher, and defaults that are no trials."""
-    done = [t for t in scene.ledger.trials() if t.state == TrialState.COMPLETE]
-    if not done:
+    if not any(t.state == TrialState.COMPLETE for t in scene.ledger.trials()):
         return []
-    top = best(Point(t.number, *t.values) for t in done if taught(scene, t))
     controls = []
-    if top is not None:
-        winner = scene.sample(scene.ledger.trials()[top.trial])
-        controls.append(Control("twin", top.trial, winner | {"alpha": 0.0}))
+    if (twin := twin_of_the_best(scene, {})) is not None:
+        controls.append(twin)
     if all(sample["alpha"] > 0 for sample in first_samples(scene.space)):
         controls += [
             Control(f"largest {family} alone", number, default_sample(scene.space, family, 0.0))
             for number, family in enumerate(scene.space.families)
         ]
     return controls
+
+
+def twin_of_the_best(scene: Scene, results: Results) -> Control | None:
+    """The twin of the best taught student among those that are told, or have these results."""
+    trials = scene.ledger.trials()
+    told = [Point(t.number, *t.values) for t in trials if t.state == TrialState.COMPLETE]
+    ended = [
+        Point(number, kept[-1].accuracy, price(scene, trials[number]))
+        for number, kept in results.items()
+        if kept and kept[-1].epochs == scene.spec.epochs and not kept[-1].fault
+    ]
+    top = best(point for point in (*told, *ended) if taught(scene, trials[point.trial]))
+    if top is None:
+        return None
+    return Control("twin", top.trial, scene.sample(trials[top.trial]) | {"alpha": 0.0})
+
+
+def begin_twin(scene: Scene, results: Results) -> None:
+    """Have a worker that would wait train the twin of the student that is the best so far."""
+    twin = twin_of_the_best(scene, results)
+    if twin and twin.trial not in scene.twins and not is_a_trial(scene, twin):
+        scene.twins[twin.trial] = train(scene, twin)
 
 
 def run_controls(scene: Scene) -> None:
@@ -52,54 +74,61 @@ def run_controls(scene: Scene) -> None:
         kept = scene.ledger.facts().get(control.name)
         if kept is not None and kept["trial"] == control.trial:
             continue
-        accuracy = trained(scene, control)
-        if accuracy is None:
-            send(scene, control)
-        else:
-            note(scene, control, student(scene.ledger.trials()[control.trial]), accuracy)
+        begun = scene.twins.get(control.trial) if control.name == "twin" else None
+        pair = is_a_trial(scene, control)
+        if pair and pair.state == TrialState.COMPLETE:
+            begun = Awaited()
+            begun.set(float(pair.values[0]))
+        accuracy = begun or train(scene, control)
+        accuracy.when(partial(note, scene, control, accuracy))
     scene.crew.drain()
 
 
-def trained(scene: Scene, control: Control) -> float | None:
-    """The accuracy of a control that was trained as a trial: same student, weights and settings."""
+def is_a_trial(scene: Scene, control: Control) -> FrozenTrial | None:
+    """The trial that is a twin already: same student, weights and settings."""
     trials = scene.ledger.trials()
     for trial in trials[: len(first_samples(scene.space))]:
         same = (
-            trial.state == TrialState.COMPLETE
-            and "duplicate_of" not in trial.user_attrs
+            "duplicate_of" not in trial.user_attrs
             and taught_pair(scene.space, trial.number) == control.trial
             and trial.user_attrs["student"] == trials[control.trial].user_attrs["student"]
             and scene.sample(trial) == complete(scene.space, control.sample)
         )
         if same and control.name == "twin":
-            return float(trial.values[0])
+            return trial
     return None
 
 
-def note(scene: Scene, control: Control, config: StudentConfig, accuracy: float) -> None:
+def built(scene: Scene, control: Control) -> StudentConfig:
+    """A control's student. The twin is the winner's own."""
+    if control.name == "twin":
+        return student(scene.ledger.trials()[control.trial])
+    return scene.space.student(control.sample)
+
+
+def note(scene: Scene, control: Control, accuracy: Awaited[float]) -> None:
     """Keep a control's result, and say it."""
-    facts: dict[str, Any] = attributes(scene, config)
-    facts |= {"trial": control.trial, "accuracy": accuracy}
+    assert accuracy.value is not None
+    facts: dict[str, Any] = attributes(scene, built(scene, control))
+    facts |= {"trial": control.trial, "accuracy": accuracy.value}
     facts["settings"] = settings(control.sample)
     scene.ledger.note(control.name, facts)
-    reached = f"{100 * accuracy:.1f}%"
+    reached = f"{100 * accuracy.value:.1f}%"
     scene.observe(Step(f"control   {control.name} of trial {control.trial}: {reached}"))
 
 
-def send(scene: Scene, control: Control) -> None:
-    """Send a control out. The twin is the winner's own student, with its seed."""
-    if control.name == "twin":
-        config = student(scene.ledger.trials()[control.trial])
-    else:
-        config = scene.space.student(control.sample)
-    one = member(scene, control.trial, config, control.sample, None)
-    epochs = scene.spec.epochs
-    progress = scene.folder.progress(control.name.replace(" ", "-"))
-    scene.observe(Started(control.name, epochs, progress))
+def train(scene: Scene, control: Control) -> Awaited[float]:
+    """Send a control out, with the seed of its trial; its accuracy."""
+    accuracy: Awaited[float] = Awaited()
+    one = member(scene, control.trial, built(scene, control), control.sample, None)
+    epochs, name = scene.spec.epochs, f"{control.name} of trial {control.trial}"
+    progress = scene.folder.progress(name.replace(" ", "-"))
+    scene.observe(Started(name, epochs, progress))
 
     def arrived(results: tuple[RungResult, ...]) -> None:
         progress.unlink(missing_ok=True)
-        scene.observe(Ended(control.name))
-        note(scene, control, config, results[0].accuracy)
+        scene.observe(Ended(name))
+        accuracy.set(results[0].accuracy)
 
     scene.crew.submit(train_students, rung_job(scene, [one], 0, epochs), progress, then=arrived)
+    return accuracy

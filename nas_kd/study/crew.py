@@ -20,8 +20,8 @@ class Crew:
     raised. An error of the job itself is raised at once.
     """
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, executor: Executor, workers: int = 1) -> None:
+        self._executor, self._workers = executor, workers
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
 
     def submit(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
@@ -31,9 +31,16 @@ class Crew:
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
         self._open[start()] = (start, then, tried)
 
-    def drain(self, enough: Callable[[], bool] = lambda: False) -> None:
-        """Wait until every job, and every job that followed from one, is done, or it is enough."""
+    def drain(
+        self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] = lambda: None
+    ) -> None:
+        """Wait until every job, and every job that followed from one, is done, or it is enough.
+
+        `idle` is called whenever there are fewer jobs than workers; it may submit one.
+        """
         while self._open and not enough():
+            if len(self._open) < self._workers:
+                idle()
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
             for future in done:
                 start, then, tried = self._open.pop(future)

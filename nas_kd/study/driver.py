@@ -21,7 +21,7 @@ from nas_kd.files import write_bytes, write_text
 from nas_kd.metrics import in_words as metric_in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
-from nas_kd.study.controls import run_controls
+from nas_kd.study.controls import begin_twin, run_controls
 from nas_kd.study.crew import Crew
 from nas_kd.study.devices import kind
 from nas_kd.study.events import Event, Observe, Planned, Scored, Step
@@ -59,7 +59,7 @@ def drive(
         executor = executor or open_executor(options.workers, options.job_limit, options.devices)
         whole = False
         try:
-            run(spec, options, folder, holder, Crew(executor), both)
+            run(spec, options, folder, holder, Crew(executor, options.workers), both)
             whole = True
         except StorageInternalError as error:
             raise UnusableStudy(
@@ -124,9 +124,9 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
         if too_late():
             scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
             break
-        run_generation(scene, first)
+        last = first + spec.generation >= spec.trials
+        run_generation(scene, first, begin_twin if last else None)
         correct(scene, began, before)
-    scene.crew.drain()
 
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:

@@ -29,7 +29,11 @@ Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
 
-def run_generation(scene: Scene, first: int) -> None:
+Idle = Callable[[Scene, Results], None]
+"""What to do while a worker waits for the last students of a generation."""
+
+
+def run_generation(scene: Scene, first: int, idle: Idle | None = None) -> None:
     """Propose, train and tell the trials of the generation that starts with number `first`."""
     numbers = range(first, min(first + scene.spec.generation, scene.spec.trials))
     propose_missing(scene, numbers)
@@ -37,7 +41,7 @@ def run_generation(scene: Scene, first: int) -> None:
     trials = [stored[number] for number in numbers]
     if all(trial.state.is_finished() for trial in trials):
         return
-    results = climb(scene, [t for t in trials if taking_part(t)])
+    results = climb(scene, [t for t in trials if taking_part(t)], idle)
     for trial in trials:
         if trial.state == TrialState.RUNNING:
             tell(scene, trial, results.get(trial.number, []))
@@ -93,7 +97,7 @@ def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
     }
 
 
-def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
+def climb(scene: Scene, trials: Sequence[FrozenTrial], idle: Idle | None) -> Results:
     """Train the trials from rung to rung; each has results up to where it was stopped.
 
     The fixed first trials are what others are compared with, so they are never stopped; they go
@@ -109,9 +113,11 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial]) -> Results:
                 advance(scene, cohort, spans[rung : rung + 1], results)
             elif rung == 0:
                 advance(scene, cohort, spans, results)
-        scene.crew.drain(partial(everyone_at, live, rung, results))
+        last = rung == len(spans) - 1
+        begin = [partial(idle, scene, results)] if last and idle else []
+        scene.crew.drain(partial(everyone_at, live, rung, results), *begin)
         live = [t for t in live if at(results[t.number], rung)]
-        if stop < scene.spec.epochs:
+        if not last:
             points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
             on = survivors(points, earlier_points(scene, trials, stop, top), scene.spec.eta)
             further = [t for t in live if goes_on(t, stop, on | set(steady))]

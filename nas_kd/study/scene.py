@@ -1,7 +1,7 @@
 """What the driver's parts share while a study runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
@@ -33,6 +33,8 @@ class Scene:
     observe: Observe
     device: str = "cpu"
     """The kind of device that students train on."""
+    twins: dict[int, Awaited[float]] = field(default_factory=dict)
+    """The accuracies of twins that were begun before it was known whose is wanted, by trial."""
 
     def sample(self, trial: FrozenTrial) -> Sample:
         """The whole sample of a stored trial, fixed settings included."""

@@ -29,6 +29,21 @@ def test_what_follows_from_a_job_is_waited_for_too() -> None:
         assert seen == [0, 1, 2, 3]
 
 
+def test_who_has_no_job_is_told_so_while_others_work() -> None:
+    with ProcessPool(2) as pool:
+        crew, seen = Crew(pool, workers=2), list[int]()
+
+        def idle() -> None:
+            if len(seen) < 3:
+                crew.submit(abs, -len(seen), then=seen.append)
+
+        crew.submit(abs, 7, then=seen.append)
+        crew.submit(abs, 8, then=seen.append)
+        crew.drain(idle=idle)
+        assert sorted(seen)[-2:] == [7, 8]
+        assert len(seen) >= 3
+
+
 def test_what_waits_for_a_value_is_called_once_when_it_is_there() -> None:
     value, seen = Awaited[int](), list[str]()
     value.when(lambda: seen.append("before"))

@@ -14,7 +14,7 @@ from nas_kd.errors import BudgetTooSmall, SpecDiffers, UnusableTeacher, WorkFail
 from nas_kd.front import Point
 from nas_kd.report.summary import summarize
 from nas_kd.study.driver import drive
-from nas_kd.study.events import Event, Scored, Step
+from nas_kd.study.events import Event, Scored, Started, Step
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.options import RunOptions
 from nas_kd.study.reading import StudyView, read_study
@@ -65,6 +65,18 @@ def test_two_workers_give_the_same_study_bit_for_bit(study: StudyView, tmp_path:
                         for v in (study, other))  # fmt: skip
         assert mine.exists() == theirs.exists()
         assert not mine.exists() or mine.read_bytes() == theirs.read_bytes()
+
+
+def test_a_worker_without_work_begins_the_twin_of_the_best_so_far(
+    study: StudyView, tmp_path: Path
+) -> None:
+    seen: list[Event] = []
+    folder = tmp_path / "many"
+    drive(tiny(**TAUGHT), RunOptions(folder, workers=6), seen.append)
+    began = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job.startswith("twin")]
+    scored = [n for n, event in enumerate(seen) if isinstance(event, Scored)]
+    assert began[0] < scored[-1]
+    assert read_study(StudyFolder(folder)).facts["twin"] == study.facts["twin"]
 
 
 def test_a_study_that_is_extended_equals_one_that_was_longer_from_the_start(
