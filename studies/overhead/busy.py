@@ -2,8 +2,8 @@
 
     python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2]
 
-Counted from the moment the teacher is ready to the end of the last job but one; the last one is as a
-rule the twin of the best, alone. A small teacher makes the run shorter.
+Counted from the moment the teacher is ready to the end of the last job but one, and to that of the
+last, which as a rule is the twin of the best. A small teacher makes the run shorter.
 """
 
 import argparse
@@ -43,12 +43,11 @@ def main() -> None:
     drive(spec, options, lambda e: print(e.text) if isinstance(e, Step) else None, executor)
     jobs = [json.loads(line) for line in (place / "jobs").read_text().splitlines()]
     ready = max(end for _, name, _, end in jobs if name == "ready_teacher")
-    *trained, last = sorted(jobs, key=lambda job: job[3])
-    late = [(max(start, ready), end) for _, _, start, end in trained if end > ready]
-    span = max(end for _, end in late) - ready
-    busy = sum(end - start for start, end in late) / (given.workers * span)
-    print(f"{len(late)} jobs in {span:.1f} s after the teacher: busy {100 * busy:.1f}%; "
-          f"the last job {last[3] - last[2]:.1f} s")  # fmt: skip
+    late = sorted((end, max(start, ready)) for _, _, start, end in jobs if end > ready)
+    for name, some in (("but the last", late[:-1]), ("all", late)):
+        span = some[-1][0] - ready
+        busy = sum(end - start for end, start in some) / (given.workers * span)
+        print(f"{name}: {len(some)} jobs in {span:.1f} s after the teacher, busy {100 * busy:.1f}%")
 
 
 main()

@@ -9,6 +9,7 @@ studies/race/results and not run again; the order is by seed, so contestants tak
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -45,12 +46,16 @@ class Course:
 
 COURSES = {
     "digits": Course("digits", 24, 20, "1,8,8", budget=3_000, teacher_epochs=30),
-    "glyphs": Course("glyphs", 24, 10, "1,28,28", given=False, teacher_epochs=15),
+    "glyphs": Course("glyphs", 24, 10, "1,28,28", given=False, teacher_epochs=6),
     "mnist": Course("mnist", 12, 3, "1,28,28", teacher_epochs=2),
     "mnist-mlp": Course("mnist", 8, 3, "1,28,28", families=("mlp",), teacher_epochs=2),
 }
 USUAL = {"usual": ("usual.py", "0"), "cached": ("usual.py", "1"), "ray": ("ray_tune.py", "1")}
 OURS = {"nas-kd-1": "1", "nas-kd": "2"}
+
+
+LOOK = 1.0
+"""Seconds between two looks at the memory: at 0.2 they took a quarter of a core."""
 
 
 class Watch:
@@ -88,9 +93,10 @@ def watched(command: list[str], environment: dict[str, str], log: Path) -> dict[
         process = subprocess.Popen(
             command, env=os.environ | environment | {"RACE_MARK": mark}, stdout=file, stderr=file
         )
-        while process.poll() is None:
+        while process.returncode is None:
             watch.look()
-            time.sleep(0.2)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=LOOK)
     if process.returncode:
         raise SystemExit(f"{command} failed, see {log}")
     return {"began": began, "wall": time.time() - began, "cpu": sum(watch.cpu.values()),
