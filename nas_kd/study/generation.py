@@ -119,7 +119,8 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], idle: Idle | None) -> Res
         live = [t for t in live if at(results[t.number], rung)]
         if not last:
             points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
-            on = survivors(points, earlier_points(scene, trials, stop, top), scene.spec.eta)
+            before = earlier_points(scene, trials, stop, top)
+            on = survivors(points, before, scene.spec.eta + rung)
             further = [t for t in live if goes_on(t, stop, on | set(steady))]
             for trial in live:
                 if trial not in further:

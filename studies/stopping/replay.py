@@ -32,26 +32,36 @@ DEFAULT = StudySpec.create({"budget": "20k", "epochs": 10})
 class Rule:
     """When trials are compared, and how many go on."""
 
-    tenths: tuple[int, ...]
+    tenths: tuple[float, ...]
     eta: float
+    rise: float = 1.0
+    """How much greater eta is at each further rung."""
     floor: bool = True
     """Whether no cost is seen below a tenth of the budget."""
 
     def __str__(self) -> str:
         is_default = self == Rule(DEFAULT.rungs, DEFAULT.eta)
-        place = ", ".join(f".{tenth}" for tenth in self.tenths)
-        seen = "" if self.floor else ", every cost seen"
-        return f"{'*' if is_default else ' '} at {place}, 1 of {self.eta}{seen}"
+        place = ", ".join(
+            f".{tenth}, 1 of {self.eta + self.rise * rung:g}"
+            for rung, tenth in enumerate(self.tenths)
+        )
+        seen = "" if self.floor else "; every cost seen"
+        return f"{'*' if is_default else ' '} at {place}{seen}"
 
 
 RULES = [
-    Rule((2, 4), 3, floor=False),
-    Rule((2, 4), 3),
-    Rule((1, 3), 3),
-    Rule((1, 2, 4), 2),
-    Rule((1, 3, 6), 3),
-    Rule((1, 3, 6), 2.5),
+    Rule((2, 4), 3, 0, floor=False),
+    Rule((2, 4), 3, 0),
+    Rule((1, 3), 3, 0),
+    Rule((1, 2, 4), 2, 0),
+    Rule((1, 3, 6), 3, 0),
+    Rule((1, 3, 6), 2.5, 0),
+    Rule((1, 3, 6), 2, 0),
+    Rule((1, 3, 6), 2, 0.5),
     Rule((1, 3, 6), 2),
+    Rule((1, 3, 6), 2, 2),
+    Rule((1, 3, 5), 2),
+    Rule((1, 2, 5), 2),
 ]
 
 
@@ -83,7 +93,7 @@ def replay(
                       floored(curves[n].cost, budget) if rule.floor else curves[n].cost)
                 for n in live
             ]  # fmt: skip
-            on = survivors(points, history[rung], rule.eta)
+            on = survivors(points, history[rung], rule.eta + rule.rise * rung)
             history[rung] += points
             live = [n for n in live if n in on or n < steady]
     return done, spent / len(curves) / epochs
