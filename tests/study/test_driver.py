@@ -160,14 +160,15 @@ def test_a_rung_sees_no_cost_below_a_tenth_of_what_a_student_can_cost(
 
 
 def test_each_further_rung_keeps_a_smaller_share(tmp_path: Path) -> None:
-    view = searched(tmp_path / "study", trials=12, generation=12, epochs=3, rungs=[1, 2], eta=1.5)
+    view = searched(tmp_path / "study", trials=16, generation=16, epochs=3, rungs=[1, 2], eta=1.1,
+                    family="mlp")  # fmt: skip
     fixed = set(range(view.facts["fixed"]))
     least = min(2_000, max(view.rows[n].cost for n in fixed)) / 10
     there = [row for row in view.rows if len(row.rungs) > 1]
     seen = [Point(row.number, row.rungs[1][1], max(row.cost, least)) for row in there]
     finished = {row.number for row in view.rows if row.state == "complete"}
-    assert finished == fixed | survivors(seen, [], eta=2.5)
-    assert finished != fixed | survivors(seen, [], eta=1.5)
+    assert finished == fixed | survivors(seen, [], eta=2.1)
+    assert finished != fixed | survivors(seen, [], eta=1.1)
 
 
 def test_a_student_whose_loss_is_not_finite_is_stopped_with_the_reason(tmp_path: Path) -> None:
