@@ -1,4 +1,8 @@
-"""What the found student must beat, trained outside the trials, after the last generation."""
+"""What the found student must beat, trained outside the trials, when the last of them are done.
+
+A worker that would wait for the last students begins the twin of the best so far; which twin is
+wanted is known only when all are told.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.front import Point, best
+from nas_kd.metrics import METRICS
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.cohorts import student, taught
 from nas_kd.study.crew import Awaited
@@ -17,6 +22,9 @@ from nas_kd.study.scene import Scene, member, rung_job, taught_pair
 from nas_kd.study.space import Sample, complete, default_sample, first_samples
 from nas_kd.study.standing import price
 from nas_kd.training import RungResult
+
+TWIN = "twin of trial {}"
+"""The name of the job that trains a twin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +69,21 @@ def twin_of_the_best(scene: Scene, results: Results) -> Control | None:
 def begin_twin(scene: Scene, results: Results) -> None:
     """Have a worker that would wait train the twin of the student that is the best so far."""
     twin = twin_of_the_best(scene, results)
-    if twin and twin.trial not in scene.twins and not is_a_trial(scene, twin):
+    if scene.signals.value is None or twin is None or twin.trial in scene.twins:
+        return
+    if not is_known(scene, twin) and not is_a_trial(scene, twin):
         scene.twins[twin.trial] = train(scene, twin)
 
 
 def run_controls(scene: Scene) -> None:
     """Train the controls that are missing, and keep their results as facts of the study.
 
-    A default student's twin is a trial already.
+    A default student's twin is a trial already. Twins that were begun and are not wanted are not
+    waited for.
     """
+    awaited: list[Awaited[float]] = []
     for control in wanted(scene):
-        kept = scene.ledger.facts().get(control.name)
-        if kept is not None and kept["trial"] == control.trial:
+        if is_known(scene, control):
             continue
         begun = scene.twins.get(control.trial) if control.name == "twin" else None
         pair = is_a_trial(scene, control)
@@ -81,7 +92,14 @@ def run_controls(scene: Scene) -> None:
             begun.set(float(pair.values[0]))
         accuracy = begun or train(scene, control)
         accuracy.when(partial(note, scene, control, accuracy))
-    scene.crew.drain()
+        awaited.append(accuracy)
+    scene.crew.drain(lambda: bool(awaited) and all(one.value is not None for one in awaited))
+
+
+def is_known(scene: Scene, control: Control) -> bool:
+    """Whether a control's result is a fact of the study already."""
+    kept = scene.ledger.facts().get(control.name)
+    return kept is not None and kept["trial"] == control.trial
 
 
 def is_a_trial(scene: Scene, control: Control) -> FrozenTrial | None:
@@ -118,17 +136,26 @@ def note(scene: Scene, control: Control, accuracy: Awaited[float]) -> None:
 
 
 def train(scene: Scene, control: Control) -> Awaited[float]:
-    """Send a control out, with the seed of its trial; its accuracy."""
+    """Send a control out, with the seed of its trial, as soon as there is what it is compared
+    with; its accuracy."""
     accuracy: Awaited[float] = Awaited()
     one = member(scene, control.trial, built(scene, control), control.sample, None)
-    epochs, name = scene.spec.epochs, f"{control.name} of trial {control.trial}"
+    epochs, name = scene.spec.epochs, control.name
+    if name == "twin":
+        name = TWIN.format(control.trial)
     progress = scene.folder.progress(name.replace(" ", "-"))
-    scene.observe(Started(name, epochs, progress))
 
     def arrived(results: tuple[RungResult, ...]) -> None:
         progress.unlink(missing_ok=True)
         scene.observe(Ended(name))
         accuracy.set(results[0].accuracy)
 
-    scene.crew.submit(train_students, rung_job(scene, [one], 0, epochs), progress, then=arrived)
+    def go() -> None:
+        scene.observe(Started(name, epochs, progress))
+        scene.crew.submit(train_students, rung_job(scene, [one], 0, epochs), progress, then=arrived)
+
+    if METRICS[scene.spec.metric].of_teacher:
+        scene.signals.when(go)
+    else:
+        go()
     return accuracy

@@ -24,6 +24,11 @@ class Crew:
         self._executor, self._workers = executor, workers
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Whether there are jobs whose results nobody has taken."""
+        return bool(self._open)
+
     def submit(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
         """Send a job out; `then` is called with its result by `drain`."""
         self._send(partial(self._executor.submit, job, *arguments), then, 1)

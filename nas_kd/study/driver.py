@@ -57,10 +57,9 @@ def drive(
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
         executor = executor or open_executor(options.workers, options.job_limit, options.devices)
-        whole = False
+        crew = Crew(executor, options.workers)
         try:
-            run(spec, options, folder, holder, Crew(executor, options.workers), both)
-            whole = True
+            run(spec, options, folder, holder, crew, both)
         except StorageInternalError as error:
             raise UnusableStudy(
                 str(folder.database),
@@ -68,8 +67,8 @@ def drive(
                 "Make room or mend it, then run the same search again; what is finished is kept.",
             ) from error
         finally:
-            executor.shutdown(cancel_futures=not whole)
-            folder.clear_unborn()
+            executor.shutdown(cancel_futures=crew.busy)
+            folder.clear()
 
 
 def run(

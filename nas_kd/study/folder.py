@@ -100,8 +100,11 @@ class StudyFolder:
         if differences:
             raise SpecDiffers(str(self.root), differences)
 
-    def clear_unborn(self) -> None:
-        """Take away what a search left that ended before there was a study."""
+    def clear(self) -> None:
+        """Take away what only a running search needs, and all of one that ended before there was a
+        study."""
+        for path in (self.root / "checkpoints").glob("*.epochs"):
+            path.unlink(missing_ok=True)
         if self.spec.exists():
             return
         for path in (self.teacher, self.root / "signals", self.root / "checkpoints"):

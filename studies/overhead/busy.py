@@ -3,7 +3,7 @@
     python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2]
 
 Counted from the moment the teacher is ready to the end of the last job but one, and to that of the
-last, which as a rule is the twin of the best. A small teacher makes the run shorter.
+last, which often is the twin of the best. A small teacher makes the run shorter.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from nas_kd.study.worker import keep_freed_memory
 from nas_kd.teachers.network import wide
 from nas_kd.training import AdamW
-from nas_kd.training.shares import twin
+from nas_kd.training.shares import replica
 
 STEPS = 40
 BATCH = 128
@@ -37,7 +37,7 @@ def fastest(width: int, precision: torch.dtype, shares: int, threads: int) -> fl
     """Milliseconds of the fastest step."""
     network = wide((1, 28, 28), 30, width)
     optimizer = AdamW(network, torch.tensor([0.004]), torch.tensor([0.05]))
-    copies = [network, *(twin(network) for _ in range(shares - 1))]
+    copies = [network, *(replica(network) for _ in range(shares - 1))]
     images = torch.randn(BATCH, 1, 28, 28).to(memory_format=torch.channels_last)
     images_of, labels_of = (
         images.tensor_split(shares),

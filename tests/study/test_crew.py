@@ -1,5 +1,7 @@
 """The driver's event loop."""
 
+import time
+
 from nas_kd.study.crew import Awaited, Crew
 from nas_kd.study.pool import ProcessPool
 
@@ -31,17 +33,17 @@ def test_what_follows_from_a_job_is_waited_for_too() -> None:
 
 def test_who_has_no_job_is_told_so_while_others_work() -> None:
     with ProcessPool(2) as pool:
-        crew, seen = Crew(pool, workers=2), list[int]()
+        crew, seen = Crew(pool, workers=2), list[str]()
 
         def idle() -> None:
-            if len(seen) < 3:
-                crew.submit(abs, -len(seen), then=seen.append)
+            if seen == ["quick"]:
+                crew.submit(abs, -1, then=lambda _: seen.append("filled in"))
 
-        crew.submit(abs, 7, then=seen.append)
-        crew.submit(abs, 8, then=seen.append)
+        crew.submit(time.sleep, 1.0, then=lambda _: seen.append("slow"))
+        crew.submit(abs, -1, then=lambda _: seen.append("quick"))
         crew.drain(idle=idle)
-        assert sorted(seen)[-2:] == [7, 8]
-        assert len(seen) >= 3
+        assert seen == ["quick", "filled in", "slow"]
+        assert not crew.busy
 
 
 def test_what_waits_for_a_value_is_called_once_when_it_is_there() -> None:

@@ -76,7 +76,26 @@ def test_a_worker_without_work_begins_the_twin_of_the_best_so_far(
     began = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job.startswith("twin")]
     scored = [n for n, event in enumerate(seen) if isinstance(event, Scored)]
     assert began[0] < scored[-1]
-    assert read_study(StudyFolder(folder)).facts["twin"] == study.facts["twin"]
+    twin = read_study(StudyFolder(folder)).facts["twin"]
+    assert twin == study.facts["twin"]
+    assert not list(folder.rglob("*.epochs"))
+    seen.clear()
+    drive(tiny(**TAUGHT | {"trials": 12}), RunOptions(folder, workers=6), seen.append)
+    jobs = [event.job for event in seen if isinstance(event, Started)]
+    assert f"twin of trial {twin['trial']}" not in jobs
+
+
+def test_a_search_that_was_interrupted_at_its_twin_goes_on_also_when_compared_with_the_teacher(
+    tmp_path: Path,
+) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Started) and event.job.startswith("twin"):
+            raise KeyboardInterrupt
+
+    spec = TAUGHT | {"metric": "agreement", "trials": 4}
+    with pytest.raises(KeyboardInterrupt):
+        drive(tiny(**spec), RunOptions(tmp_path / "study", workers=0), stop)
+    assert "twin" in searched(tmp_path / "study", **spec).facts
 
 
 def test_a_study_that_is_extended_equals_one_that_was_longer_from_the_start(

@@ -16,7 +16,7 @@ from nas_kd.data.views import Views
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers import loading
 from nas_kd.teachers.loading import Teacher, fingerprint
-from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher
+from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision
 from nas_kd.teachers.network import wide
 from nas_kd.teachers.signals import (
     SignalsJob,
@@ -47,6 +47,14 @@ def test_a_trained_teacher_is_good_and_the_same_again(digits: TransferSet) -> No
     assert first.parameters == sum(v.numel() for n, v in load(first.weights).items()
                                    if "running" not in n and "tracked" not in n)  # fmt: skip
     assert first.macs
+
+
+@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_teacher_trains_in_bfloat16_only_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert precision(torch.device("cpu")) == expected
 
 
 def test_a_teacher_sees_enough_examples_however_few_there_are(digits: TransferSet) -> None:

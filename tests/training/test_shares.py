@@ -13,7 +13,7 @@ from nas_kd.teachers.making import TeacherJob, make_teacher
 from nas_kd.teachers.network import wide
 from nas_kd.training import AdamW, shared
 from nas_kd.training.loop import backward
-from nas_kd.training.shares import SHARES, twin
+from nas_kd.training.shares import LEAST, SHARES, replica
 
 EXAMPLES, LABELS = torch.randn(200, 6), torch.arange(200) % 3
 
@@ -62,20 +62,22 @@ def test_a_step_begins_without_the_last_ones_gradients() -> None:
         assert torch.equal(first, second)
 
 
-def test_a_twin_shares_parameters_and_nothing_else() -> None:
+def test_a_replica_shares_parameters_and_nothing_else() -> None:
     network = wide((1, 8, 8), 10, 4)
-    other = twin(network)
+    AdamW(network, torch.tensor([0.1]), torch.tensor([0.0]))
+    other = replica(network)
     for mine, theirs in zip(other.parameters(), network.parameters(), strict=True):
         assert mine.data_ptr() == theirs.data_ptr()
-        assert mine.grad is not theirs.grad
+        assert mine.grad.data_ptr() != theirs.grad.data_ptr()
     for mine, theirs in zip(other.buffers(), network.buffers(), strict=True):
         assert mine.data_ptr() != theirs.data_ptr()
 
 
-def test_running_statistics_are_the_mean_of_all_shares() -> None:
+@pytest.mark.parametrize("shares", [1, 3, SHARES])
+def test_running_statistics_are_the_mean_of_all_shares(shares: int) -> None:
     network = nn.Sequential(nn.BatchNorm1d(1, affine=False, momentum=1.0), nn.Linear(1, 2))
     AdamW(network, torch.tensor([0.1]), torch.tensor([0.0])).zero_grad()
-    rows = torch.arange(SHARES * 16.0).view(-1, 1)
+    rows = torch.arange(float(shares * LEAST)).view(-1, 1)
 
     def show(part: nn.Module, index_B: Tensor) -> Tensor:
         return part(rows[index_B]).sum()
