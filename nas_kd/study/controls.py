@@ -71,7 +71,7 @@ def begin_twin(scene: Scene, results: Results) -> None:
     twin = twin_of_the_best(scene, results)
     if scene.signals.value is None or twin is None or twin.trial in scene.twins:
         return
-    if not is_known(scene, twin) and not is_a_trial(scene, twin):
+    if not is_known(scene, twin) and not trial_of(scene, twin):
         scene.twins[twin.trial] = train(scene, twin)
 
 
@@ -86,7 +86,7 @@ def run_controls(scene: Scene) -> None:
         if is_known(scene, control):
             continue
         begun = scene.twins.get(control.trial) if control.name == "twin" else None
-        pair = is_a_trial(scene, control)
+        pair = trial_of(scene, control)
         if pair and pair.state == TrialState.COMPLETE:
             begun = Awaited()
             begun.set(float(pair.values[0]))
@@ -102,8 +102,8 @@ def is_known(scene: Scene, control: Control) -> bool:
     return kept is not None and kept["trial"] == control.trial
 
 
-def is_a_trial(scene: Scene, control: Control) -> FrozenTrial | None:
-    """The trial that is a twin already: same student, weights and settings."""
+def trial_of(scene: Scene, control: Control) -> FrozenTrial | None:
+    """The trial that a twin is already: same student, weights and settings."""
     trials = scene.ledger.trials()
     for trial in trials[: len(first_samples(scene.space))]:
         same = (

@@ -28,7 +28,6 @@ Results = dict[int, list[RungResult]]
 Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
-
 Idle = Callable[[Scene, Results], None]
 """What to do while a worker waits for the last students of a generation."""
 
@@ -101,7 +100,8 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], idle: Idle | None) -> Res
     """Train the trials from rung to rung; each has results up to where it was stopped.
 
     The fixed first trials are what others are compared with, so they are never stopped; they go
-    on without waiting for the others, and fill the time in which those wait for one another.
+    on without waiting for the others, and fill the time in which those wait for one another. In
+    the last span nobody does: there is `idle` for a worker without work.
     """
     results: Results = {trial.number: [] for trial in trials}
     steady = range(len(first_samples(scene.space)))

@@ -127,7 +127,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     seen_as = replace(job.data.views, count=VIEWS if job.data.views.sides else 1)
     weight_C = torch.tensor(job.class_weights, device=device) if job.class_weights else None
     optimizer = AdamW(network, torch.tensor([LEARNING_RATE]), torch.tensor([WEIGHT_DECAY]))
-    with shared(network, job.threads) if large(job) else nullcontext() as learn:
+    with shared(network, job.threads) if worth_sharing(job) else nullcontext() as learn:
         fit(
             network,
             optimizer,
@@ -147,7 +147,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
     return network.to("cpu")
 
 
-def large(job: TeacherJob) -> bool:
+def worth_sharing(job: TeacherJob) -> bool:
     """Whether a share of a step is enough work for a thread of a processor."""
     return job.device == "cpu" and len(job.data.input_shape) > 1
 
