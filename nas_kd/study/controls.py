@@ -23,9 +23,6 @@ from nas_kd.study.space import Sample, complete, default_sample, first_samples
 from nas_kd.study.standing import price
 from nas_kd.training import RungResult
 
-TWIN = "twin of trial {}"
-"""The name of the job that trains a twin."""
-
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -68,10 +65,12 @@ def twin_of_the_best(scene: Scene, results: Results) -> Control | None:
 
 def begin_twin(scene: Scene, results: Results) -> None:
     """Have a worker that would wait train the twin of the student that is the best so far."""
-    twin = twin_of_the_best(scene, results)
-    if scene.signals.value is None or twin is None or twin.trial in scene.twins:
+    if scene.signals.value is None:
         return
-    if not is_known(scene, twin) and not trial_of(scene, twin):
+    twin = twin_of_the_best(scene, results)
+    if twin is None or twin.trial in scene.twins or is_known(scene, twin):
+        return
+    if not trial_of(scene, twin):
         scene.twins[twin.trial] = train(scene, twin)
 
 
@@ -142,7 +141,7 @@ def train(scene: Scene, control: Control) -> Awaited[float]:
     one = member(scene, control.trial, built(scene, control), control.sample, None)
     epochs, name = scene.spec.epochs, control.name
     if name == "twin":
-        name = TWIN.format(control.trial)
+        name = f"twin of trial {control.trial}"  # another one may have begun early
     progress = scene.folder.progress(name.replace(" ", "-"))
 
     def arrived(results: tuple[RungResult, ...]) -> None:

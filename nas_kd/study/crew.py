@@ -37,14 +37,14 @@ class Crew:
         self._open[start()] = (start, then, tried)
 
     def drain(
-        self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] = lambda: None
+        self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] | None = None
     ) -> None:
         """Wait until every job, and every job that followed from one, is done, or it is enough.
 
         `idle` is called whenever there are fewer jobs than workers; it may submit one.
         """
         while self._open and not enough():
-            if len(self._open) < self._workers:
+            if idle and len(self._open) < self._workers:
                 idle()
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
             for future in done:

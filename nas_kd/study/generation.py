@@ -114,8 +114,8 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], idle: Idle | None) -> Res
             elif rung == 0:
                 advance(scene, cohort, spans, results)
         last = rung == len(spans) - 1
-        begin = [partial(idle, scene, results)] if last and idle else []
-        scene.crew.drain(partial(everyone_at, live, rung, results), *begin)
+        fill = partial(idle, scene, results) if last and idle else None
+        scene.crew.drain(partial(everyone_at, live, rung, results), fill)
         live = [t for t in live if at(results[t.number], rung)]
         if not last:
             points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]

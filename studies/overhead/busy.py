@@ -3,7 +3,7 @@
     python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2]
 
 Counted from the moment the teacher is ready to the end of the last job but one, and to that of the
-last, which often is the twin of the best. A small teacher makes the run shorter.
+last, which often is the twin of the best.
 """
 
 import argparse
@@ -20,6 +20,9 @@ from nas_kd.study.events import Step
 from nas_kd.study.options import RunOptions
 from nas_kd.study.pool import open_executor
 
+TEACHER_WIDTH = 8
+"""Small, to make the run shorter."""
+
 
 def main() -> None:
     """Search, then read when the jobs ran."""
@@ -30,13 +33,12 @@ def main() -> None:
     parser.add_argument("epochs", type=int)
     parser.add_argument("--root", type=Path, default=Path("data"))
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--teacher-width", type=int, default=8)
     given = parser.parse_args()
     place = Path(tempfile.mkdtemp())
     os.environ[PLACE] = str(place / "jobs")
     spec = StudySpec.create({
         "budget": [given.budget], "data": given.data, "trials": given.trials,
-        "epochs": given.epochs, "teacher_width": given.teacher_width,
+        "epochs": given.epochs, "teacher_width": TEACHER_WIDTH,
     })  # fmt: skip
     options = RunOptions(place / "study", given.workers, data_root=given.root)
     executor = Timed(open_executor(given.workers))

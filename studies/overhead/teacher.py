@@ -39,17 +39,21 @@ def fastest(width: int, precision: torch.dtype, shares: int, threads: int) -> fl
     optimizer = AdamW(network, torch.tensor([0.004]), torch.tensor([0.05]))
     copies = [network, *(replica(network) for _ in range(shares - 1))]
     images = torch.randn(BATCH, 1, 28, 28).to(memory_format=torch.channels_last)
-    images_of, labels_of = (
-        images.tensor_split(shares),
-        (torch.arange(BATCH) % 30).split(BATCH // shares),
-    )
+    labels = torch.arange(BATCH) % 30
     times = []
     with ThreadPoolExecutor(threads) as pool:
         everywhere = pool.map if threads > 1 else map
         for number in range(STEPS):
             began = perf_counter()
             optimizer.zero_grad()
-            list(everywhere(partial(gradient, precision), copies, images_of, labels_of))
+            list(
+                everywhere(
+                    partial(gradient, precision),
+                    copies,
+                    images.tensor_split(shares),
+                    labels.tensor_split(shares),
+                )
+            )
             optimizer.step(number + 1, 1.0)
             times.append(perf_counter() - began)
     return 1e3 * min(times)

@@ -20,6 +20,16 @@ def test_a_folder_without_a_study_says_how_to_make_one(tmp_path: Path) -> None:
         StudyFolder(tmp_path).read_spec()
 
 
+def test_what_only_a_running_search_needs_is_cleared_and_the_study_stays(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    write_text(folder.spec, tiny().to_toml())
+    write_text(folder.progress("twin-of-trial-3"), "..")
+    write_text(folder.root / "checkpoints/00003/rung-1.safetensors", "weights")
+    folder.clear()
+    kept = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == {"spec.toml", "checkpoints/00003/rung-1.safetensors"}
+
+
 def test_a_study_is_resumed_with_its_own_spec_only(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     folder.compare(tiny())
