@@ -45,10 +45,10 @@ def work(trials: Iterable[FrozenTrial]) -> float:
 
 
 def cohorts(
-    scene: Scene, trials: Sequence[FrozenTrial], apart: Container[int] = ()
+    scene: Scene, trials: Sequence[FrozenTrial], apart: Sequence[Container[int]] = ()
 ) -> list[Trials]:
-    """The trials in pieces that train together, the longest first; those `apart` share with none
-    of the others.
+    """The trials in pieces that train together, the longest first; those of each part of `apart`
+    share with none outside it.
 
     While the teacher is not ready, trials that do not need it come before, the shortest first:
     there is time, and somebody is waiting for a first result.
@@ -56,7 +56,8 @@ def cohorts(
     limit, batch = SHARE * work(trials), batch_of(scene.spec, scene.data)
     groups: dict[Any, list[FrozenTrial]] = {}
     for trial in trials:
-        groups.setdefault((together(scene, trial, batch), trial.number in apart), []).append(trial)
+        part = tuple(trial.number in numbers for numbers in apart)
+        groups.setdefault((together(scene, trial, batch), part), []).append(trial)
     pieces = [p for group in groups.values() for p in cut(scene.device, batch, group, limit)]
     waiting = scene.signals.value is None
     early = [piece for piece in pieces if waiting and not waits(scene, piece[0])]

@@ -1,7 +1,8 @@
 """What the found student must beat, trained outside the trials, when the last of them are done.
 
-A worker that would wait for the last students begins the twin of the best so far; which twin is
-wanted is known only when all are told.
+Which twin is wanted is known only when all are told. One is begun before where it is likely to be
+that: of a student that leads clearly at the last rung, for a twin is the longest job that is left,
+and of the best so far when a worker would wait.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nas_kd.front import Point, best
+from nas_kd.front import Point, best, not_told_apart
 from nas_kd.metrics import METRICS
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.cohorts import student, taught
@@ -58,17 +59,44 @@ def twin_of_the_best(scene: Scene, results: Results) -> Control | None:
         if kept and kept[-1].epochs == scene.spec.epochs and not kept[-1].fault
     ]
     top = best(point for point in (*told, *ended) if taught(scene, trials[point.trial]))
-    if top is None:
-        return None
-    return Control("twin", top.trial, scene.sample(trials[top.trial]) | {"alpha": 0.0})
+    return None if top is None else twin_of(scene, top.trial)
 
 
-def begin_twin(scene: Scene, results: Results) -> None:
-    """Have a worker that would wait train the twin of the student that is the best so far."""
-    if scene.signals.value is None:
+def twin_of(scene: Scene, trial: int) -> Control:
+    """A trial's twin without the teacher."""
+    sample = scene.sample(scene.ledger.trials()[trial])
+    return Control("twin", trial, sample | {"alpha": 0.0})
+
+
+def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
+    """Begin the twin of the taught student that was more accurate at the last rung than any other
+    by over one standard error, of those that go on from there, now or in an earlier generation."""
+    if not scene.spec.rungs:
         return
-    twin = twin_of_the_best(scene, results)
-    if twin is None or twin.trial in scene.twins or is_known(scene, twin):
+    stop, trials = scene.spec.rungs[-1], scene.ledger.trials()
+    told = [t for t in trials if t.state == TrialState.COMPLETE]
+    at_rung = {t.number: dict(t.user_attrs.get("rungs", [])).get(stop) for t in told}
+    at_rung |= {n: {r.epochs: r.accuracy for r in kept}.get(stop) for n, kept in going.items()}
+    points = [
+        Point(number, accuracy, price(scene, trials[number]))
+        for number, accuracy in at_rung.items()
+        if accuracy is not None and taught(scene, trials[number])
+    ]
+    leaders = not_told_apart(points, scene.ledger.facts()["examples"])
+    if len(leaders) == 1:
+        begin(scene, twin_of(scene, *leaders))
+
+
+def begin_twin(scene: Scene, going: Results) -> None:
+    """Have a worker that would wait train the twin of the student that is the best so far."""
+    twin = twin_of_the_best(scene, going)
+    if twin is not None:
+        begin(scene, twin)
+
+
+def begin(scene: Scene, twin: Control) -> None:
+    """Train a twin, unless it is begun, or known, or a trial."""
+    if scene.signals.value is None or twin.trial in scene.twins or is_known(scene, twin):
         return
     if not trial_of(scene, twin):
         scene.twins[twin.trial] = train(scene, twin)
@@ -144,14 +172,15 @@ def train(scene: Scene, control: Control) -> Awaited[float]:
         name = f"twin of trial {control.trial}"  # another one may have begun early
     progress = scene.folder.progress(name.replace(" ", "-"))
 
-    def arrived(results: tuple[RungResult, ...]) -> None:
+    def arrived(results: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
         scene.observe(Ended(name))
-        accuracy.set(results[0].accuracy)
+        accuracy.set(results[0][0].accuracy)
 
     def go() -> None:
         scene.observe(Started(name, epochs, progress))
-        scene.crew.submit(train_students, rung_job(scene, [one], 0, epochs), progress, then=arrived)
+        job = rung_job(scene, [one], 0, epochs)
+        scene.crew.submit(train_students, job, (), progress, then=arrived)
 
     if METRICS[scene.spec.metric].of_teacher:
         scene.signals.when(go)

@@ -21,12 +21,12 @@ from nas_kd.files import write_bytes, write_text
 from nas_kd.metrics import in_words as metric_in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
-from nas_kd.study.controls import begin_twin, run_controls
+from nas_kd.study.controls import begin_twin, begin_twin_of_the_leader, run_controls
 from nas_kd.study.crew import Crew
 from nas_kd.study.devices import kind
 from nas_kd.study.events import Event, Observe, Planned, Scored, Step
 from nas_kd.study.folder import StudyFolder, lock
-from nas_kd.study.generation import run_generation
+from nas_kd.study.generation import Ending, run_generation
 from nas_kd.study.lease import lease
 from nas_kd.study.options import MUCH, RunOptions
 from nas_kd.study.pool import open_executor
@@ -124,7 +124,8 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
             scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
             break
         last = first + spec.generation >= spec.trials
-        run_generation(scene, first, begin_twin if last else None)
+        twins = Ending(begin_twin_of_the_leader, begin_twin)
+        run_generation(scene, first, twins if last else None)
         correct(scene, began, before)
 
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -15,7 +16,7 @@ from nas_kd.study.checkpoints import find, forget, keep, keep_student
 from nas_kd.study.cohorts import cohorts, student, waits
 from nas_kd.study.events import Ended, Scored, Started
 from nas_kd.study.jobs import train_students
-from nas_kd.study.proposal import propose_all
+from nas_kd.study.proposal import ladder, propose_all
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import Sample, distributions, first_samples
 from nas_kd.study.standing import earlier_points, goes_on, most, place, price
@@ -28,11 +29,20 @@ Results = dict[int, list[RungResult]]
 Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
-Idle = Callable[[Scene, Results], None]
-"""What to do while a worker waits for the last students of a generation."""
+Beside = Callable[[Scene, Results], None]
+"""What may train beside the last students, given the results so far of those that go on."""
 
 
-def run_generation(scene: Scene, first: int, idle: Idle | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the last generation does beside its last span: at its start, and whenever a worker
+    would wait."""
+
+    start: Beside
+    idle: Beside
+
+
+def run_generation(scene: Scene, first: int, ending: Ending | None = None) -> None:
     """Propose, train and tell the trials of the generation that starts with number `first`."""
     numbers = range(first, min(first + scene.spec.generation, scene.spec.trials))
     propose_missing(scene, numbers)
@@ -40,7 +50,7 @@ def run_generation(scene: Scene, first: int, idle: Idle | None = None) -> None:
     trials = [stored[number] for number in numbers]
     if all(trial.state.is_finished() for trial in trials):
         return
-    results = climb(scene, [t for t in trials if taking_part(t)], idle)
+    results = climb(scene, [t for t in trials if taking_part(t)], ending)
     for trial in trials:
         if trial.state == TrialState.RUNNING:
             tell(scene, trial, results.get(trial.number, []))
@@ -96,32 +106,40 @@ def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
     }
 
 
-def climb(scene: Scene, trials: Sequence[FrozenTrial], idle: Idle | None) -> Results:
+def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) -> Results:
     """Train the trials from rung to rung; each has results up to where it was stopped.
 
-    The fixed first trials are what others are compared with, so they are never stopped; they go
-    on without waiting for the others, and fill the time in which those wait for one another. In
-    the last span nobody does: there is `idle` for a worker without work.
+    The fixed first trials are what others are compared with, so they are never stopped and wait
+    for nobody. Those of the ladder come first and go to their end at once, for with them there is
+    a front; the default students fill the time in which the others wait for one another.
     """
     results: Results = {trial.number: [] for trial in trials}
-    steady = range(len(first_samples(scene.space)))
+    defaults = range(len(first_samples(scene.space)))
+    narrow = range(len(defaults), len(defaults) + len(ladder(scene.space)))
+    steady = {*defaults, *narrow}
     spans = list(pairwise((0, *scene.spec.rungs, scene.spec.epochs)))
     live, top = list(trials), most(scene)
     for rung, (_, stop) in enumerate(spans):
-        for cohort in cohorts(scene, live, apart=steady):
-            if cohort[0].number not in steady:
+        last = rung == len(spans) - 1
+        fill = None
+        if last and ending:
+            going = {t.number: results[t.number] for t in live}
+            ending.start(scene, going)
+            fill = partial(ending.idle, scene, going)
+        pieces = cohorts(scene, live, apart=(defaults, narrow))
+        for cohort in sorted(pieces, key=lambda piece: piece[0].number not in narrow):
+            number = cohort[0].number
+            if number not in steady:
                 advance(scene, cohort, spans[rung : rung + 1], results)
             elif rung == 0:
-                advance(scene, cohort, spans, results)
-        last = rung == len(spans) - 1
-        fill = partial(idle, scene, results) if last and idle else None
+                advance(scene, cohort, spans, results, len(spans) if number in narrow else 1)
         scene.crew.drain(partial(everyone_at, live, rung, results), fill)
         live = [t for t in live if at(results[t.number], rung)]
         if not last:
             points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
             before = earlier_points(scene, trials, stop, top)
             on = survivors(points, before, scene.spec.eta + rung)
-            further = [t for t in live if goes_on(t, stop, on | set(steady))]
+            further = [t for t in live if goes_on(t, stop, on | steady)]
             for trial in live:
                 if trial not in further:
                     say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
@@ -141,29 +159,33 @@ def everyone_at(trials: Sequence[FrozenTrial], rung: int, results: Results) -> b
 
 
 def advance(
-    scene: Scene, cohort: Sequence[FrozenTrial], spans: Sequence[Span], results: Results
+    scene: Scene,
+    cohort: Sequence[FrozenTrial],
+    spans: Sequence[Span],
+    results: Results,
+    at_once: int = 1,
 ) -> None:
-    """Train a cohort through these spans of epochs, one after the other, but for what was kept.
+    """Train a cohort through these spans of epochs, so many of them a job, but for what was kept.
 
     A cohort of which only some results were kept is trained again as a whole: what it computes
     depends, in the last bits, on who is in it.
     """
-    cohort = [t for t in cohort if not (results[t.number] and results[t.number][-1].fault)]
+    cohort = sound(cohort, results)
     if not spans or not cohort:
         return
-    start, stop = spans[0]
+    (start, stop), *further = spans
     kept = {t.number: recorded(t, stop) or find(scene.folder, t.number, stop) for t in cohort}
-    go_on = partial(advance, scene, cohort, spans[1:], results)
     if all(kept.values()):
         arrive(scene, cohort, results, tuple(filter(None, kept.values())))
-        go_on()
+        advance(scene, cohort, further, results, at_once)
         return
     missing = cohort
     if start and any(not results[t.number][-1].checkpoint for t in cohort):
         done = [t for t in cohort if kept[t.number]]  # told, and its checkpoints removed
         arrive(scene, done, results, tuple(filter(None, kept.values())))
         missing = [t for t in cohort if t not in done]
-    go = partial(send, scene, missing, spans[0], results, go_on)
+    go_on = partial(advance, scene, cohort, spans[at_once:], results, at_once)
+    go = partial(send, scene, missing, spans[:at_once], results, go_on)
     if waits(scene, cohort[0]):
         scene.signals.when(go)
     else:
@@ -183,12 +205,13 @@ def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
 def send(
     scene: Scene,
     cohort: Sequence[FrozenTrial],
-    span: Span,
+    spans: Sequence[Span],
     results: Results,
     then: Callable[[], None],
 ) -> None:
-    """Send a cohort out to be trained through a span of epochs; `then` follows its results."""
-    start, stop = span
+    """Send a cohort out to be trained through spans of epochs; `then` follows its results."""
+    start, stop = spans[0]
+    stops = [end for _, end in spans]
     before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers(cohort)}
     members = [
         member(scene, trial.number, student(trial), scene.sample(trial), before[trial.number])
@@ -197,17 +220,24 @@ def send(
     first = cohort[0].number
     name = f"trial{'s' * (len(cohort) > 1)} " + ", ".join(map(str, numbers(cohort)))
     progress = scene.folder.progress(f"{first:05}")
-    scene.observe(Started(name, stop - start, progress))
+    scene.observe(Started(name, stops[-1] - start, progress))
 
-    def arrived(given: tuple[RungResult, ...]) -> None:
+    def arrived(given: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
         scene.observe(Ended(name))
-        for result in given:
+        for result in chain(*given):
             keep(scene.folder, result)
-        arrive(scene, cohort, results, given)
+        for at_rung in given:
+            arrive(scene, sound(cohort, results), results, at_rung)
         then()
 
-    scene.crew.submit(train_students, rung_job(scene, members, start, stop), progress, then=arrived)
+    job = rung_job(scene, members, start, stop)
+    scene.crew.submit(train_students, job, stops[1:], progress, then=arrived)
+
+
+def sound(cohort: Sequence[FrozenTrial], results: Results) -> list[FrozenTrial]:
+    """Those of a cohort without a fault so far."""
+    return [t for t in cohort if not (results[t.number] and results[t.number][-1].fault)]
 
 
 def numbers(trials: Sequence[FrozenTrial]) -> list[int]:

@@ -1,6 +1,7 @@
 """What a worker is asked to do: each job, and the file in which it says how far it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nas_kd.teachers.loading import TeacherReport
@@ -26,9 +27,23 @@ def counter(path: Path) -> Callable[[], None]:
     return count
 
 
-def train_students(job: RungJob, progress: Path) -> tuple[RungResult, ...]:
-    """Train a cohort to its rung, counting epochs in `progress`."""
-    return run_rung(job, counter(progress))
+def train_students(
+    job: RungJob, further: Sequence[int], progress: Path
+) -> tuple[tuple[RungResult, ...], ...]:
+    """Train a cohort to its rung and to the further ones, counting epochs in `progress`.
+
+    The results of each rung; members at fault are left out of the next one's.
+    """
+    count = counter(progress)
+    results = [run_rung(job, count)]
+    for stop in further:
+        pairs = zip(job.members, results[-1], strict=True)
+        left = tuple(replace(m, checkpoint=r.checkpoint) for m, r in pairs if r.fault is None)
+        if not left:
+            break
+        job = replace(job, members=left, start=job.stop, stop=stop)
+        results.append(run_rung(job, count))
+    return tuple(results)
 
 
 def ready_teacher(job: TeacherJob, progress: Path) -> TeacherReport:

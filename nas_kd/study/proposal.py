@@ -93,24 +93,28 @@ def value_at(share: float, distribution: BaseDistribution) -> Any:
     raise AssertionError(f"{distribution} is asked nowhere")
 
 
-def feet(space: Space) -> list[str]:
-    """The families whose default student is also proposed at a tenth of the budget, where fronts
-    begin to be judged; none where width is fixed, or narrowing would take many measurements."""
+def ladder(space: Space) -> tuple[float, ...]:
+    """The shares of the budget at which the first family's default student is also proposed: a
+    tenth, where fronts begin to be judged, and halfway up from there in equal ratios.
+
+    None where width is fixed, or narrowing would take many measurements.
+    """
     low, high = space.ends("width")
     measured = any(budget.cost == LATENCY for budget in space.budgets)
-    if low == high or measured or space.spec.sampler == "random":
-        return []
-    return [family for family in space.families if FAMILIES[family].counts is not None]
+    unknown = FAMILIES[space.families[0]].counts is None
+    if low == high or measured or unknown or space.spec.sampler == "random":
+        return ()
+    return LEAST_SHARE, sqrt(LEAST_SHARE)
 
 
-def narrowed(space: Space, family: str) -> Sample:
-    """A family's default student at the largest width that is within a tenth of the budget."""
-    sample, budget = default_sample(space, family), space.budgets[0]
+def narrowed(space: Space, share: float) -> Sample:
+    """The first family's default student at the largest width within a share of the budget."""
+    sample, budget = default_sample(space, space.families[0]), space.budgets[0]
     low, high = space.ends("width")
     for _ in range(NARROWINGS):
         middle = sqrt(low * high)
         price = cost(space.student(sample | {"width": middle}), budget)
-        low, high = (middle, high) if price <= LEAST_SHARE * budget.bound else (low, middle)
+        low, high = (middle, high) if price <= share * budget.bound else (low, middle)
     return sample | {"width": low}
 
 
@@ -123,15 +127,15 @@ def propose(study: optuna.Study, number: int, space: Space) -> Sample:
     front needs students of every size at once.
     """
     asked = distributions(space)
-    first, cheap = first_samples(space), feet(space)
+    first, steps = first_samples(space), ladder(space)
     after = number - len(first)
     if after < 0:
         sample = first[number]
-    elif after < len(cheap):
-        sample = narrowed(space, cheap[after])
+    elif after < len(steps):
+        sample = narrowed(space, steps[after])
     elif asked and number < max(STARTUP, space.spec.generation) and space.spec.sampler == "tpe":
         seed = derive(space.spec.seed, "spread")
-        sample = complete(space, spread(asked, seed, after - len(cheap)))
+        sample = complete(space, spread(asked, seed, after - len(steps)))
     else:
         study.sampler = sampler(space, number)
         trial = study.ask(asked)

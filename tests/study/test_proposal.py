@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.costs import parse_budgets
 from nas_kd.students.decode import counts, decode
-from nas_kd.study.proposal import feet, mirror, propose, propose_all, value_at
+from nas_kd.study.proposal import ladder, mirror, propose, propose_all, value_at
 from nas_kd.study.space import Sample, Space, distributions, resolve
 from tests.conftest import tiny
 
@@ -97,17 +97,25 @@ def test_the_first_generation_covers_sizes_and_families_evenly(space: Space) -> 
     assert len({sample["depth"] for sample in samples}) >= 5
 
 
-def test_both_ends_of_the_front_are_proposed_first_the_lower_one_at_a_tenth_of_the_budget(
-    space: Space,
-) -> None:
+def test_a_ladder_of_the_first_familys_default_student_is_proposed_first(space: Space) -> None:
     samples = [sample for _, sample in propose_all([], range(6), space)]
     costs = [counts(space.student(sample)).parameters for sample in samples]
     families = [sample["family"] for sample in samples]
-    assert families == ["cnn", "cnn", "mlp", "mlp", "cnn", "mlp"]
+    assert families == ["cnn", "cnn", "mlp", "mlp", "cnn", "cnn"]
     assert min(costs[:4]) > 0.99 * 20_000
     assert 0.97 * 2_000 < costs[4] <= 2_000
-    assert samples[5]["width"] == pytest.approx(0.2, rel=0.01)  # an mlp of 2,000 is narrower still
+    assert 0.97 * 6_325 < costs[5] <= 6_325
     assert samples[4] == samples[0] | {"width": samples[4]["width"]}
+    assert samples[5] == samples[0] | {"width": samples[5]["width"]}
+
+
+def test_the_ladder_is_of_the_family_that_is_named_first(space: Space) -> None:
+    spec = space.spec.model_copy(update={"family": ("mlp", "cnn"), "width": (0.01, 1.0)})
+    other = resolve(spec, space.budgets, (1, 28, 28), 10)
+    samples = [sample for _, sample in propose_all([], range(6), other)]
+    assert [sample["family"] for sample in samples[4:]] == ["mlp", "mlp"]
+    costs = [counts(other.student(sample)).parameters for sample in samples[4:]]
+    assert costs[0] <= 2_000 < costs[1] <= 6_325
 
 
 def test_only_the_upper_end_is_proposed_first_where_width_is_fixed_or_sampling_random(
@@ -115,7 +123,7 @@ def test_only_the_upper_end_is_proposed_first_where_width_is_fixed_or_sampling_r
 ) -> None:
     for settings in ({"width": 1.0}, {"sampler": "random"}):
         spec = space.spec.model_copy(update=settings)
-        assert feet(replace(space, spec=spec)) == []
+        assert ladder(replace(space, spec=spec)) == ()
 
 
 def test_spread_values_lie_on_their_steps_and_reach_both_ends() -> None:
