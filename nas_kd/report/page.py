@@ -83,7 +83,7 @@ def rungs(view: StudyView) -> str:
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
 {", ".join(map(str, view.spec.rungs))}; those on the front there (which sees no
 cost below a tenth of the budget), the nearest to it and the most accurate go on, and so do the
-largest students and the ladder. {share:.0%} of all epochs were trained.</small></p>
+fixed first students. {share:.0%} of all epochs were trained.</small></p>
 {figure}"""
 
 

@@ -1,8 +1,8 @@
 """What the found student must beat, trained outside the trials, when the last of them are done.
 
 Which twin is wanted is known only when all are told. One is begun before where it is likely to be
-that: of a student that leads clearly at the last rung, for a twin is the longest job that is left,
-and of the best so far when a worker would wait.
+that: of a student that leads clearly at the last rung, since a twin is the longest job that is
+left, and of the best so far when a worker would wait.
 """
 
 from dataclasses import dataclass
@@ -69,8 +69,12 @@ def twin_of(scene: Scene, trial: int) -> Control:
 
 
 def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
-    """Begin the twin of the taught student that was more accurate at the last rung than any other
-    by over one standard error, of those that go on from there, now or in an earlier generation."""
+    """Begin the twin that is likely to be wanted, judged by the accuracy at the last rung of the
+    taught students that go on from there, now or in an earlier generation.
+
+    Of those whose twin is no trial already, one must lead by over one standard error, and be
+    within one of the best of all.
+    """
     if not scene.spec.rungs:
         return
     stop, trials = scene.spec.rungs[-1], scene.ledger.trials()
@@ -82,8 +86,10 @@ def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
         for number, accuracy in at_rung.items()
         if accuracy is not None and taught(scene, trials[number])
     ]
-    leaders = not_told_apart(points, scene.ledger.facts()["examples"])
-    if len(leaders) == 1:
+    examples = scene.ledger.facts()["examples"]
+    twinless = [p for p in points if trial_of(scene, twin_of(scene, p.trial)) is None]
+    leaders = not_told_apart(twinless, examples)
+    if len(leaders) == 1 and leaders <= not_told_apart(points, examples):
         begin(scene, twin_of(scene, *leaders))
 
 
