@@ -9,7 +9,7 @@ search: $(VENV)/installed
 	$(BIN)/nas-kd search --budget 20k
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -128,9 +128,9 @@ class StudySpec(BaseModel):
         default_factory=lambda known: default_rungs(known.get("epochs", 1))
     )
     """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
-    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2
-    """One in eta goes on from the first rung, one in eta + 1 from the second, and so on; so do the
-    front there and the most accurate."""
+    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3
+    """One in eta goes on from a rung, the nearest to the front there; so do the front and the most
+    accurate: two at the first rung, one more at each further one."""
     batch: Annotated[int | None, Field(ge=2)] = None
     """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
     class_weights: Literal["none", "balanced"] = "none"

@@ -20,7 +20,7 @@ from nas_kd.study.proposal import ladder, propose_all
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import Sample, distributions, first_samples
 from nas_kd.study.standing import earlier_points, goes_on, most, place, price
-from nas_kd.study.stopper import survivors
+from nas_kd.study.stopper import LEADERS, survivors
 from nas_kd.training import RungResult
 
 Results = dict[int, list[RungResult]]
@@ -138,7 +138,7 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
         if not last:
             points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
             before = earlier_points(scene, trials, stop, top)
-            on = survivors(points, before, scene.spec.eta + rung)
+            on = survivors(points, before, scene.spec.eta, LEADERS + rung)
             further = [t for t in live if goes_on(t, stop, on | steady)]
             for trial in live:
                 if trial not in further:

@@ -4,7 +4,11 @@ accurate of the generation."""
 from collections.abc import Sequence
 from math import ceil
 
-from nas_kd.front import Point, best
+from nas_kd.front import Point
+
+LEADERS = 2
+"""So many of a generation go on from its first rung because they are the most accurate, and one
+more from each further rung, where fewer are left of those that will not be."""
 
 
 def gap(point: Point, others: Sequence[Point]) -> float:
@@ -12,19 +16,19 @@ def gap(point: Point, others: Sequence[Point]) -> float:
     return max(p.accuracy for p in (*others, point) if p.cost <= point.cost) - point.accuracy
 
 
-def survivors(live: Sequence[Point], earlier: Sequence[Point], eta: float) -> frozenset[int]:
+def survivors(
+    live: Sequence[Point], earlier: Sequence[Point], eta: float, leaders: int
+) -> frozenset[int]:
     """The trials of `live` that go on, of their accuracies at one rung.
 
     `earlier` are the points of all earlier generations at the same rung. Trials without a gap go
     on, and so do the ceil(n / eta) smallest gaps; ties go to the lower cost, then the lower number.
-    So does the most accurate, even where earlier generations were better: students that end
-    high often begin slowly (studies/stopping).
+    So do so many `leaders`, the most accurate, even where earlier generations were better:
+    students that end high often begin slowly (studies/stopping).
     """
     everyone = (*live, *earlier)
     gaps = {p.trial: gap(p, everyone) for p in live}
     ranked = sorted(live, key=lambda p: (gaps[p.trial], p.cost, p.trial))
-    on = {p.trial for p in ranked[: ceil(len(live) / eta)]}
-    top = best(live)
-    if top is not None:
-        on.add(top.trial)
-    return frozenset(on | {trial for trial, distance in gaps.items() if distance == 0})
+    accurate = sorted(live, key=lambda p: (-p.accuracy, p.cost, p.trial))
+    near = {p.trial for p in (*ranked[: ceil(len(live) / eta)], *accurate[:leaders])}
+    return frozenset(near | {trial for trial, distance in gaps.items() if distance == 0})

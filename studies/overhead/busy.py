@@ -1,6 +1,8 @@
 """The share of the workers' time in which they work, in a search of the usual kind.
 
-    python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2]
+    python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2] [--seed 0]
+    PYTHONPATH=studies/race RACE_SHAPE=1,28,28 python studies/overhead/busy.py mnist 20k 12 3 \
+        --root DATA --teacher teacher:given --weights studies/race/results/teacher-mnist.pt
 
 Counted from the moment the teacher is ready to the end of the last job but one, and to that of the
 last, which often is the twin of the best.
@@ -33,14 +35,20 @@ def main() -> None:
     parser.add_argument("epochs", type=int)
     parser.add_argument("--root", type=Path, default=Path("data"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--teacher", default="train")
+    parser.add_argument("--weights", type=Path)
     given = parser.parse_args()
     place = Path(tempfile.mkdtemp())
     os.environ[PLACE] = str(place / "jobs")
     spec = StudySpec.create({
         "budget": [given.budget], "data": given.data, "trials": given.trials,
-        "epochs": given.epochs, "teacher_width": TEACHER_WIDTH,
+        "epochs": given.epochs, "teacher_width": TEACHER_WIDTH, "seed": given.seed,
+        "teacher": given.teacher,
     })  # fmt: skip
-    options = RunOptions(place / "study", given.workers, data_root=given.root)
+    options = RunOptions(
+        place / "study", given.workers, data_root=given.root, teacher_weights=given.weights
+    )
     executor = Timed(open_executor(given.workers))
     drive(spec, options, lambda e: print(e.text) if isinstance(e, Step) else None, executor)
     jobs = [json.loads(line) for line in (place / "jobs").read_text().splitlines()]

@@ -6,8 +6,8 @@
 `table` is a table of trained networks without learning curves: what a network reached alone
 stands for its accuracy at the rungs, and what it reached with it is the end. `curves` were
 recorded by `record.py`. Each of 100 seeds draws 64 trials in an order of its own, cut into
-generations of 16, and compares what the stopper keeps with everything; the first four of `curves`
-are the default students, which come first and are never stopped. Every rule is replayed on the
+generations of 16, and compares what the stopper keeps with everything; the first six of `curves`
+are the fixed ones, which are never stopped. Every rule is replayed on the
 same orders; the default one is marked.
 """
 
@@ -22,9 +22,9 @@ from statistics import mean, median
 
 from nas_kd.front import Point, best, floored, hypervolume
 from nas_kd.spec import StudySpec
-from nas_kd.study.stopper import survivors
+from nas_kd.study.stopper import LEADERS, survivors
 
-SEEDS, TRIALS, GENERATION, STEADY = 100, 64, 16, 4
+SEEDS, TRIALS, GENERATION, STEADY = 100, 64, 16, 6
 DEFAULT = StudySpec.create({"budget": "20k", "epochs": 10})
 
 
@@ -34,7 +34,11 @@ class Rule:
 
     tenths: tuple[float, ...]
     eta: float
-    rise: float = 1.0
+    leaders: int = LEADERS
+    """Of the most accurate, at the first rung."""
+    more: int = 1
+    """How many more of them at each further rung."""
+    rise: float = 0
     """How much greater eta is at each further rung."""
     floor: bool = True
     """Whether no cost is seen below a tenth of the budget."""
@@ -42,7 +46,7 @@ class Rule:
     def __str__(self) -> str:
         is_default = self == Rule(DEFAULT.rungs, DEFAULT.eta)
         place = ", ".join(
-            f".{tenth}, 1 of {self.eta + self.rise * rung:g}"
+            f".{tenth}, 1 of {self.eta + self.rise * rung:g} and {self.leaders + self.more * rung}"
             for rung, tenth in enumerate(self.tenths)
         )
         seen = "" if self.floor else "; every cost seen"
@@ -50,18 +54,21 @@ class Rule:
 
 
 RULES = [
-    Rule((2, 4), 3, 0, floor=False),
-    Rule((2, 4), 3, 0),
-    Rule((1, 3), 3, 0),
-    Rule((1, 2, 4), 2, 0),
-    Rule((1, 3, 6), 3, 0),
-    Rule((1, 3, 6), 2.5, 0),
-    Rule((1, 3, 6), 2, 0),
-    Rule((1, 3, 6), 2, 0.5),
-    Rule((1, 3, 6), 2),
-    Rule((1, 3, 6), 2, 2),
-    Rule((1, 3, 5), 2),
-    Rule((1, 2, 5), 2),
+    Rule((2, 4), 3, 1, 0, floor=False),
+    Rule((2, 4), 3, 1, 0),
+    Rule((1, 3, 6), 2.5, 1, 0),
+    Rule((1, 3, 6), 2, 1, 0, 1),
+    Rule((1, 3, 6), 2, 1, 1, 1),
+    Rule((1, 3, 6), 2, 2, 0, 1),
+    Rule((1, 3, 6), 2.5, 2, 0),
+    Rule((1, 3, 6), 3, 2, 0),
+    Rule((1, 3, 6), 3, 2, 1),
+    Rule((1, 3, 6), 3, 3, 0),
+    Rule((1, 3, 6), 3, 3, 1),
+    Rule((1, 3, 6), 3.5, 3, 0),
+    Rule((1, 3, 6), 4, 3, 0),
+    Rule((1, 2, 5), 3, 2, 1),
+    Rule((1, 3, 5), 3, 2, 1),
 ]
 
 
@@ -93,7 +100,8 @@ def replay(
                       floored(curves[n].cost, budget) if rule.floor else curves[n].cost)
                 for n in live
             ]  # fmt: skip
-            on = survivors(points, history[rung], rule.eta + rule.rise * rung)
+            on = survivors(points, history[rung], rule.eta + rule.rise * rung,
+                           rule.leaders + rule.more * rung)  # fmt: skip
             history[rung] += points
             live = [n for n in live if n in on or n < steady]
     return done, spent / len(curves) / epochs

@@ -176,11 +176,11 @@ def test_a_rung_sees_no_cost_below_a_tenth_of_what_a_student_can_cost(
     seen = [Point(row.number, row.rungs[0][1], max(row.cost, least)) for row in view.rows]
     stopped = {row.number for row in view.rows if row.state == "stopped"}
     steady = fixed + 2  # those of the ladder are not stopped either
-    assert stopped == set(range(steady, 12)) - survivors(seen, [], eta=view.spec.eta)
+    assert stopped == set(range(steady, 12)) - survivors(seen, [], view.spec.eta, leaders=2)
 
 
-def test_each_further_rung_keeps_a_smaller_share(tmp_path: Path) -> None:
-    view = searched(tmp_path / "study", trials=16, generation=16, epochs=3, rungs=[1, 2], eta=1.1,
+def test_each_further_rung_keeps_one_more_of_the_most_accurate(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=16, generation=16, epochs=3, rungs=[1, 2], eta=8.0,
                     family="mlp")  # fmt: skip
     fixed = set(range(view.facts["fixed"]))
     least = min(2_000, max(view.rows[n].cost for n in fixed)) / 10
@@ -188,8 +188,8 @@ def test_each_further_rung_keeps_a_smaller_share(tmp_path: Path) -> None:
     seen = [Point(row.number, row.rungs[1][1], max(row.cost, least)) for row in there]
     finished = {row.number for row in view.rows if row.state == "complete"}
     steady = fixed | {len(fixed), len(fixed) + 1}  # and the ladder
-    assert finished == steady | survivors(seen, [], eta=2.1)
-    assert finished != steady | survivors(seen, [], eta=1.1)
+    assert finished == steady | survivors(seen, [], 8.0, leaders=3)
+    assert finished != steady | survivors(seen, [], 8.0, leaders=2)
 
 
 def test_a_student_whose_loss_is_not_finite_is_stopped_with_the_reason(tmp_path: Path) -> None:
