@@ -95,7 +95,8 @@ class StudySpec(BaseModel):
     """Channels of a trained teacher's first block."""
     family: Annotated[Names, known(FAMILIES)] = ("cnn", "mlp")
     """The families that are searched; also `module:Class`, `torchvision:resnet18`, `teacher`. The
-    first one's default student is also tried at a tenth and a third of the budget."""
+    first one's default student is also tried at a tenth and a third of the budget, if its costs are
+    known in closed form."""
     knowledge: Annotated[Names, known(KNOWLEDGE)] = ("kl",)
     """The distillation term; several are searched."""
     scheme: Annotated[str, known(SCHEMES)] = "offline"

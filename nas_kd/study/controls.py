@@ -17,11 +17,11 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.cohorts import student, taught
 from nas_kd.study.crew import Awaited
 from nas_kd.study.events import Ended, Started, Step
-from nas_kd.study.generation import Results, attributes, settings
+from nas_kd.study.generation import attributes, settings
 from nas_kd.study.jobs import train_students
 from nas_kd.study.scene import Scene, member, rung_job, taught_pair
 from nas_kd.study.space import Sample, complete, default_sample, first_samples
-from nas_kd.study.standing import price
+from nas_kd.study.standing import Results, price
 from nas_kd.training import RungResult
 
 
@@ -73,9 +73,9 @@ def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
     taught students that go on from there, now or in an earlier generation.
 
     Of those whose twin is no trial already, one must lead by over one standard error, and be
-    within one of the best of all.
+    within one of the best of all. With one worker there is nothing to gain.
     """
-    if not scene.spec.rungs:
+    if not scene.spec.rungs or scene.crew.workers < 2:
         return
     stop, trials = scene.spec.rungs[-1], scene.ledger.trials()
     told = [t for t in trials if t.state == TrialState.COMPLETE]
@@ -126,7 +126,8 @@ def run_controls(scene: Scene) -> None:
         accuracy = begun or train(scene, control)
         accuracy.when(partial(note, scene, control, accuracy))
         awaited.append(accuracy)
-    scene.crew.drain(lambda: bool(awaited) and all(one.value is not None for one in awaited))
+    ready = scene.signals
+    scene.crew.drain(lambda: None not in (ready.value, *(one.value for one in awaited)))
 
 
 def is_known(scene: Scene, control: Control) -> bool:

@@ -21,7 +21,7 @@ class Crew:
     """
 
     def __init__(self, executor: Executor, workers: int = 1) -> None:
-        self._executor, self._workers = executor, workers
+        self._executor, self.workers = executor, workers
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
 
     @property
@@ -44,7 +44,7 @@ class Crew:
         `idle` is called whenever there are fewer jobs than workers; it may submit one.
         """
         while self._open and not enough():
-            if idle and len(self._open) < self._workers:
+            if idle and len(self._open) < self.workers:
                 idle()
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
             for future in done:

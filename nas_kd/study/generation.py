@@ -19,12 +19,19 @@ from nas_kd.study.jobs import train_students
 from nas_kd.study.proposal import ladder, propose_all
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import Sample, distributions, first_samples
-from nas_kd.study.standing import earlier_points, goes_on, most, place, price
+from nas_kd.study.standing import (
+    Results,
+    at,
+    earlier_points,
+    everyone_at,
+    goes_on,
+    most,
+    place,
+    price,
+    sound,
+)
 from nas_kd.study.stopper import LEADERS, survivors
 from nas_kd.training import RungResult
-
-Results = dict[int, list[RungResult]]
-"""Each trial's results, rung by rung."""
 
 Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
@@ -111,7 +118,8 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
 
     The fixed first trials are what others are compared with, so they are never stopped and wait
     for nobody. Those of the ladder come first and go to their end at once, for with them there is
-    a front; the default students fill the time in which the others wait for one another.
+    a front (unless there are workers for all); the default students fill the time in which the
+    others wait for one another.
     """
     results: Results = {trial.number: [] for trial in trials}
     defaults = range(len(first_samples(scene.space)))
@@ -127,12 +135,14 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
             ending.start(scene, going)
             fill = partial(ending.idle, scene, going)
         pieces = cohorts(scene, live, apart=(defaults, narrow))
+        queued = len(pieces) > 2 * scene.crew.workers
         for cohort in sorted(pieces, key=lambda piece: piece[0].number not in narrow):
             number = cohort[0].number
             if number not in steady:
                 advance(scene, cohort, spans[rung : rung + 1], results)
             elif rung == 0:
-                advance(scene, cohort, spans, results, len(spans) if number in narrow else 1)
+                ahead = queued and number in narrow
+                advance(scene, cohort, spans, results, len(spans) if ahead else 1)
         scene.crew.drain(partial(everyone_at, live, rung, results), fill)
         live = [t for t in live if at(results[t.number], rung)]
         if not last:
@@ -145,17 +155,6 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
                     say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
             live = further
     return results
-
-
-def at(results: Sequence[RungResult], rung: int) -> bool:
-    """Whether a trial came to this rung without a fault."""
-    return len(results) > rung and results[rung].fault is None
-
-
-def everyone_at(trials: Sequence[FrozenTrial], rung: int, results: Results) -> bool:
-    """Whether every trial is at this rung, or failed before."""
-    mine = [results[trial.number] for trial in trials]
-    return all(len(one) > rung or (one and one[-1].fault) for one in mine)
 
 
 def advance(
@@ -183,7 +182,11 @@ def advance(
     if start and any(not results[t.number][-1].checkpoint for t in cohort):
         done = [t for t in cohort if kept[t.number]]  # told, and its checkpoints removed
         arrive(scene, done, results, tuple(filter(None, kept.values())))
-        missing = [t for t in cohort if t not in done]
+        missing = [t for t in cohort if t not in done and not t.state.is_finished()]
+        cohort, at_once = [*done, *missing], 1
+        if not missing:
+            advance(scene, cohort, further, results)
+            return
     go_on = partial(advance, scene, cohort, spans[at_once:], results, at_once)
     go = partial(send, scene, missing, spans[:at_once], results, go_on)
     if waits(scene, cohort[0]):
@@ -195,10 +198,10 @@ def advance(
 def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
     """What a told trial had at a rung, without its checkpoint."""
     fault = trial.user_attrs.get("fault")
-    for at, accuracy in trial.user_attrs.get("rungs", []):
-        if at == epoch and trial.state.is_finished():
-            last = at == trial.user_attrs["rungs"][-1][0]
-            return RungResult(trial.number, accuracy, at, 0.0, b"", fault if last else None)
+    for there, accuracy in trial.user_attrs.get("rungs", []):
+        if there == epoch and trial.state.is_finished():
+            last = there == trial.user_attrs["rungs"][-1][0]
+            return RungResult(trial.number, accuracy, there, 0.0, b"", fault if last else None)
     return None
 
 
@@ -233,11 +236,6 @@ def send(
 
     job = rung_job(scene, members, start, stop)
     scene.crew.submit(train_students, job, stops[1:], progress, then=arrived)
-
-
-def sound(cohort: Sequence[FrozenTrial], results: Results) -> list[FrozenTrial]:
-    """Those of a cohort without a fault so far."""
-    return [t for t in cohort if not (results[t.number] and results[t.number][-1].fault)]
 
 
 def numbers(trials: Sequence[FrozenTrial]) -> list[int]:

@@ -97,7 +97,7 @@ def ladder(space: Space) -> tuple[float, ...]:
     """The shares of the budget at which the first family's default student is also proposed: a
     tenth, where fronts begin to be judged, and halfway up from there in equal ratios.
 
-    None where width is fixed, or narrowing would take many measurements.
+    None where width is fixed, or narrowing would take many measurements, or networks built.
     """
     low, high = space.ends("width")
     measured = any(budget.cost == LATENCY for budget in space.budgets)
@@ -108,13 +108,15 @@ def ladder(space: Space) -> tuple[float, ...]:
 
 
 def narrowed(space: Space, share: float) -> Sample:
-    """The first family's default student at the largest width within a share of the budget."""
+    """The first family's default student at the largest width within a share of the budget, or of
+    what it can cost where another budget binds."""
     sample, budget = default_sample(space, space.families[0]), space.budgets[0]
+    bound = share * min(budget.bound, cost(space.student(sample), budget))
     low, high = space.ends("width")
     for _ in range(NARROWINGS):
         middle = sqrt(low * high)
         price = cost(space.student(sample | {"width": middle}), budget)
-        low, high = (middle, high) if price <= share * budget.bound else (low, middle)
+        low, high = (middle, high) if price <= bound else (low, middle)
     return sample | {"width": low}
 
 

@@ -272,6 +272,6 @@ def default_sample(space: Space, family: str, alpha: float | None = None) -> Sam
 
 
 def first_samples(space: Space) -> list[Sample]:
-    """The fixed first trials: each family's default student, and the same without the teacher."""
+    """The first trials: each family's default student, and the same without the teacher."""
     alphas = (None, 0.0) if space.ends("alpha")[0] == 0 < space.ends("alpha")[1] else (None,)
     return [default_sample(space, f, alpha) for f in space.families for alpha in alphas]

@@ -7,6 +7,10 @@ from optuna.trial import FrozenTrial
 from nas_kd.front import Point, floored
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import first_samples
+from nas_kd.training import RungResult
+
+Results = dict[int, list[RungResult]]
+"""Each trial's results, rung by rung."""
 
 
 def price(scene: Scene, trial: FrozenTrial) -> float:
@@ -47,3 +51,19 @@ def goes_on(trial: FrozenTrial, stop: int, on: Container[int]) -> bool:
     if trial.state.is_finished():
         return any(epoch > stop for epoch, _ in trial.user_attrs.get("rungs", []))
     return trial.number in on
+
+
+def at(results: Sequence[RungResult], rung: int) -> bool:
+    """Whether a trial came to this rung without a fault."""
+    return len(results) > rung and results[rung].fault is None
+
+
+def everyone_at(trials: Sequence[FrozenTrial], rung: int, results: Results) -> bool:
+    """Whether every trial is at this rung, or failed before."""
+    mine = [results[trial.number] for trial in trials]
+    return all(len(one) > rung or (one and one[-1].fault) for one in mine)
+
+
+def sound(cohort: Sequence[FrozenTrial], results: Results) -> list[FrozenTrial]:
+    """Those of a cohort without a fault so far."""
+    return [t for t in cohort if not (results[t.number] and results[t.number][-1].fault)]

@@ -24,7 +24,7 @@ spec = StudySpec.create({
     "budget": budget, "data": data, "trials": trials, "epochs": epochs, "seed": seed,
     "rungs": list(range(1, epochs)),
 })  # fmt: skip
-generation.survivors = lambda live, earlier, eta: frozenset(point.trial for point in live)
+generation.survivors = lambda live, *rule: frozenset(point.trial for point in live)
 folder = Path(tempfile.mkdtemp()) / "study"
 drive(spec, RunOptions(folder, 2), lambda event: None)
 view = read_study(StudyFolder(folder))

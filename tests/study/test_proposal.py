@@ -109,6 +109,18 @@ def test_a_ladder_of_the_first_familys_default_student_is_proposed_first(space: 
     assert samples[5] == samples[0] | {"width": samples[5]["width"]}
 
 
+def test_the_ladder_counts_from_what_a_student_can_cost_where_another_budget_binds() -> None:
+    spec = tiny(budget=["200k", "300k macs"], depth=[1, 6], width=[0.05, 1.0])
+    space = resolve(spec, parse_budgets(spec.budget), (1, 28, 28), 10)
+    samples = [sample for _, sample in propose_all([], range(6), space)]
+    largest, low, middle = (
+        counts(space.student(samples[n])).parameters for n in (0, 4, 5)
+    )  # fmt: skip
+    assert largest < 50_000
+    assert 0.9 * largest / 10 < low <= largest / 10
+    assert 0.9 * largest / 10**0.5 < middle <= largest / 10**0.5
+
+
 def test_the_ladder_is_of_the_family_that_is_named_first(space: Space) -> None:
     spec = space.spec.model_copy(update={"family": ("mlp", "cnn"), "width": (0.01, 1.0)})
     other = resolve(spec, space.budgets, (1, 28, 28), 10)
