@@ -72,8 +72,8 @@ def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
     """Begin the twin that is likely to be wanted, judged by the accuracy at the last rung of the
     taught students that go on from there, now or in an earlier generation.
 
-    Of those whose twin is no trial already, one must lead by over one standard error, and be
-    within one of the best of all. With one worker there is nothing to gain.
+    It must be the best of all, and no other whose twin is no trial already within one standard
+    error of it. With one worker there is nothing to gain.
     """
     if not scene.spec.rungs or scene.crew.workers < 2:
         return
@@ -86,11 +86,10 @@ def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
         for number, accuracy in at_rung.items()
         if accuracy is not None and taught(scene, trials[number])
     ]
-    examples = scene.ledger.facts()["examples"]
+    top = best(points)
     twinless = [p for p in points if trial_of(scene, twin_of(scene, p.trial)) is None]
-    leaders = not_told_apart(twinless, examples)
-    if len(leaders) == 1 and leaders <= not_told_apart(points, examples):
-        begin(scene, twin_of(scene, *leaders))
+    if top and not_told_apart(twinless, scene.ledger.facts()["examples"]) == {top.trial}:
+        begin(scene, twin_of(scene, top.trial))
 
 
 def begin_twin(scene: Scene, going: Results) -> None:

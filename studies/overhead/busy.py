@@ -1,8 +1,9 @@
 """The share of the workers' time in which they work, in a search of the usual kind.
 
     python studies/overhead/busy.py glyphs 20k 32 10 [--root DATA] [--workers 2] [--seed 0]
-    PYTHONPATH=studies/race RACE_SHAPE=1,28,28 python studies/overhead/busy.py mnist 20k 12 3 \
-        --root DATA --teacher teacher:given --weights studies/race/results/teacher-mnist.pt
+    PYTHONSAFEPATH=1 PYTHONPATH=studies/race:studies/overhead RACE_SHAPE=1,28,28 \
+        python studies/overhead/busy.py mnist 20k 12 3 --seed 1 --root DATA \
+        --teacher teacher:given --weights studies/race/results/teacher-mnist.pt
 
 Counted from the moment the teacher is ready to the end of the last job but one, and to that of the
 last, which often is the twin of the best.
