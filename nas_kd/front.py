@@ -26,9 +26,14 @@ def front(points: Iterable[Point]) -> tuple[Point, ...]:
     return tuple(kept)
 
 
+def by_accuracy(points: Iterable[Point]) -> list[Point]:
+    """Highest accuracy first; ties go to the lower cost, then the lower number."""
+    return sorted(points, key=lambda p: (-p.accuracy, p.cost, p.trial))
+
+
 def best(points: Iterable[Point]) -> Point | None:
-    """Highest accuracy; ties go to the lower cost, then the lower number."""
-    return min(points, key=lambda p: (-p.accuracy, p.cost, p.trial), default=None)
+    """The first of them by accuracy."""
+    return next(iter(by_accuracy(points)), None)
 
 
 def knee(points: Iterable[Point]) -> Point | None:

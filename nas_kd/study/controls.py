@@ -86,10 +86,11 @@ def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
         for number, accuracy in at_rung.items()
         if accuracy is not None and taught(scene, trials[number])
     ]
+    near = not_told_apart(points, scene.ledger.facts()["examples"])
+    twins = [twin for n in near if trial_of(scene, twin := twin_of(scene, n)) is None]
     top = best(points)
-    twinless = [p for p in points if trial_of(scene, twin_of(scene, p.trial)) is None]
-    if top and not_told_apart(twinless, scene.ledger.facts()["examples"]) == {top.trial}:
-        begin(scene, twin_of(scene, top.trial))
+    if top and [twin.trial for twin in twins] == [top.trial]:
+        begin(scene, twins[0])
 
 
 def begin_twin(scene: Scene, going: Results) -> None:

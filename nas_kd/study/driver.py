@@ -119,12 +119,12 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
     spec = scene.spec
     began, before = time.monotonic(), scene.ledger.told()
     scene.observe(Planned(spec.trials, spec.epochs, before))
+    twins = Ending(begin_twin_of_the_leader, begin_twin)
     for first in range(0, spec.trials, spec.generation):
         if too_late():
             scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
             break
         last = first + spec.generation >= spec.trials
-        twins = Ending(begin_twin_of_the_leader, begin_twin)
         run_generation(scene, first, twins if last else None)
         correct(scene, began, before)
 

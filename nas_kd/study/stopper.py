@@ -4,7 +4,7 @@ accurate of the generation."""
 from collections.abc import Sequence
 from math import ceil
 
-from nas_kd.front import Point
+from nas_kd.front import Point, by_accuracy
 
 LEADERS = 2
 """So many of a generation go on from its first rung because they are the most accurate, and one
@@ -29,6 +29,5 @@ def survivors(
     everyone = (*live, *earlier)
     gaps = {p.trial: gap(p, everyone) for p in live}
     ranked = sorted(live, key=lambda p: (gaps[p.trial], p.cost, p.trial))
-    accurate = sorted(live, key=lambda p: (-p.accuracy, p.cost, p.trial))
-    near = {p.trial for p in (*ranked[: ceil(len(live) / eta)], *accurate[:leaders])}
+    near = {p.trial for p in (*ranked[: ceil(len(live) / eta)], *by_accuracy(live)[:leaders])}
     return frozenset(near | {trial for trial, distance in gaps.items() if distance == 0})

@@ -7,8 +7,8 @@
 stands for its accuracy at the rungs, and what it reached with it is the end. `curves` were
 recorded by `record.py`. Each of 100 seeds draws 64 trials in an order of its own, cut into
 generations of 16, and compares what the stopper keeps with everything; the first six of `curves`
-are the fixed ones, which are never stopped. Every rule is replayed on the
-same orders; the default one is marked.
+are the fixed ones, which come first and are never stopped. Every rule is replayed on the same
+orders; the default one is marked.
 """
 
 import csv

@@ -62,7 +62,7 @@ def test_a_told_member_of_the_ladder_is_compared_at_every_rung_though_its_mate_t
             searched(tmp_path / "torn", **spec)
     kept = tmp_path / "torn" / "checkpoints"
     assert not (kept / "00002").exists()
-    for path in (*kept.glob("00003/rung-[234]*"),):
+    for path in list(kept.glob("00003/rung-[234]*")):
         path.unlink()
     compared.clear()
     searched(tmp_path / "torn", **spec)
