@@ -21,7 +21,7 @@ from torch import Tensor
 
 from nas_kd.costs import COSTS
 from nas_kd.data import source_of
-from nas_kd.data.columns import encode, read_columns
+from nas_kd.data.columns import encode_as, read_columns
 from nas_kd.data.source import Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable
@@ -228,8 +228,12 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
     else:
         parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
     images = np.concatenate([part.examples_NX for part in parts])
+    columns = read_columns(facts["input"].get("columns", ()))
+    if bool(columns) != bool(raw.table):
+        wrong, takes = ("is no table", "tables") if columns else ("is a table", f"examples {shape}")
+        raise Unusable(f"data {name!r}", wrong, f"The student takes {takes}.")
     if raw.table:
-        images = encode(raw.table, read_columns(facts["input"]["columns"]), images)
+        images = encode_as(raw.table, images, columns, f"data {name!r}")
     labels = np.concatenate([part.labels_N for part in parts])
     if images.shape[1:] != shape or not set(raw.classes) <= set(classes):
         wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"

@@ -44,7 +44,9 @@ GroupFlag = Annotated[
 MetricFlag = Annotated[
     str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1, top-5 or agreement.")
 ]
-UnlabelledFlag = Annotated[int | None, typer.Option(help="Unlabelled examples to add.")]
+UnlabelledFlag = Annotated[
+    int | None, typer.Option(help="Unlabelled examples to make: glyphs, mnist1d.")
+]
 ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
 TeacherFlag = Annotated[
     str | None, typer.Option(help="train, module:function, or torchvision:resnet18.")

@@ -155,6 +155,12 @@ def test_data_of_another_form_are_refused(package: Path) -> None:
         evaluate(package, "glyphs", Path(), "test")
 
 
+def test_a_student_of_pictures_is_not_scored_on_a_table(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("age,class\n1,0\n2,1\n")
+    with pytest.raises(Unusable, match=r"is a table.*takes examples \(1, 8, 8\)"):
+        evaluate(package, f"csv:{tmp_path / 'rows.csv'}", Path(), "test")
+
+
 def test_a_folder_that_is_no_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(NasKDError, match="nas-kd export"):
         load_student(tmp_path)

@@ -151,7 +151,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (flag("--trials", "+3"), "+3 needs a study to add to"),
     (flag("--epochs", "0"), "epochs: Input should be greater"),
     (flag("--views", "0"), "views: Input should be greater"),
-    (flag("--unlabelled", "5"), "data 'digits' has no unlabelled examples"),
+    (flag("--unlabelled", "5"), "data 'digits' makes no unlabelled examples"),
     (flag("--time", "soon"), "--time: say a time"),
     (flag("--job-limit", "0"), "--job-limit: say a time"),
     (fix("rungs=[3, 2]"), "rungs: must rise"),

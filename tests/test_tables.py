@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas_kd.api import Study
-from nas_kd.errors import UnusableData
+from nas_kd.errors import Unusable, UnusableData
 from nas_kd.exchange import to_onnx
 from nas_kd.export import evaluate, export
 from nas_kd.package import load_student
@@ -66,6 +66,22 @@ def test_a_package_is_scored_on_its_own_test_rows_and_on_another_file(
     assert theirs["examples"] == len(frame)
     whole = evaluate(package, f"csv:{table}", tmp_path, "validation")
     assert whole["accuracy"] == pytest.approx(view.pick("best").accuracy)
+
+
+def test_a_package_is_not_scored_on_a_table_of_other_columns_or_on_no_table(
+    view: StudyView, table: Path, tmp_path: Path
+) -> None:
+    package = export(view, "best", tmp_path / "best")
+    frame = pd.read_csv(table)
+    for changed, wrong in (
+        (frame.drop(columns="age"), "has no column 'age'"),
+        (frame.assign(age="old"), "has words in the column 'age'"),
+    ):
+        changed.to_csv(tmp_path / "other.csv", index=False)
+        with pytest.raises(UnusableData, match=f"other.csv': {wrong}"):
+            evaluate(package, f"csv:{tmp_path / 'other.csv'}", tmp_path, "test")
+    with pytest.raises(Unusable, match="'digits': is no table"):
+        evaluate(package, "digits", tmp_path, "test")
 
 
 def test_the_report_and_onnx_of_a_table_are_made(view: StudyView, tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ def source_of(text: str) -> Source:
         )
     if kind == "npz":
         load_npz = partial(given.from_npz, path=rest)
-        return Source(load_npz, unlabelled=True, stamp=partial(given.stamp, path=rest))
+        return Source(load_npz, stamp=partial(given.stamp, path=rest))
     if kind in ("csv", "parquet"):
         load_table = partial(table.load, path=rest, kind=kind)
         stamp = partial(given.stamp, path=rest)
         return Source(load_table, stamp=stamp, columns=True)
-    return Source(partial(given.from_function, target=text), unlabelled=True)
+    return Source(partial(given.from_function, target=text))

@@ -117,14 +117,33 @@ def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
 
 def encode_frame(frame: "pd.DataFrame", columns: Sequence[Column]) -> NDArray[np.float32]:
     """The features [N, F] of a frame that has these columns. Raises UnusableData."""
+    expect_names(frame.columns, columns, "the table")
     names = [column.name for column in columns]
-    if missing := [name for name in names if name not in frame.columns]:
-        wrong = f"has no column {', '.join(map(repr, missing))}"
-        raise UnusableData("the table", wrong, f"It must have {', '.join(names)}.")
-    table, rows_NK = matrix(frame[names], "the table")
-    for column, words in zip(columns, table.words, strict=True):
-        if (column.words is None) != (words is None):
+    return encode_as(*matrix(frame[names], "the table"), columns, "the table")
+
+
+def encode_as(
+    table: Table, rows_NK: Matrix, columns: Sequence[Column], given: str
+) -> NDArray[np.float32]:
+    """The features [N, F] of rows of another table than the columns were learnt on.
+
+    Raises UnusableData for a column that is not there, or has words for numbers.
+    """
+    expect_names(table.names, columns, given)
+    for column in columns:
+        place = table.names.index(column.name)
+        words = table.words[place]
+        if (column.words is None) != (words is None) and not np.isnan(rows_NK[:, place]).all():
             kinds = ("words", "numbers") if column.words is None else ("numbers", "words")
             wrong = f"has {kinds[0]} in the column {column.name!r}"
-            raise UnusableData("the table", wrong, f"The study had {kinds[1]} there.")
+            raise UnusableData(given, wrong, f"The study had {kinds[1]} there.")
     return encode(table, columns, rows_NK)
+
+
+def expect_names(names: Iterable[str], columns: Sequence[Column], given: str) -> None:
+    """Raise UnusableData for columns that are not there."""
+    there = set(names)
+    if missing := [column.name for column in columns if column.name not in there]:
+        wrong = f"has no column {', '.join(map(repr, missing))}"
+        right = f"It must have {', '.join(column.name for column in columns)}."
+        raise UnusableData(given, wrong, right)

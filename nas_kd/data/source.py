@@ -84,7 +84,7 @@ class Source:
     stamp: Callable[[Request], str] | None = None
     """What changes whenever the files change, so that a prepared copy may be used until then."""
     unlabelled: bool = False
-    """Can give unlabelled examples."""
+    """Makes as many unlabelled examples as are asked for."""
     columns: bool = False
     """Has columns that can be named: those of the classes and of the groups."""
     names: Callable[[Request], Mapping[str, tuple[list[str], list[int]]]] | None = None

@@ -37,11 +37,12 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
             right = "Fill them: each row is of some group."
             raise UnusableData(given, f"has rows without a {request.group!r}", right)
         groups = named.astype(str).to_numpy()
-    classes_N = frame[label].astype("string")
+    values_N = frame[label].convert_dtypes()  # 1.0 beside a gap was a 1
+    classes_N = values_N.astype("string")
     labelled_N = classes_N.notna().to_numpy()
     if not labelled_N.any():
         raise UnusableData(given, f"has no value in the column {label!r}", "It has the classes.")
-    classes = class_names(frame[label])
+    classes = class_names(values_N)
     if unknown := int((~labelled_N).sum()):
         left = (
             "are left out, for their groups may be in another split"

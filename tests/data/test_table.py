@@ -125,6 +125,8 @@ def test_rows_without_a_class_are_left_out_where_groups_are_named(tmp_path: Path
 def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
     data = prepared(people(**{"class": np.arange(ROWS) % 11}), tmp_path)
     assert data.classes == tuple(map(str, range(11)))
+    with_a_gap = people(**{"class": [None, *(np.arange(ROWS - 1) % 11)]})
+    assert prepared(with_a_gap, tmp_path).classes == data.classes
 
 
 @pytest.mark.parametrize(
@@ -155,3 +157,10 @@ def test_a_frame_without_the_studys_columns_is_refused() -> None:
         encode_frame(pd.DataFrame({"age": [1.0]}), columns)
     with pytest.raises(UnusableData, match="has words in the column 'age'"):
         encode_frame(pd.DataFrame({"age": ["old"], "port": ["north"]}), columns)
+
+
+def test_a_row_may_miss_any_value() -> None:
+    columns = (Column("age", None, fill=30.0, flagged=True), Column("port", ("north",)))
+    for nothing in (np.nan, None):
+        row = pd.DataFrame({"age": [nothing], "port": [nothing]})
+        assert encode_frame(row, columns).tolist() == [[30.0, 1.0, 0.0]]

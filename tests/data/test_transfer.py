@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_kd.data import SOURCES
+from nas_kd.data import source_of
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.transfer import TransferSet, prepare, size
@@ -125,9 +125,12 @@ def test_data_of_the_wrong_form_are_named(
         prepare("small", source(make), Request(tmp_path), cache=tmp_path)
 
 
-def test_asking_a_source_for_what_it_has_not_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UnusableData, match="no unlabelled examples"):
-        prepare("digits", SOURCES["digits"], Request(tmp_path, unlabelled=5), cache=tmp_path)
+@pytest.mark.parametrize("name", ["digits", "npz:mine.npz", "mine:load", "csv:mine.csv"])
+def test_a_number_of_unlabelled_examples_is_for_sources_that_make_them(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnusableData, match="makes no unlabelled examples"):
+        prepare(name, source_of(name), Request(tmp_path, unlabelled=5), cache=tmp_path)
 
 
 def test_an_array_that_is_not_here_names_itself_and_the_host(tmp_path: Path) -> None:
