@@ -190,3 +190,6 @@ class WorkerDied(WorkFailed):
 
 class WorkerOverdue(WorkFailed):
     """A worker process was ended because its job took too long."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} Give such a job more time: --job-limit 4h."

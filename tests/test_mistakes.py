@@ -97,6 +97,8 @@ def world(
     shutil.copytree("package", "spoiled")
     Path("spoiled/weights.safetensors").write_bytes(b"half")
     write_text(Path("other/spec.toml"), tiny(epochs=7).to_toml())
+    write_text(Path("other/driver.lock"), "process 1 on elsewhere")
+    write_text(Path("taken/checkpoints/mine.pt"), "of something else")
     with lock(StudyFolder(Path("held"))):
         yield {"STUDY": str(study.folder.root)}
 
@@ -208,6 +210,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (flag("--study", "held"), "is being searched by process"),
     (flag("--study", "full/file"), "cannot be written"),
     (flag("--study", "other"), "epochs: 7 there, 10 asked"),
+    (flag("--study", "taken"), "taken: holds no study, but checkpoints of something else"),
     (["trials", "nowhere"], "nowhere: holds no study"),
     (["report", "nowhere"], "nowhere: holds no study"),
     (["dashboard", "nowhere"], "nowhere: holds no study"),

@@ -15,8 +15,8 @@ from nas_kd.study.driver import in_words
 from nas_kd.study.scene import settings_of
 from nas_kd.study.space import Space, first_samples, resolve
 from nas_kd.study.teaching import describe, parameters_of
+from nas_kd.study.timing import TOO_LARGE, time_students
 from nas_kd.study.timing import in_words as time_in_words
-from nas_kd.study.timing import time_students
 from nas_kd.training import Member, RungJob
 
 PROCESS = 0.55e9
@@ -31,12 +31,13 @@ def of_study(
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     yield Fact("fits", in_words(space))
     each = time_students(default_jobs(space, data))
-    whole = each * spec.trials / max(1, workers)
-    yield Fact(
-        "time",
-        f"at most about {time_in_words(whole)} for {spec.trials} trials of {spec.epochs} epochs "
-        f"with {max(1, workers)} workers, the teacher's beside",
+    said = (
+        f"{time_in_words(each * spec.trials / max(1, workers))} for {spec.trials} trials of "
+        f"{spec.epochs} epochs with {max(1, workers)} workers, the teacher's beside"
+        if each
+        else ""
     )
+    yield Fact("time", f"at most about {said}" if said else TOO_LARGE)
     yield from room(spec, data, workers, space)
 
 

@@ -60,6 +60,11 @@ def sentence(view: StudyView, top: TrialRow, taught: TrialRow | None) -> str:
         return "Every student was trained without the teacher (alpha 0)."
     if not twin or twin["trial"] != taught.number:
         return "Its twin without the teacher is not trained yet: run the search to its end."
+    if twin.get("fault"):
+        return (
+            f"What distillation gained is not known: the best distilled student's twin without "
+            f"the teacher failed ({twin['fault']})."
+        )
     size = f"{taught.cost:,} {view.cost}"
     found = verdict(taught.accuracy or 0.0, twin["accuracy"], view.examples, size)
     alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if r.alpha == 0)])
@@ -127,11 +132,11 @@ def student_line(view: StudyView, name: str, row: TrialRow) -> Line:
     return line(view, name, row.student.name(), (row.counts.parameters, row.cost), row.accuracy)
 
 
-def control_line(view: StudyView, name: str, facts: dict[str, object]) -> Line:
+def control_line(view: StudyView, name: str, facts: Mapping[str, Any]) -> Line:
     """A control's line."""
-    label = StudentConfig.from_json(str(facts["student"])).name()
-    sizes = (int(str(facts["parameters"])), int(str(facts[view.cost])))
-    return line(view, name, label, sizes, float(str(facts["accuracy"])))
+    label = StudentConfig.from_json(facts["student"]).name()
+    sizes = (facts["parameters"], facts[view.cost])
+    return line(view, name, label, sizes, facts["accuracy"])
 
 
 def largest_lines(view: StudyView) -> list[Line]:

@@ -19,7 +19,7 @@ from nas_kd.study.crew import Awaited
 from nas_kd.study.events import Ended, Started, Step
 from nas_kd.study.generation import attributes, settings
 from nas_kd.study.jobs import train_students
-from nas_kd.study.scene import Scene, member, rung_job, taught_pair
+from nas_kd.study.scene import Reached, Scene, member, rung_job, taught_pair
 from nas_kd.study.space import Sample, complete, default_sample, first_samples
 from nas_kd.study.standing import Results, price
 from nas_kd.training import RungResult
@@ -114,7 +114,7 @@ def run_controls(scene: Scene) -> None:
     A default student's twin is a trial already. Twins that were begun and are not wanted are not
     waited for.
     """
-    awaited: list[Awaited[float]] = []
+    awaited: list[Awaited[Reached]] = []
     for control in wanted(scene):
         if is_known(scene, control):
             continue
@@ -122,10 +122,10 @@ def run_controls(scene: Scene) -> None:
         pair = trial_of(scene, control)
         if pair and pair.state == TrialState.COMPLETE:
             begun = Awaited()
-            begun.set(float(pair.values[0]))
-        accuracy = begun or train(scene, control)
-        accuracy.when(partial(note, scene, control, accuracy))
-        awaited.append(accuracy)
+            begun.set((float(pair.values[0]), None))
+        reached = begun or train(scene, control)
+        reached.when(partial(note, scene, control, reached))
+        awaited.append(reached)
     ready = scene.signals
     scene.crew.drain(lambda: None not in (ready.value, *(one.value for one in awaited)))
 
@@ -158,21 +158,22 @@ def built(scene: Scene, control: Control) -> StudentConfig:
     return scene.space.student(control.sample)
 
 
-def note(scene: Scene, control: Control, accuracy: Awaited[float]) -> None:
-    """Keep a control's result, and say it."""
-    assert accuracy.value is not None
+def note(scene: Scene, control: Control, reached: Awaited[Reached]) -> None:
+    """Keep a control's result, and say it; one that failed has no accuracy."""
+    assert reached.value is not None
+    accuracy, fault = reached.value
     facts: dict[str, Any] = attributes(scene, built(scene, control))
-    facts |= {"trial": control.trial, "accuracy": accuracy.value}
+    facts |= {"trial": control.trial, "accuracy": None if fault else accuracy, "fault": fault}
     facts["settings"] = settings(control.sample)
     scene.ledger.note(control.name, facts)
-    reached = f"{100 * accuracy.value:.1f}%"
-    scene.observe(Step(f"control   {control.name} of trial {control.trial}: {reached}"))
+    said = fault or f"{100 * accuracy:.1f}%"
+    scene.observe(Step(f"control   {control.name} of trial {control.trial}: {said}"))
 
 
-def train(scene: Scene, control: Control) -> Awaited[float]:
+def train(scene: Scene, control: Control) -> Awaited[Reached]:
     """Send a control out, with the seed of its trial, as soon as there is what it is compared
-    with; its accuracy."""
-    accuracy: Awaited[float] = Awaited()
+    with; what it reached."""
+    reached: Awaited[Reached] = Awaited()
     one = member(scene, control.trial, built(scene, control), control.sample, None)
     epochs, name = scene.spec.epochs, control.name
     if name == "twin":
@@ -182,7 +183,8 @@ def train(scene: Scene, control: Control) -> Awaited[float]:
     def arrived(results: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
         scene.observe(Ended(name))
-        accuracy.set(results[0][0].accuracy)
+        (result,) = results[0]
+        reached.set((result.accuracy, result.fault))
 
     def go() -> None:
         scene.observe(Started(name, epochs, progress))
@@ -193,4 +195,4 @@ def train(scene: Scene, control: Control) -> Awaited[float]:
         scene.signals.when(go)
     else:
         go()
-    return accuracy
+    return reached

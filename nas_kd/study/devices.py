@@ -20,7 +20,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
         raise Unusable(given, "is no device", READABLE)
     if len({name.partition(":")[0] for name in names}) > 1 or len(set(names)) < len(names):
         raise Unusable(given, "mixes kinds of devices, or names one twice", READABLE)
-    if names == ("cpu",) or (names == ("auto",) and not Path("/dev/nvidia0").exists()):
+    if names == ("cpu",) or (names == ("auto",) and not any(Path("/dev").glob("nvidia[0-9]*"))):
         return ("cpu",)
     import torch
 

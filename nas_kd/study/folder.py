@@ -31,6 +31,11 @@ class StudyFolder:
         return self.root / "study.db"
 
     @property
+    def lock(self) -> Path:
+        """Who searches here, or did."""
+        return self.root / "driver.lock"
+
+    @property
     def log(self) -> Path:
         """What happened, a line each."""
         return self.root / "search.log"
@@ -109,21 +114,38 @@ class StudyFolder:
             return
         for path in (self.teacher, self.root / "signals", self.root / "checkpoints"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (self.log, self.root / "driver.lock"):
+        for path in (self.log, self.lock):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.root.rmdir()  # only if nothing else is there
 
+    def expect_own(self) -> None:
+        """Raise UnusableStudy where files that are somebody else's lie at the places of a study's.
+
+        A study has its lock from its first moment; one that was copied has its spec and data.
+        """
+        if self.lock.exists() or (self.spec.exists() and self.data.exists()):
+            return
+        places = (
+            self.spec, self.data, self.database, self.log, self.teacher, self.root / "signals",
+            self.root / "checkpoints", self.proof.parent,
+        )  # fmt: skip
+        if taken := [path.name for path in places if path.exists()]:
+            wrong = f"holds no study, but {', '.join(taken)} of something else"
+            raise UnusableStudy(str(self.root), wrong, "Name a new folder with --study.")
+
 
 @contextmanager
 def lock(folder: StudyFolder) -> Iterator[str]:
-    """Hold the study's folder on this host; yields who holds it. Raises StudyLocked.
+    """Hold the study's folder on this host; yields who holds it. Raises StudyLocked, and
+    UnusableStudy for a folder that is something else's.
 
     The kernel frees the lock when the process ends, however it ends.
     """
+    folder.expect_own()
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
-        file = (folder.root / "driver.lock").open("a+")
+        file = folder.lock.open("a+")
     except OSError as error:
         raise UnusableStudy(
             str(folder.root), f"cannot be written ({error.strerror})", "Name another with --study."

@@ -97,7 +97,8 @@ class ProcessPool(Executor):
                 job[0].cancel()
         with self._lock:
             for pid in self._pids:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _run(self, number: int) -> None:
         device = self._devices[number % len(self._devices)]
@@ -169,8 +170,10 @@ class InProcess(Executor):
         import torch
 
         self._threads = torch.get_num_threads()
+        self._rounded = torch.backends.cudnn.allow_tf32
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
+        torch.backends.cudnn.allow_tf32 = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call `fn` and give a future that is done."""
@@ -187,6 +190,7 @@ class InProcess(Executor):
 
         torch.set_num_threads(self._threads)
         torch.set_flush_denormal(False)
+        torch.backends.cudnn.allow_tf32 = self._rounded
 
 
 def open_executor(

@@ -113,6 +113,12 @@ class StudyView:
         of_teacher = METRICS[self.spec.metric].of_teacher
         return 1.0 if of_teacher else float(self.facts["teacher"]["accuracy"])
 
+    @property
+    def looks(self) -> int:
+        """How often a student was scored on the test split."""
+        kept = self.folder.evaluations
+        return len(json.loads(kept.read_text())) if kept.exists() else 0
+
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """The completed trials in the plane of cost and accuracy."""

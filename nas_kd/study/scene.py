@@ -18,6 +18,9 @@ from nas_kd.study.space import Sample, Space, complete, first_samples
 from nas_kd.study.storage import Ledger
 from nas_kd.training import Member, RungJob, TrainSettings, default_batch, derive
 
+Reached = tuple[float, str | None]
+"""A control's accuracy, and its fault if it has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -33,8 +36,8 @@ class Scene:
     observe: Observe
     device: str = "cpu"
     """The kind of device that students train on."""
-    twins: dict[int, Awaited[float]] = field(default_factory=dict)
-    """The accuracies of twins that were begun before it was known whose is wanted, by trial."""
+    twins: dict[int, Awaited[Reached]] = field(default_factory=dict)
+    """What twins reached that were begun before it was known whose is wanted, by trial."""
 
     def sample(self, trial: FrozenTrial) -> Sample:
         """The whole sample of a stored trial, fixed settings included."""

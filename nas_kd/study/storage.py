@@ -66,11 +66,15 @@ class Ledger:
 
     @classmethod
     def create(cls, path: Path, name: str, score: str, cost: str) -> "Ledger":
-        """The study in this database, made if it is not there, of two named objectives."""
+        """The study in this database, made if there is none, of two named objectives.
+
+        One that is there keeps its name, whatever its folder is called by now.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         storage = open_sqlite(path)
+        (known, *_) = [*optuna.get_all_study_names(storage), name]
         study = optuna.create_study(
-            study_name=name, storage=storage, directions=DIRECTIONS, load_if_exists=True
+            study_name=known, storage=storage, directions=DIRECTIONS, load_if_exists=True
         )
         if study.metric_names is None:
             with warnings.catch_warnings():

@@ -1,5 +1,6 @@
 """The teacher and its signals: made ready once, kept in the study's folder, checked on resume."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
@@ -44,6 +45,9 @@ from nas_kd.teachers.signals import (
     slices,
 )
 
+MOST_MEAN = 2.0
+"""Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
+
 WEIGHTS, META = "weights.safetensors", "meta.json"
 
 
@@ -57,7 +61,7 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
         colour=spec.teacher.startswith(TORCHVISION),
         data_mean=data.mean,
         data_std=data.std,
-        unit=255.0 if data.examples.dtype == "uint8" else 1.0,
+        unit=255.0 if in_bytes(data) else 1.0,
     )
     return Teacher(
         spec.teacher,
@@ -67,6 +71,12 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
         str(weights.resolve()) if weights else None,
         manner,
     )
+
+
+def in_bytes(data: TransferSet) -> bool:
+    """Whether pictures go from 0 to 255, as numbers of whatever type."""
+    pictures = len(data.input_shape) == 3
+    return data.examples.dtype == "uint8" or (pictures and max(data.mean) > MOST_MEAN)
 
 
 def parameters_of(teacher: Teacher) -> int:
@@ -126,6 +136,7 @@ class Teaching:
     def begin(self) -> None:
         """Send out what is missing; the signals are set when they are there."""
         if self.resumed and (facts := known(self.folder)):
+            self._expect_file(facts)
             self._taught(facts)
             return
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
@@ -142,6 +153,16 @@ class Teaching:
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
         self._send(ready_teacher, job, progress, then=self._made)
 
+    def _expect_file(self, facts: dict[str, Any]) -> None:
+        """Raise UnusableTeacher for a weight file that the study's teacher did not come from."""
+        there = facts.get("file_sha256")
+        if self.teacher.weights and there and file_hash(self.teacher.weights) != there:
+            raise UnusableTeacher(
+                f"--teacher-weights {self.teacher.weights}",
+                "is not the file that this study's teacher came from",
+                "Leave it out, for a study keeps its teacher, or name a new folder with --study.",
+            )
+
     def _send(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
         """Send a job to a worker; a teacher that is an object can only work in this process."""
         if not self.teacher.target.startswith(FROM_PYTHON):
@@ -157,6 +178,8 @@ class Teaching:
         write_bytes(self.folder.teacher / WEIGHTS, report.weights)
         facts = asdict(self.teacher) | asdict(report)
         del facts["weights"]
+        given = self.teacher.weights
+        facts["file_sha256"] = file_hash(given) if given else None
         write_text(self.folder.teacher / "config.json", json.dumps(facts, indent=1))
         self.observe(Ended("teacher"))
         self._taught(facts)
@@ -177,7 +200,8 @@ class Teaching:
                 f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
                 "Check its weights, its normalisation and the order of its classes."
                 if self.own
-                else "Give it more examples or epochs: --fix teacher_epochs=N.",
+                else "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N "
+                "--study FOLDER.",
             )
         self.facts.set(facts)
         weights = str(self.folder.teacher / WEIGHTS)
@@ -225,6 +249,12 @@ class Teaching:
         self.signals.set(signals)
 
 
+def file_hash(path: str) -> str:
+    """Hash of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def kept(key: str, meta: Path) -> Signals | None:
     """Signals that were kept; None if there are none, or if an older version kept fewer arrays."""
     if not meta.exists():
@@ -233,8 +263,13 @@ def kept(key: str, meta: Path) -> Signals | None:
     names = [field.name for field in fields(Signals) if field.name != "key"]
     if not facts.keys() >= set(names):
         return None
-    arrays = {n: ArrayRef(**facts[n] | {"shape": tuple(facts[n]["shape"])}) for n in names}
-    return Signals(key, **arrays)
+    return Signals(key, **{name: beside(meta, facts[name]) for name in names})
+
+
+def beside(meta: Path, facts: dict[str, Any]) -> ArrayRef:
+    """An array of a study that may have been moved: it lies beside the file that tells of it."""
+    here = {"shape": tuple(facts["shape"]), "path": str(meta.with_name(Path(facts["path"]).name))}
+    return ArrayRef(**facts | here)
 
 
 def judged(metric: str, data: TransferSet) -> tuple[float, int]:

@@ -14,18 +14,26 @@ from nas_kd.registry import import_plugins
 from nas_kd.study.events import Step
 from nas_kd.study.scene import Scene, member, rung_job
 from nas_kd.study.space import first_samples
-from nas_kd.training import RungJob, gathered, laid_out, normaliser, tensor
+from nas_kd.training import RungJob, gathered, laid_out, normaliser, out_of_memory, tensor
 
 STEPS = 3
 
+TOO_LARGE = "not known: a default student takes more memory than there is"
 
-def time_students(jobs: tuple[RungJob, ...]) -> float:
-    """Mean seconds that these students' whole trainings would take, one by one."""
+
+def time_students(jobs: tuple[RungJob, ...]) -> float | None:
+    """Mean seconds that these students' whole trainings would take, one by one; None where one of
+    them takes more memory than there is."""
     total = 0.0
     for job in jobs:
         import_plugins(job.settings.plugins)
         steps = -(-size(job.data.train) // job.settings.batch) * job.settings.epochs
-        total += steps * seconds_of(job)
+        try:
+            total += steps * seconds_of(job)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            return None
     return total / len(jobs)
 
 
@@ -44,6 +52,8 @@ def seconds_of(job: RungJob) -> float:
         cohort.optimizer.zero_grad()
         cross_entropy(cohort.network(examples_BX), labels_B).backward()
         cohort.optimizer.step(number + 1, 1.0)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         taken.append(time.perf_counter() - began)
     return min(taken[1:])
 
@@ -59,7 +69,10 @@ def estimate(scene: Scene, workers: int) -> None:
     )
     trials = scene.spec.trials - scene.ledger.told()
 
-    def say(each: float) -> None:
+    def say(each: float | None) -> None:
+        if each is None:
+            scene.observe(Step(f"time      {TOO_LARGE}"))
+            return
         whole = each * trials / max(1, workers)
         most = "at most about" if scene.spec.rungs else "about"
         scene.observe(Step(f"time      {most} {in_words(whole)} for {trials} trials"))

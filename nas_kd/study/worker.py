@@ -66,6 +66,7 @@ def serve(line: int) -> NoReturn:
 
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
+        torch.backends.cudnn.allow_tf32 = False  # else a GPU's answers prove nothing on a processor
     control = socket.socket(fileno=line)
     while True:
         message, handles, _, _ = socket.recv_fds(control, 1, 1)
@@ -92,7 +93,9 @@ def work(handle: int) -> NoReturn:
         connection.send(os.getpid())
         sys.path[:], device = connection.recv()
         if device.startswith("cuda:"):  # torch has not looked for GPUs yet; it sees only this one
-            os.environ["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:")
+            number = int(device.removeprefix("cuda:"))  # among those that this process may use
+            mine = os.environ.get("CUDA_VISIBLE_DEVICES")
+            os.environ["CUDA_VISIBLE_DEVICES"] = mine.split(",")[number] if mine else str(number)
         while True:
             try:
                 job = connection.recv_bytes()

@@ -85,7 +85,7 @@ def create(teacher: Teacher) -> nn.Module:
         raise UnusableTeacher(given, "is not of the form module:function", right)
     try:
         network = getattr(import_module(module), function)()
-    except (ImportError, AttributeError, TypeError) as error:
+    except Exception as error:
         right = "It must be an importable function without arguments that returns an nn.Module."
         raise UnusableTeacher(given, f"cannot be made ({error})", right) from error
     if not isinstance(network, nn.Module):
@@ -118,7 +118,7 @@ def load(teacher: Teacher) -> nn.Module:
 
 def load_and_tell(teacher: Teacher) -> tuple[nn.Module, tuple[str, ...]]:
     """The teacher, and what had to be undone to load its weights. Raises UnusableTeacher."""
-    network = create(teacher).float()
+    network = create(teacher).float().cpu()
     notes = fit(Path(teacher.weights), network, teacher.target) if teacher.weights else ()
     if teacher.target != TRAINED:
         name = f"teacher {teacher.target!r}"

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from nas_kd.costs import Shape
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare, probabilities
@@ -107,7 +107,7 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
     images = tensor(data.examples)[first : min(last, first + 64)]
     try:
         found = network.network(prepare(normaliser(data)(images), network.manner))
-    except (RuntimeError, TypeError, AttributeError):
+    except Exception:
         return ()  # `score` says what is wrong
     classes, output = network.classes, network.manner.output
     chosen_BC = choose(found, len(images), classes, output, network.name)
@@ -171,7 +171,9 @@ def score(network: nn.Module, teacher: Teacher, data: TransferSet, metric: str) 
     right = f"It must give logits [B, {teacher.classes}] for examples {data.input_shape}."
     try:
         logits_NC = answer(network, data, data.validation)
-    except (RuntimeError, TypeError, AttributeError) as error:
+    except NasKDError:
+        raise
+    except Exception as error:
         raise UnusableTeacher(given, f"fails on the data ({error})", right) from error
     if logits_NC.shape != (size(data.validation), teacher.classes):
         wrong = f"answers with shape {tuple(logits_NC.shape)}"

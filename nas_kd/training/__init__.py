@@ -2,7 +2,7 @@
 
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.checkpoints import PROOF, weights
-from nas_kd.training.cohort import gathered, run_rung
+from nas_kd.training.cohort import gathered, out_of_memory, run_rung
 from nas_kd.training.jobs import (
     BATCH,
     Member,
@@ -32,6 +32,7 @@ __all__ = [
     "laid_out",
     "normaliser",
     "order",
+    "out_of_memory",
     "run_rung",
     "shared",
     "tensor",

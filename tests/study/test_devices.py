@@ -44,6 +44,12 @@ def test_gpus_get_a_worker_each_that_sees_only_its_own() -> None:
     assert os.environ.get("CUDA_VISIBLE_DEVICES") in (None, "")
 
 
+def test_a_gpu_is_one_of_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5")
+    with ProcessPool(1, devices=("cuda:1",)) as pool:
+        assert pool.submit(seen_after_a_moment, 0.0).result() == "GPU-5"
+
+
 def seen_after_a_moment(seconds: float) -> str | None:
     """What a worker sees, slowly, so that both are asked."""
     import time

@@ -1,6 +1,7 @@
 """Whole searches: real training, real databases, in this process and in workers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ import torch
 from optuna.trial import TrialState
 
 from nas_kd.costs import parse_budgets
-from nas_kd.errors import BudgetTooSmall, SpecDiffers, UnusableTeacher, WorkFailed
+from nas_kd.data.transfer import TransferSet
+from nas_kd.errors import (
+    BudgetTooSmall,
+    SpecDiffers,
+    UnusableStudy,
+    UnusableTeacher,
+    WorkFailed,
+)
+from nas_kd.files import write_text
 from nas_kd.front import Point
 from nas_kd.report.summary import summarize
 from nas_kd.study.driver import drive
@@ -20,6 +29,7 @@ from nas_kd.study.options import RunOptions
 from nas_kd.study.reading import StudyView, read_study
 from nas_kd.study.stopper import survivors
 from nas_kd.study.storage import open_sqlite
+from nas_kd.study.teaching import describe
 from nas_kd.teachers.network import wide
 from tests.conftest import TAUGHT, results, searched, tiny
 
@@ -117,8 +127,25 @@ def test_a_finished_study_says_so_and_how_to_add_trials(tmp_path: Path) -> None:
 
 def test_a_database_whose_making_was_interrupted_is_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "driver.lock").touch()
     open_sqlite(tmp_path / "study" / "study.db")  # tables, and no study in them
     assert len(searched(tmp_path / "study", trials=4).rows) == 4
+
+
+def test_a_study_goes_on_in_a_folder_of_another_name(tmp_path: Path, study: StudyView) -> None:
+    searched(tmp_path / "study", trials=4, **TAUGHT)
+    (tmp_path / "study").rename(tmp_path / "renamed")
+    assert results(searched(tmp_path / "renamed", trials=8, **TAUGHT)) == results(study)
+
+
+def test_files_of_something_else_are_left_alone(tmp_path: Path) -> None:
+    for place in ("teacher/net.py", "checkpoints/best.pt", "search.log"):
+        write_text(tmp_path / place, "mine")
+    with pytest.raises(UnusableStudy, match="of something else"):
+        searched(tmp_path, trials=4)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    kept = {path.relative_to(tmp_path).as_posix() for path in left}
+    assert kept == {"teacher/net.py", "checkpoints/best.pt", "search.log"}
 
 
 def test_another_spec_in_the_same_folder_lists_the_differences(tmp_path: Path) -> None:
@@ -276,8 +303,21 @@ def test_your_own_teacher_teaches(study: StudyView, tmp_path: Path) -> None:
     view = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
                     teacher_weights=weights)  # fmt: skip
     assert view.facts["teacher"]["sha256"] == study.facts["teacher"]["sha256"]
+    with pytest.raises(UnusableTeacher, match="is not the file that this study's teacher came"):
+        searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8,
+                 teacher_weights=study.folder.proof)  # fmt: skip
     grown = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8)
     assert len(grown.rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mean", "unit"), [("uint8", 78.0, 255), ("float32", 78.0, 255), ("float32", 0.3, 1)]
+)
+def test_a_teachers_normalisation_is_of_pictures_from_0_to_1(
+    digits: TransferSet, dtype: str, mean: float, unit: float
+) -> None:
+    data = replace(digits, examples=replace(digits.examples, dtype=dtype), mean=(mean,))
+    assert describe(tiny(), data, None).manner.unit == unit
 
 
 def test_a_budget_may_be_a_share_of_the_teacher(tmp_path: Path) -> None:

@@ -152,6 +152,15 @@ def test_cancelling_ends_what_runs_and_drops_what_waits() -> None:
         pool.submit(pow, 2, 2)
 
 
+def test_a_worker_that_ended_while_it_waited_does_not_hinder_cancelling() -> None:
+    pool = ProcessPool(1)
+    pid = pool.submit(os.getpid).result()
+    os.kill(pid, signal.SIGKILL)
+    while alive(pid):
+        time.sleep(0.01)
+    pool.shutdown(cancel_futures=True)
+
+
 def test_zero_workers_work_in_this_process() -> None:
     executor = open_executor(0)
     assert isinstance(executor, InProcess)
