@@ -41,6 +41,8 @@ def search(
     teacher_weights: str | Path | None = None,
     device: str = "auto",
     seconds: float | None = None,
+    job_limit: float = 3600.0,
+    large: bool = False,
     quiet: bool = False,
     **settings: Any,
 ) -> "Study":
@@ -49,7 +51,9 @@ def search(
     `data` is a source's name, `(X, y)` arrays, a Dataset of (x, y), a pair (train, test), or a
     dict with the keys train, validation, test, teacher and unlabelled. `teacher` is `train`,
     `module:function`, `torchvision:NAME` or your nn.Module, which stays in this process.
-    `device` is auto, cpu or GPUs: cuda:0,cuda:1. Prints the closing table unless `quiet`.
+    `device` is auto, cpu or GPUs: cuda:0,cuda:1. After `seconds` no generation begins; a job of
+    more than `job_limit` seconds is ended. `large` says that a study of many gigabytes is meant.
+    Prints the closing table unless `quiet`.
     `settings` are the others of StudySpec: family, depth,
     temperature, trials, epochs and so on.
     Raises NasKDError for what you can mend.
@@ -66,6 +70,8 @@ def search(
         data_root=Path(data_root),
         teacher_weights=Path(teacher_weights) if teacher_weights else None,
         seconds=seconds,
+        job_limit=job_limit,
+        large=large,
     )
     with display(console(), quiet) as observe:
         drive(spec, options, observe)
@@ -161,9 +167,10 @@ class Study:
         return package
 
     def student(self, trial: str | int = "best") -> Student:
-        """A trial's student, exported beside the study and proved."""
-        target = self._view.folder.root / str(trial)
-        return load_student(target if target.exists() else self.export(trial, target))
+        """A trial's student, exported into a folder of its number beside the study and proved."""
+        number = self._view.pick(str(trial)).number
+        target = self._view.folder.root / str(number)
+        return load_student(target if target.exists() else self.export(number, target))
 
 
 def flat(row: TrialRow) -> Mapping[str, Any]:

@@ -24,12 +24,12 @@ from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as, read_columns
 from nas_kd.data.source import Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
-from nas_kd.errors import Unusable
+from nas_kd.errors import Unusable, UnusableData
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
 from nas_kd.metrics import METRICS, in_words, of_teachers
 from nas_kd.package import Student, load_student, read_config
-from nas_kd.settings import placed
+from nas_kd.settings import PLACES, placed
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.reading import StudyView, TrialRow
@@ -135,7 +135,7 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     origin = (
         f"It was trained by distillation from {teacher}"
         if kd["alpha"] > 0
-        else f"It was trained on the labels alone, which did better than {teacher}"
+        else f"It was trained on the labels alone, without {teacher}"
     )
     whose = f"{in_words(of_teachers(facts['metric']))} {100 * facts['teacher']['accuracy']:.2f}%"
     return f"""# {name} for {facts["data"]["name"]}
@@ -170,13 +170,13 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     facts = read_config(package)
     student = load_student(package)
     data = placed(data) if data else None
-    mine = data is None or data == facts["data"]["name"]
-    find = own_examples if mine else other_examples
-    part = find(facts, data or facts["data"]["name"], data_root.expanduser().resolve(), split)
+    root, name = data_root.expanduser().resolve(), data or facts["data"]["name"]
+    mine = is_own(facts, name, root)
+    part = (own_examples if mine else other_examples)(facts, name, root, split)
     logits_NC, labels_N = respond(student, part.examples_NX), torch.tensor(part.labels_N)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": data or facts["data"]["name"],
+        "data": name,
         "split": split if mine or split == "validation" else "its test split, or all it has",
         **{
             name: float(METRICS[name].score(logits_NC, labels_N))
@@ -197,15 +197,34 @@ def respond(student: Student, examples_NX: Examples) -> Tensor:
     return torch.cat([student(part) for part in parts])
 
 
-def own_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
-    """A split of the study's own data, cut as it was. Raises Unusable if the data changed."""
+def as_in_the_study(facts: dict[str, Any], name: str, root: Path) -> TransferSet:
+    """Data prepared as the study's were."""
     wanted = facts["data"]
     request = Request(
         root,
         wanted["split_seed"],
         **{name: wanted[name] for name in ("unlabelled", "image_size", "layout", "label", "group")},
     )
-    found = prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
+    return prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
+
+
+def is_own(facts: dict[str, Any], name: str, root: Path) -> bool:
+    """Whether data are the study's own; those of a file that was moved are told by their content,
+    for a student has learned most of them."""
+    mine = facts["data"]["name"]
+    kinds = {text.partition(":")[0] for text in (name, mine)}
+    if name == mine or len(kinds) > 1 or not kinds <= PLACES:
+        return bool(name == mine)
+    try:
+        return bool(as_in_the_study(facts, name, root).key == facts["data"]["key"])
+    except UnusableData:
+        return False
+
+
+def own_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
+    """A split of the study's own data, cut as it was. Raises Unusable if the data changed."""
+    wanted = facts["data"]
+    found = as_in_the_study(facts, name, root)
     if found.key != wanted["key"]:
         wrong = f"is not what it was (content {found.key[:12]}, then {wanted['key'][:12]})"
         raise Unusable(f"data {name!r}", wrong, "Name other data with --data.")
@@ -216,9 +235,15 @@ def own_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> La
 def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
     """Other data, whole or their test split, with the student's classes. Raises Unusable."""
     shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
-    wanted = facts["data"]
-    request = Request(root, image_size=shape[-1], channels=shape[0], layout=wanted["layout"],
-                      label=wanted["label"], group=wanted["group"])  # fmt: skip
+    wanted, columns = facts["data"], read_columns(facts["input"].get("columns", ()))
+    request = Request(
+        root,
+        image_size=shape[-1],
+        channels=shape[0],
+        layout=wanted["layout"],
+        label=wanted["label"],
+        columns=tuple(column.name for column in columns),
+    )
     raw = source_of(name).load(request)
     if split == "validation":
         if raw.validation is None:
@@ -228,7 +253,6 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
     else:
         parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
     images = np.concatenate([part.examples_NX for part in parts])
-    columns = read_columns(facts["input"].get("columns", ()))
     if bool(columns) != bool(raw.table):
         wrong, takes = ("is no table", "tables") if columns else ("is a table", f"examples {shape}")
         raise Unusable(f"data {name!r}", wrong, f"The student takes {takes}.")
@@ -239,6 +263,9 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
         wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"
         right = f"The student takes {shape} and the classes {', '.join(classes[:12])}."
         raise Unusable(f"data {name!r}", wrong, right)
+    if not (labels.min() >= 0 and labels.max() < len(raw.classes)):
+        wrong = f"has labels {labels.min()} to {labels.max()} for {len(raw.classes)} classes"
+        raise Unusable(f"data {name!r}", wrong, f"Number them as {', '.join(classes[:12])}.")
     return Labelled(images, np.array([classes.index(name) for name in raw.classes])[labels])
 
 

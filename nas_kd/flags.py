@@ -157,7 +157,7 @@ def resolve(
     if trials is not None:
         settings.pop("trials", None)
         asked = StudySpec.create(settings)
-        kept = kept or kept_spec(default_folder(asked))
+        kept = kept if study else kept_spec(default_folder(asked))
         settings["trials"] = more_trials(trials, kept.trials if kept else None)
     return StudySpec.create(settings)
 

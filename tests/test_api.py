@@ -9,6 +9,7 @@ import nas_kd
 from nas_kd.api import source_text
 from nas_kd.data import source_of
 from nas_kd.data.source import Request
+from nas_kd.package import read_config
 from nas_kd.study.reading import StudyView
 from tests.conftest import TINY
 
@@ -39,6 +40,13 @@ def test_a_search_from_python_gives_a_student(tmp_path: Path) -> None:
     assert study.report().exists()
     assert study.spec.trials == 4
     assert study.summary().sentence
+    first = study.best.number
+    more = nas_kd.search(
+        study=tmp_path / "study", workers=0, quiet=True, **settings | {"trials": 12}
+    )
+    more.student()
+    kept = {read_config(path.parent)["trial"] for path in tmp_path.glob("study/*/card.md")}
+    assert kept == {first, more.best.number}
 
 
 @pytest.mark.parametrize(

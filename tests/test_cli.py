@@ -13,7 +13,7 @@ import pytest
 
 from nas_kd.cli import main
 from nas_kd.errors import InvalidSpec
-from nas_kd.flags import assignments, more_trials, seconds, value
+from nas_kd.flags import assignments, more_trials, resolve, seconds, value
 from nas_kd.study.reading import StudyView
 
 FLAGS = [
@@ -183,12 +183,16 @@ def test_flags_are_read_as_numbers_pairs_and_words() -> None:
     assert assignments("--fix", ["learning-rate=0.1"]) == {"learning_rate": 0.1}
     assert (more_trials("8", None), more_trials("+8", 4)) == (8, 12)
     assert [seconds("--time", text) for text in ("90", "90s", "10m", "2h")] == [90, 90, 600, 7200]
+    with pytest.raises(InvalidSpec, match="needs a study to add to"):
+        resolve(None, {"budget": "20k"}, "+8", Path("nowhere"))
     for wrong in ("", "-3m", "m", "x"):
         with pytest.raises(InvalidSpec):
             seconds("--time", wrong)
 
 
-def test_check_prints_what_it_looked_at_and_ends_with_1_if_something_is_wrong(run: Run) -> None:
+def test_check_prints_what_it_looked_at_and_ends_with_1_if_something_is_wrong(
+    run: Run, study: StudyView
+) -> None:
     done = run("check", "--budget", "2k", "--data", "digits")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Nothing is wrong." in done.stdout
@@ -196,6 +200,9 @@ def test_check_prints_what_it_looked_at_and_ends_with_1_if_something_is_wrong(ru
                "tests.teachers.own:guessing")  # fmt: skip
     assert done.returncode == 1
     assert "is at chance" in done.stdout
+    done = run("check", str(study.folder.root), "--budget", "3k")
+    assert "8x8x1, 10 classes" in done.stdout
+    assert "within 3,000 parameters" in done.stdout
     done = run("check", "--budget", "20", "--data", "digits")
     assert done.returncode == 2
     assert "The smallest of each family" in done.stderr

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from nas_kd.errors import NasKDError, Unusable, UnusablePackage
 from nas_kd.export import evaluate, export, load_student
+from nas_kd.report.page import page
 from nas_kd.study.reading import StudyView
 from tests.conftest import searched
 
@@ -94,6 +95,8 @@ def test_looks_at_the_test_split_are_counted(study: StudyView, package: Path) ->
         assert result["examples"] == 360
         assert result["accuracy"] > 0.5
         assert f"the test split {times} time" in (package / "card.md").read_text()
+    assert study.looks >= 2
+    assert f"the test split was looked at {study.looks} times" in page(study)
     again = export(study, "best", package.parent / "again")
     assert "the test split 2 times" in (again / "card.md").read_text()
 

@@ -1,5 +1,6 @@
 """A table from its file to a package that takes rows of it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,25 @@ def test_a_package_is_scored_on_its_own_test_rows_and_on_another_file(
     assert whole["accuracy"] == pytest.approx(view.pick("best").accuracy)
 
 
+def test_a_few_new_rows_of_nobodys_family_are_scored(
+    view: StudyView, table: Path, tmp_path: Path
+) -> None:
+    package = export(view, "best", tmp_path / "best")
+    pd.read_csv(table).drop(columns="family").head(3).to_csv(tmp_path / "few.csv", index=False)
+    assert evaluate(package, f"csv:{tmp_path / 'few.csv'}", tmp_path, "test")["examples"] == 3
+
+
+def test_a_file_that_was_moved_is_scored_on_its_test_rows_only(
+    view: StudyView, table: Path, tmp_path: Path
+) -> None:
+    package = export(view, "best", tmp_path / "best")
+    shutil.copy(table, tmp_path / "moved.csv")
+    moved = evaluate(package, f"csv:{tmp_path / 'moved.csv'}", tmp_path, "test")
+    mine = evaluate(package, None, tmp_path, "test")
+    assert (moved["examples"], moved["accuracy"]) == (mine["examples"], mine["accuracy"])
+    assert moved["split"] == "test"
+
+
 def test_a_package_is_not_scored_on_a_table_of_other_columns_or_on_no_table(
     view: StudyView, table: Path, tmp_path: Path
 ) -> None:
@@ -78,7 +98,7 @@ def test_a_package_is_not_scored_on_a_table_of_other_columns_or_on_no_table(
         (frame.assign(age="old"), "has words in the column 'age'"),
     ):
         changed.to_csv(tmp_path / "other.csv", index=False)
-        with pytest.raises(UnusableData, match=f"other.csv': {wrong}"):
+        with pytest.raises(UnusableData, match=f"other.csv'?: {wrong}"):
             evaluate(package, f"csv:{tmp_path / 'other.csv'}", tmp_path, "test")
     with pytest.raises(Unusable, match="'digits': is no table"):
         evaluate(package, "digits", tmp_path, "test")

@@ -114,7 +114,7 @@ def check(
     """
     from nas_kd.foreground import run_check
 
-    study = spec if spec and spec.is_dir() else None
+    file = spec / "spec.toml" if spec and spec.is_dir() else spec
     said = {
         "budget": budget, "data": data, "label": label, "group": group, "teacher": teacher,
         "family": family, "teacher_output": teacher_output, "teacher_size": teacher_size,
@@ -123,7 +123,7 @@ def check(
     }  # fmt: skip
     given = {name: value for name, value in said.items() if value is not None}
     given |= flags.assignments("--fix", fix)
-    resolved = flags.resolve(None if study else spec, given, None, study)
+    resolved = flags.resolve(file, given, None, None)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
 
 

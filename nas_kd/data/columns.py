@@ -100,7 +100,7 @@ def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
 
     words: list[tuple[str, ...] | None] = []
     values = []
-    for name, column in frame.items():
+    for name, column in frame.convert_dtypes().items():  # True beside a gap was no word
         if pd.api.types.is_numeric_dtype(column.dtype):
             words.append(None)
             values.append(column.to_numpy(np.float64, na_value=np.nan))
@@ -117,8 +117,8 @@ def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
 
 def encode_frame(frame: "pd.DataFrame", columns: Sequence[Column]) -> NDArray[np.float32]:
     """The features [N, F] of a frame that has these columns. Raises UnusableData."""
-    expect_names(frame.columns, columns, "the table")
     names = [column.name for column in columns]
+    expect_names(frame.columns, names, "the table")
     return encode_as(*matrix(frame[names], "the table"), columns, "the table")
 
 
@@ -127,9 +127,8 @@ def encode_as(
 ) -> NDArray[np.float32]:
     """The features [N, F] of rows of another table than the columns were learnt on.
 
-    Raises UnusableData for a column that is not there, or has words for numbers.
+    Raises UnusableData for words in the place of numbers, or the reverse.
     """
-    expect_names(table.names, columns, given)
     for column in columns:
         place = table.names.index(column.name)
         words = table.words[place]
@@ -140,10 +139,9 @@ def encode_as(
     return encode(table, columns, rows_NK)
 
 
-def expect_names(names: Iterable[str], columns: Sequence[Column], given: str) -> None:
+def expect_names(there: Iterable[str], wanted: Sequence[str], given: str) -> None:
     """Raise UnusableData for columns that are not there."""
-    there = set(names)
-    if missing := [column.name for column in columns if column.name not in there]:
+    known = set(there)
+    if missing := [name for name in wanted if name not in known]:
         wrong = f"has no column {', '.join(map(repr, missing))}"
-        right = f"It must have {', '.join(column.name for column in columns)}."
-        raise UnusableData(given, wrong, right)
+        raise UnusableData(given, wrong, f"It must have {', '.join(wanted)}.")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +61,9 @@ def from_npz(request: Request, *, path: str) -> Raw:
         "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, y_test."
     )
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as opened:
+        with Path(path).expanduser().open("rb") as file, np.load(file) as opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise UnusableData(given, f"cannot be read ({error})", right) from error
     pairs, used = find_pairs(arrays)
     if "train" not in pairs:
@@ -85,7 +86,7 @@ def to_npz(raw: Raw, folder: Path) -> Path:
         arrays |= {f"x_{name}": part.examples_NX, f"y_{name}": part.labels_N}
     if raw.unlabelled_NX is not None:
         arrays["unlabelled"] = raw.unlabelled_NX
-    hashes = [content(array) for array in arrays.values() if array.dtype.kind != "U"]
+    hashes = {name: content(array) for name, array in arrays.items() if name != "classes"}
     key = hashlib.sha256(repr((hashes, raw.classes)).encode()).hexdigest()[:16]
     path = folder / "given" / f"{key}.npz"
     if not path.exists():

@@ -1,7 +1,8 @@
 """imagefolder:PATH, a folder of pictures of any size and mode, one subfolder a class.
 
-Where PATH has the subfolders train and, if there are any, val (or validation) and test, these are
-the splits; else the splits are cut from all pictures. Every picture is read once, resized to one
+Where PATH has the subfolders train (or training) and, if there are any, val (or valid, validation)
+and test (or testing), in letters of any case, these are the splits; else the splits are cut from
+all pictures. Every picture is read once, resized to one
 square, and grey only if all are.
 """
 
@@ -17,7 +18,11 @@ from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-SPLITS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 GREY = {"1", "L", "LA", "I", "I;16", "F"}
 LAYOUT = "Lay it out as FOLDER/CLASS/picture.jpg, or FOLDER/train/CLASS/picture.jpg."
 
@@ -62,8 +67,9 @@ def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
     if not root.is_dir():
         wrong = "is a file" if root.exists() else "does not exist"
         raise UnusableData(given, wrong, LAYOUT)
+    there = {path.name.lower(): path for path in root.iterdir() if visible(path)}
     splits = {
-        split: next((root / name for name in names if (root / name).is_dir()), None)
+        split: next((there[name] for name in names if name in there), None)
         for split, names in SPLITS.items()
     }
     places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}

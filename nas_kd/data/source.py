@@ -51,6 +51,9 @@ class Request:
     """The column of a table that has the classes; None looks for one that is called so."""
     group: str | None = None
     """The column of a table whose values are never parted between splits."""
+    columns: tuple[str, ...] = ()
+    """The columns of a table that are features; none names all but those above, and without those
+    that tell nothing."""
     tell: Callable[[str], None] = lambda text: None
     """Told how far a long reading is, and how data are understood."""
 

@@ -38,11 +38,12 @@ def check(name: str, raw: Raw) -> None:
         raise UnusableData(given, wrong, right)
     for split in ("validation", "test", "teacher"):
         part = getattr(raw, split)
-        if (
-            part is not None
-            and len(part.labels_N)
-            and (part.labels_N.min() < 0 or part.labels_N.max() >= len(raw.classes))
-        ):
+        if part is None:
+            continue
+        if len(part.labels_N) == 0:
+            right = "Fill it, or take it out: what is missing is cut from the training examples."
+            raise UnusableData(given, f"has a split {split} without examples", right)
+        if part.labels_N.min() < 0 or part.labels_N.max() >= len(raw.classes):
             wrong = f"has labels {part.labels_N.min()} to {part.labels_N.max()} in {split}"
             right = f"Training has the {len(raw.classes)} classes 0 to {len(raw.classes) - 1}."
             raise UnusableData(given, wrong, right)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas_kd.data.columns import matrix
+from nas_kd.data.columns import expect_names, matrix
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import UnusableData, suggestion
 
@@ -50,8 +50,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
             else ("join the transfer set as unlabelled examples")
         )
         request.tell(f"{unknown:,} rows without a class {left}")
-    rest = frame.drop(columns=[label, *([request.group] if request.group else [])])
-    rest = telling(rest, request.tell)
+    rest = features(frame, [label, *([request.group] if request.group else [])], request, given)
     if rest.shape[1] == 0:
         raise UnusableData(given, "has no column beside that of the classes", "Add some.")
     table, rows_NK = matrix(rest, given)
@@ -107,6 +106,16 @@ def label_of(frame: "pd.DataFrame", name: str | None, given: str) -> str:
 def class_names(column: "pd.Series[Any]") -> tuple[str, ...]:
     """The classes in order: of their values, numbers as numbers."""
     return tuple(dict.fromkeys(column.dropna().sort_values().astype("string")))
+
+
+def features(
+    frame: "pd.DataFrame", apart: list[str], request: Request, given: str
+) -> "pd.DataFrame":
+    """The columns that are named, or those that are left and tell something."""
+    if request.columns:
+        expect_names(frame.columns, request.columns, given)
+        return frame[list(request.columns)]
+    return telling(frame.drop(columns=apart), request.tell)
 
 
 def telling(frame: "pd.DataFrame", tell: Callable[[str], None]) -> "pd.DataFrame":

@@ -87,6 +87,13 @@ fixed first students. {share:.0%} of all epochs were trained.</small></p>
 {figure}"""
 
 
+def looks(view: StudyView) -> str:
+    """What was seen of the test split."""
+    if not view.looks:
+        return "none was scored on the test split"
+    return f"the test split was looked at {view.looks} time{'s' * (view.looks > 1)}"
+
+
 def page(view: StudyView) -> str:
     """The whole page. Raises UnusableStudy before the first completed trial."""
     summary = summarize(view)
@@ -105,8 +112,7 @@ def page(view: StudyView) -> str:
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}
 <p><small>{judged_on(view)} Students
-were chosen on these examples, so the best one's accuracy leans upward; none was scored on the
-test split.</small></p>
+were chosen on these examples, so the best one's accuracy leans upward; {looks(view)}.</small></p>
 <h2>The front</h2>{pareto}
 <p>{escape(next_step(view))}</p>
 <h2>History</h2>{history}

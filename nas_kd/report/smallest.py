@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import log, sqrt
+from shlex import quote
 
 from nas_kd.costs import LATENCY
 from nas_kd.errors import InvalidSpec
@@ -85,10 +86,11 @@ UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENC
 
 
 def search(view: StudyView, bound: float) -> str:
-    """The command that searches at another bound, the other budgets as they were."""
+    """The command that searches at another bound, all else as it was."""
     budgets = [[view.cost, bound], *view.facts["budgets"][1:]]
     said = " ".join(f"--budget '{round(most)}{UNITS[cost]}'" for cost, most in budgets)
-    return f"nas-kd search {said} --data {view.spec.data}"
+    file = " --teacher-weights FILE" if view.facts["teacher"].get("file_sha256") else ""
+    return f"nas-kd search {quote(str(view.folder.spec))} {said}{file}"
 
 
 def next_step(view: StudyView) -> str:

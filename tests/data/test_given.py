@@ -84,6 +84,17 @@ def test_arrays_from_python_survive_as_a_file(tmp_path: Path) -> None:
     assert np.array_equal(again.train.examples_NX, raw.train.examples_NX)
     assert again.test is not None
     assert to_npz(raw, tmp_path) == path
+    as_validation = read({"train": Pictures(), "validation": (X[:8] / np.float32(255), Y[:8])})
+    assert to_npz(as_validation, tmp_path) != path
+
+
+@pytest.mark.parametrize("name", ["one.npy", "cut.npz"])
+def test_a_file_that_is_no_whole_npz_is_named(name: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "whole.npz", X=X, y=Y)
+    np.save(tmp_path / "one.npy", X)
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:-100])
+    with pytest.raises(UnusableData, match=f"{name}: cannot be read"):
+        source_of(f"npz:{tmp_path / name}").load(Request(Path()))
 
 
 @pytest.mark.parametrize(

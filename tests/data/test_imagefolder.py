@@ -49,9 +49,14 @@ def test_grey_pictures_stay_grey_unless_colour_is_asked_for(tmp_path: Path) -> N
     assert source.load(Request(Path(), channels=3)).train.examples_NX.shape[1] == 3
 
 
-@pytest.mark.parametrize("validation", ["val", "validation"])
-def test_train_val_and_test_subfolders_are_the_splits(validation: str, tmp_path: Path) -> None:
-    for name, count in (("train", 12), (validation, 5), ("test", 7)):
+@pytest.mark.parametrize(
+    "names",
+    [("train", "val", "test"), ("train", "validation", "test"), ("Training", "VAL", "Test")],
+)
+def test_train_val_and_test_subfolders_are_the_splits(
+    names: tuple[str, str, str], tmp_path: Path
+) -> None:
+    for name, count in zip(names, (12, 5, 7), strict=True):
         folder(tmp_path / name, count)
     source = source_of(f"imagefolder:{tmp_path}")
     data = prepare("x", source, Request(Path()), cache=tmp_path / "cache")
@@ -139,3 +144,11 @@ def test_a_folder_that_is_not_right_names_the_file_or_class(
 ) -> None:
     with pytest.raises(UnusableData, match=wrong):
         source_of(f"imagefolder:{make(tmp_path)}").load(Request(Path()))
+
+
+def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
+    folder(tmp_path / "train")
+    picture(tmp_path / "test" / "1.png", 0, 1)
+    source = source_of(f"imagefolder:{tmp_path}")
+    with pytest.raises(UnusableData, match="has a split test without examples"):
+        prepare("x", source, Request(Path()), cache=tmp_path / "cache")

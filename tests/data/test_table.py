@@ -164,3 +164,14 @@ def test_a_row_may_miss_any_value() -> None:
     for nothing in (np.nan, None):
         row = pd.DataFrame({"age": [nothing], "port": [nothing]})
         assert encode_frame(row, columns).tolist() == [[30.0, 1.0, 0.0]]
+
+
+def test_yes_and_no_beside_a_gap_are_numbers_as_they_are_without_one(tmp_path: Path) -> None:
+    aboard = people()["aboard"].astype(object)
+    aboard[::5] = None
+    columns = {c.name: c for c in prepared(people(aboard=aboard), tmp_path).columns}
+    assert columns["aboard"].words is None
+    assert columns["aboard"].flagged
+    assert encode_frame(pd.DataFrame({"aboard": [True, None]}), [columns["aboard"]]).tolist() == [
+        [1.0, 0.0], [columns["aboard"].fill, 1.0],
+    ]  # fmt: skip

@@ -101,7 +101,8 @@ def test_a_measured_cost_is_the_axis_of_the_front(timed: StudyView) -> None:
     assert timed.cost == LATENCY
     assert all(0 < row.cost <= 3000 for row in timed.rows)
     assert summarize(timed).lines[0].cost is None
-    assert search(timed, 700.2) == ("nas-kd search --budget '700us' --budget '2000' --data digits")
+    command = f"nas-kd search {timed.folder.spec} --budget '700us' --budget '2000'"
+    assert search(timed, 700.2) == command
     study = Study.open(timed.folder.root)
     assert study.report().exists()
     assert (study.trials()["cost"] <= 3000).all()
