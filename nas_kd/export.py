@@ -259,6 +259,8 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
     if raw.table:
         images = encode_as(raw.table, images, columns, f"data {name!r}")
     labels = np.concatenate([part.labels_N for part in parts])
+    if len(labels) == 0:
+        raise Unusable(f"data {name!r}", "has no examples with a class", "Name other data.")
     if images.shape[1:] != shape or not set(raw.classes) <= set(classes):
         wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"
         right = f"The student takes {shape} and the classes {', '.join(classes[:12])}."

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -156,6 +157,22 @@ def test_a_package_that_does_not_prove_itself_is_refused(
 def test_data_of_another_form_are_refused(package: Path) -> None:
     with pytest.raises(Unusable, match="takes"):
         evaluate(package, "glyphs", Path(), "test")
+
+
+@pytest.mark.parametrize(
+    ("labels", "wrong"), [([0, 1, 2], "has labels 0 to 2 for 2 classes"), ([], "has no examples")]
+)
+def test_labels_of_other_data_that_are_no_classes_are_named(
+    labels: list[int], wrong: str, package: Path, tmp_path: Path
+) -> None:
+    train, test = np.arange(8) % 2, np.array(labels, np.int64)
+    np.savez(
+        tmp_path / "other.npz",
+        x_train=np.zeros((8, 8, 8), np.uint8), y_train=train,
+        x_test=np.zeros((len(test), 8, 8), np.uint8), y_test=test,
+    )  # fmt: skip
+    with pytest.raises(Unusable, match=wrong):
+        evaluate(package, f"npz:{tmp_path / 'other.npz'}", Path(), "test")
 
 
 def test_a_student_of_pictures_is_not_scored_on_a_table(package: Path, tmp_path: Path) -> None:
