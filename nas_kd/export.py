@@ -171,8 +171,8 @@ def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> di
     student = load_student(package)
     data = placed(data) if data else None
     root, name = data_root.expanduser().resolve(), data or facts["data"]["name"]
-    mine = is_own(facts, name, root)
-    part = (own_examples if mine else other_examples)(facts, name, root, split)
+    mine = own_data(facts, name, root)
+    part = rows_of(mine, split) if mine else other_examples(facts, name, root, split)
     logits_NC, labels_N = respond(student, part.examples_NX), torch.tensor(part.labels_N)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -197,39 +197,38 @@ def respond(student: Student, examples_NX: Examples) -> Tensor:
     return torch.cat([student(part) for part in parts])
 
 
-def as_in_the_study(facts: dict[str, Any], name: str, root: Path) -> TransferSet:
-    """Data prepared as the study's were."""
+def own_data(facts: dict[str, Any], name: str, root: Path) -> TransferSet | None:
+    """The study's data, cut as they were; None where others are named.
+
+    Those of a file that was moved are told by their content, for a student has learned most of
+    them. Raises Unusable if the data of the study's own name changed.
+    """
     wanted = facts["data"]
+    kinds = {text.partition(":")[0] for text in (name, wanted["name"])}
+    named = name == wanted["name"]
+    if not named and (len(kinds) > 1 or not kinds <= PLACES):
+        return None
     request = Request(
         root,
         wanted["split_seed"],
         **{name: wanted[name] for name in ("unlabelled", "image_size", "layout", "label", "group")},
     )
-    return prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
-
-
-def is_own(facts: dict[str, Any], name: str, root: Path) -> bool:
-    """Whether data are the study's own; those of a file that was moved are told by their content,
-    for a student has learned most of them."""
-    mine = facts["data"]["name"]
-    kinds = {text.partition(":")[0] for text in (name, mine)}
-    if name == mine or len(kinds) > 1 or not kinds <= PLACES:
-        return bool(name == mine)
     try:
-        return bool(as_in_the_study(facts, name, root).key == facts["data"]["key"])
+        found = prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
     except UnusableData:
-        return False
-
-
-def own_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
-    """A split of the study's own data, cut as it was. Raises Unusable if the data changed."""
-    wanted = facts["data"]
-    found = as_in_the_study(facts, name, root)
-    if found.key != wanted["key"]:
+        if named:
+            raise
+        return None
+    if named and found.key != wanted["key"]:
         wrong = f"is not what it was (content {found.key[:12]}, then {wanted['key'][:12]})"
         raise Unusable(f"data {name!r}", wrong, "Name other data with --data.")
-    rows = slice(*(found.validation if split == "validation" else found.test))
-    return Labelled(found.examples.open()[rows], found.labels.open()[rows])
+    return found if found.key == wanted["key"] else None
+
+
+def rows_of(data: TransferSet, split: str) -> Labelled:
+    """The validation or the test split of prepared data."""
+    rows = slice(*(data.validation if split == "validation" else data.test))
+    return Labelled(data.examples.open()[rows], data.labels.open()[rows])
 
 
 def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:

@@ -31,13 +31,14 @@ def of_study(
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     yield Fact("fits", in_words(space))
     each = time_students(default_jobs(space, data))
-    said = (
-        f"{time_in_words(each * spec.trials / max(1, workers))} for {spec.trials} trials of "
-        f"{spec.epochs} epochs with {max(1, workers)} workers, the teacher's beside"
-        if each
-        else ""
-    )
-    yield Fact("time", f"at most about {said}" if said else TOO_LARGE)
+    said = TOO_LARGE
+    if each is not None:
+        whole = time_in_words(each * spec.trials / max(1, workers))
+        said = (
+            f"at most about {whole} for {spec.trials} trials of {spec.epochs} epochs "
+            f"with {max(1, workers)} workers, the teacher's beside"
+        )
+    yield Fact("time", said)
     yield from room(spec, data, workers, space)
 
 

@@ -89,7 +89,7 @@ def search(view: StudyView, bound: float) -> str:
     """The command that searches at another bound, all else as it was."""
     budgets = [[view.cost, bound], *view.facts["budgets"][1:]]
     said = " ".join(f"--budget '{round(most)}{UNITS[cost]}'" for cost, most in budgets)
-    file = " --teacher-weights FILE" if view.facts["teacher"].get("file_sha256") else ""
+    file = " --teacher-weights FILE" if view.facts.get("teacher", {}).get("file_sha256") else ""
     return f"nas-kd search {quote(str(view.folder.spec))} {said}{file}"
 
 

@@ -72,9 +72,12 @@ class Ledger:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         storage = open_sqlite(path)
-        (known, *_) = [*optuna.get_all_study_names(storage), name]
+        known = optuna.get_all_study_names(storage)
         study = optuna.create_study(
-            study_name=known, storage=storage, directions=DIRECTIONS, load_if_exists=True
+            study_name=known[0] if known else name,
+            storage=storage,
+            directions=DIRECTIONS,
+            load_if_exists=True,
         )
         if study.metric_names is None:
             with warnings.catch_warnings():

@@ -138,6 +138,20 @@ def test_a_study_goes_on_in_a_folder_of_another_name(tmp_path: Path, study: Stud
     assert results(searched(tmp_path / "renamed", trials=8, **TAUGHT)) == results(study)
 
 
+def test_a_search_whose_time_takes_too_much_memory_to_know_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*arguments: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("nas_kd.study.timing.gathered", short)
+    seen: list[Event] = []
+    drive(tiny(trials=4), RunOptions(tmp_path / "study", 0), seen.append)
+    said = [event.text for event in seen if isinstance(event, Step)]
+    assert any("not known: a default student takes more memory" in text for text in said)
+    assert len(read_study(StudyFolder(tmp_path / "study")).points) > 0
+
+
 def test_files_of_something_else_are_left_alone(tmp_path: Path) -> None:
     for place in ("teacher/net.py", "checkpoints/best.pt", "search.log"):
         write_text(tmp_path / place, "mine")

@@ -57,6 +57,22 @@ def test_workers_have_one_torch_thread(pool: ProcessPool) -> None:
     assert pool.submit(torch.get_num_threads).result() == 1
 
 
+def rounded_on_a_gpu() -> bool:
+    """Whether convolutions may be computed in TF32."""
+    import torch
+
+    return torch.backends.cudnn.allow_tf32
+
+
+def test_answers_are_float32_on_a_gpu_too(pool: ProcessPool) -> None:
+    before = rounded_on_a_gpu()
+    here = open_executor(0)
+    assert not here.submit(rounded_on_a_gpu).result()
+    here.shutdown()
+    assert not pool.submit(rounded_on_a_gpu).result()
+    assert rounded_on_a_gpu() == before
+
+
 def page_faults(turns: int) -> int:
     """How often the kernel has to find a page for so many tensors of 40 MB, one after the other."""
     import resource
