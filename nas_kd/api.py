@@ -132,12 +132,12 @@ class Study:
         screen.print(f"{summary.sentence}\nBest: {summary.settings}", highlight=False)
 
     def trials(self) -> pd.DataFrame:
-        """Every trial, a row each."""
-        return pd.DataFrame([flat(row) for row in self._view.rows])
+        """Every trial, a row each; a student that went on has two."""
+        return frame(self._view.rows)
 
     def front(self) -> pd.DataFrame:
         """The trials on the Pareto front, cheapest first."""
-        return pd.DataFrame([flat(row) for row in self._view.front])
+        return frame(self._view.front)
 
     def figure(self, name: str = "pareto") -> go.Figure:
         """A figure: `pareto`, `history` or `rungs`."""
@@ -171,6 +171,12 @@ class Study:
         number = self._view.pick(str(trial)).number
         target = self._view.folder.root / str(number)
         return load_student(target if target.exists() else self.export(number, target))
+
+
+def frame(rows: Sequence[TrialRow]) -> pd.DataFrame:
+    """Trials as a frame, a row each."""
+    made = pd.DataFrame([flat(row) for row in rows])
+    return made.astype({"continues": "Int64"}) if rows else made
 
 
 def flat(row: TrialRow) -> Mapping[str, Any]:

@@ -61,9 +61,11 @@ def export(view: StudyView, which: str, to: Path) -> Path:
 
 
 def original(view: StudyView, row: TrialRow) -> int:
-    """The trial that trained this student: its own number, or the one it is the same as."""
+    """The trial that trained this student: its own number, or the one it is the same as, or what
+    that one went on as."""
     facts = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
-    return int(facts.get("duplicate_of", row.number))
+    same = int(facts.get("duplicate_of", row.number))
+    return next((other.number for other in view.rows if other.continues == same), same)
 
 
 def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any]:

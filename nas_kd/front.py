@@ -64,14 +64,19 @@ def hypervolume(
     At each cost the best accuracy at no more cost counts; a student cheaper than budget / 10
     counts at budget / 10. `examples` is the size of the validation split.
     """
-    worst, least = 1 - chance, 1 / examples
     total = 0.0
     for step in range(steps):
         cost = budget * LEAST_SHARE ** (1 - (step + 0.5) / steps)
         accuracy = max((p.accuracy for p in points if p.cost <= cost), default=chance)
-        error = min(worst, max(least, 1 - accuracy))
-        total += log(worst / error) / log(worst / least)
+        total += worth(accuracy, chance, examples)
     return total / steps
+
+
+def worth(accuracy: float, chance: float, examples: int) -> float:
+    """An accuracy on the hypervolume's scale: log error, from chance (0) to one example (1)."""
+    worst, least = 1 - chance, 1 / examples
+    error = min(worst, max(least, 1 - accuracy))
+    return log(worst / error) / log(worst / least)
 
 
 def standard_error(accuracy: float, examples: int) -> float:

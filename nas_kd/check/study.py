@@ -22,6 +22,9 @@ from nas_kd.training import Member, RungJob
 PROCESS = 0.55e9
 """Bytes of a process that has torch loaded (studies/overhead)."""
 
+CHECKPOINT = 12
+"""Bytes for each parameter of a student: it, and the two moments of AdamW."""
+
 
 def of_study(
     spec: StudySpec, data: TransferSet, workers: int, teacher: int | None
@@ -67,7 +70,7 @@ def room(
     for name, need, free, do in (
         ("memory", PROCESS * (1 + workers) + examples + signals, free_memory(),
          "Take fewer workers or views."),
-        ("disk", examples + signals + spec.trials * 4 * max(students),
+        ("disk", examples + signals + spec.trials * CHECKPOINT * max(students),
          float(shutil.disk_usage(existing(cache_folder())).free),
          "Make room, or set NAS_KD_CACHE to a folder on a larger disk."),
     ):  # fmt: skip

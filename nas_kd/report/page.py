@@ -77,13 +77,15 @@ def rungs(view: StudyView) -> str:
     """How the trials climbed, and what stopping saved; nothing if there were no rungs."""
     if not view.spec.rungs:
         return ""
-    climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
+    climbed = [row.rungs[-1][0] for row in view.students if row.rungs]
+    again = sum(row.continues is not None for row in view.students)
+    later = f" {again} of the stopped went on later." if again else ""
     share = sum(climbed) / (len(climbed) * view.spec.epochs) if climbed else 1.0
     figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
 {", ".join(map(str, view.spec.rungs))}; those on the front there (which sees no
 cost below a tenth of the budget), the nearest to it and the most accurate go on, and so do the
-fixed first students. {share:.0%} of all epochs were trained.</small></p>
+fixed first students.{later} {share:.0%} of all epochs were trained.</small></p>
 {figure}"""
 
 
@@ -106,7 +108,7 @@ def page(view: StudyView) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
-<small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.rows)} trials of
+<small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.students)} trials of
 {view.spec.epochs} epochs, seed {view.spec.seed}; hypervolume {volume:.3f}</small>
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>

@@ -57,15 +57,19 @@ class Display:
         """The time that is left for the trials, from their pace so far."""
         trials = self.plan.trials - self.plan.done
         part = sum(self.epochs(s) for s in self.running.values() if s.job.startswith("trial"))
-        done = len(self.scored) + part / self.plan.epochs
+        done = self.students() + part / self.plan.epochs
         if not self.first or done < 1:
             return "estimating"
         pace = (time.monotonic() - self.first) / done
         return f"about {timedelta(seconds=round(pace * max(0, trials - done)))} left"
 
+    def students(self) -> int:
+        """How many students were scored, each counted once."""
+        return sum(scored.continues is None for scored in self.scored.values())
+
     def __rich__(self) -> RenderableType:
         """The display as it is now."""
-        done = self.plan.done + len(self.scored)
+        done = self.plan.done + self.students()
         passed = timedelta(seconds=int(time.monotonic() - self.began))
         head = Table.grid(padding=(0, 2))
         head.add_row(

@@ -1,4 +1,6 @@
-"""Rung results on disk: written before any tell, checked when read, removed at the tell."""
+"""Rung results on disk: written before any tell, checked when read, removed at the tell.
+
+The last one of a stopped student is kept, for it may go on."""
 
 import hashlib
 import json
@@ -39,6 +41,14 @@ def find(folder: StudyFolder, trial: int, epoch: int) -> RungResult | None:
 def forget(folder: StudyFolder, trial: int) -> None:
     """Remove a trial's checkpoints."""
     shutil.rmtree(folder.checkpoint(trial, 0).parent, ignore_errors=True)
+
+
+def keep_last(folder: StudyFolder, last: RungResult) -> None:
+    """Remove a trial's checkpoints but the last."""
+    path = folder.checkpoint(last.trial, last.epochs)
+    for other in path.parent.glob("rung-*"):
+        if other.stem != path.stem:
+            other.unlink(missing_ok=True)
 
 
 def keep_student(folder: StudyFolder, config: StudentConfig, result: RungResult) -> None:

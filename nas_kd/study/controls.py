@@ -14,24 +14,26 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_kd.front import Point, best, not_told_apart
 from nas_kd.metrics import METRICS
 from nas_kd.students.family import StudentConfig
+from nas_kd.study.asking import attributes, settings
 from nas_kd.study.cohorts import student, taught
 from nas_kd.study.crew import Awaited
 from nas_kd.study.events import Ended, Started, Step
-from nas_kd.study.generation import attributes, settings
 from nas_kd.study.jobs import train_students
 from nas_kd.study.scene import Reached, Scene, member, rung_job, taught_pair
 from nas_kd.study.space import Sample, complete, default_sample, first_samples
-from nas_kd.study.standing import Results, price
+from nas_kd.study.standing import Results, price, root
 from nas_kd.training import RungResult
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A student to be trained once: its name, the trial whose seed it has, its sample."""
+    """A student to be trained once: its name, the trial that it is compared with, its sample, and
+    the trial whose initial weights it has."""
 
     name: str
     trial: int
     sample: Sample
+    root: int
 
 
 def wanted(scene: Scene) -> list[Control]:
@@ -43,8 +45,8 @@ def wanted(scene: Scene) -> list[Control]:
         controls.append(twin)
     if all(sample["alpha"] > 0 for sample in first_samples(scene.space)):
         controls += [
-            Control(f"largest {family} alone", number, default_sample(scene.space, family, 0.0))
-            for number, family in enumerate(scene.space.families)
+            Control(f"largest {name} alone", n, default_sample(scene.space, name, 0.0), n)
+            for n, name in enumerate(scene.space.families)
         ]
     return controls
 
@@ -64,8 +66,8 @@ def twin_of_the_best(scene: Scene, results: Results) -> Control | None:
 
 def twin_of(scene: Scene, trial: int) -> Control:
     """A trial's twin without the teacher."""
-    sample = scene.sample(scene.ledger.trials()[trial])
-    return Control("twin", trial, sample | {"alpha": 0.0})
+    stored = scene.ledger.trials()[trial]
+    return Control("twin", trial, scene.sample(stored) | {"alpha": 0.0}, root(stored))
 
 
 def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
@@ -174,7 +176,8 @@ def train(scene: Scene, control: Control) -> Awaited[Reached]:
     """Send a control out, with the seed of its trial, as soon as there is what it is compared
     with; what it reached."""
     reached: Awaited[Reached] = Awaited()
-    one = member(scene, control.trial, built(scene, control), control.sample, None)
+    config = built(scene, control)
+    one = member(scene, control.trial, config, control.sample, None, control.root)
     epochs, name = scene.spec.epochs, control.name
     if name == "twin":
         name = f"twin of trial {control.trial}"  # another one may have begun early

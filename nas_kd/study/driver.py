@@ -21,6 +21,7 @@ from nas_kd.files import write_bytes, write_text
 from nas_kd.metrics import in_words as metric_in_words
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
+from nas_kd.study.chances import give_chances
 from nas_kd.study.controls import begin_twin, begin_twin_of_the_leader, run_controls
 from nas_kd.study.crew import Crew
 from nas_kd.study.devices import kind
@@ -124,8 +125,10 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
         if too_late():
             scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
             break
-        last = first + spec.generation >= spec.trials
-        run_generation(scene, first, twins if last else None)
+        end = min(first + spec.generation, spec.trials)
+        ending = twins if end == spec.trials else None
+        run_generation(scene, first, ending)
+        give_chances(scene, end, ending)
         correct(scene, began, before)
 
 
@@ -226,6 +229,8 @@ def line(event: Step | Scored) -> str:
     if isinstance(event, Step):
         return event.text
     how = f"T {event.temperature:.1f}, alpha {event.alpha:.2f}"
+    if event.continues is not None:
+        how += f"; trial {event.continues} gone on"
     score = event.stopped or f"{100 * event.accuracy:.2f}%"
     return (
         f"trial {event.trial:<4}{score}  {event.student.name()}, {event.cost:,} {event.unit}, {how}"

@@ -51,6 +51,8 @@ class Scored:
     alpha: float
     stopped: str | None = None
     unit: str = "parameters"
+    continues: int | None = None
+    """The stopped trial that went on as this one."""
 
 
 Event = Step | Planned | Started | Ended | Scored

@@ -1,6 +1,5 @@
 """One generation: propose all of it, train it rung by rung, tell all of it in order."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,25 +8,25 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nas_kd.costs import COSTS
-from nas_kd.students.decode import cost, counts
-from nas_kd.students.family import StudentConfig
-from nas_kd.study.checkpoints import find, forget, keep, keep_student
+from nas_kd.study.asking import propose_missing
+from nas_kd.study.checkpoints import find, forget, keep, keep_last, keep_student
 from nas_kd.study.cohorts import cohorts, student, waits
 from nas_kd.study.events import Ended, Scored, Started
 from nas_kd.study.jobs import train_students
-from nas_kd.study.proposal import ladder, propose_all
+from nas_kd.study.proposal import ladder
 from nas_kd.study.scene import Scene, member, rung_job
-from nas_kd.study.space import Sample, distributions, first_samples
+from nas_kd.study.space import first_samples
 from nas_kd.study.standing import (
     Results,
     at,
     earlier_points,
     everyone_at,
     goes_on,
+    latest,
     most,
     place,
     price,
+    root,
     sound,
 )
 from nas_kd.study.stopper import LEADERS, survivors
@@ -50,11 +49,10 @@ class Ending:
 
 
 def run_generation(scene: Scene, first: int, ending: Ending | None = None) -> None:
-    """Propose, train and tell the trials of the generation that starts with number `first`."""
-    numbers = range(first, min(first + scene.spec.generation, scene.spec.trials))
-    propose_missing(scene, numbers)
-    stored = scene.ledger.trials()
-    trials = [stored[number] for number in numbers]
+    """Propose, train and tell the generation that starts at place `first` of the asked trials."""
+    places = range(first, min(first + scene.spec.generation, scene.spec.trials))
+    propose_missing(scene, places)
+    trials = scene.ledger.asked()[places.start : places.stop]
     if all(trial.state.is_finished() for trial in trials):
         return
     results = climb(scene, [t for t in trials if taking_part(t)], ending)
@@ -69,48 +67,6 @@ def taking_part(trial: FrozenTrial) -> bool:
     After a crash between two tells the told ones still decide who is stopped.
     """
     return trial.state != TrialState.FAIL and "duplicate_of" not in trial.user_attrs
-
-
-def propose_missing(scene: Scene, numbers: Sequence[int]) -> None:
-    """Write the trials that are not proposed yet, each with all that is known before training."""
-    known = scene.ledger.trials()
-    missing = [number for number in numbers if number >= len(known)]
-    if not missing:
-        return
-    asked = distributions(scene.space)
-    seen = {identity(t.user_attrs): t.number for t in reversed(known)}
-    for number, sample in propose_all(known, missing, scene.space):
-        config = scene.space.student(sample)
-        facts = attributes(scene, config) | {"settings": settings(sample)}
-        key = identity(facts)
-        if key in seen:
-            facts["duplicate_of"] = seen[key]
-        seen.setdefault(key, number)
-        scene.ledger.propose({name: sample[name] for name in asked}, asked, facts)
-
-
-def settings(sample: Sample) -> str:
-    """What a trial has beside its student, in canonical JSON."""
-    names = ("alpha", "knowledge", "learning_rate", "temperature")
-    return json.dumps({name: sample[name] for name in names})
-
-
-def identity(attributes: dict[str, Any]) -> str:
-    """What makes two trials the same: student and settings."""
-    return str(attributes["student"] + attributes["settings"])
-
-
-def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
-    """What is known of a student before it is trained."""
-    size = counts(config)
-    first = scene.space.budgets[0]
-    return {
-        "channels": config.label(),
-        **{name: count(size, config.bits) for name, count in COSTS.items()},
-        **{b.cost: cost(config, b) for b in scene.space.budgets if b.cost not in COSTS},
-        "fill": round(cost(config, first) / first.bound, 4),
-        "student": config.to_json(),
-    }
 
 
 def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) -> Results:
@@ -148,7 +104,7 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
         if not last:
             points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
             before = earlier_points(scene, trials, stop, top)
-            on = survivors(points, before, scene.spec.eta, LEADERS + rung)
+            on = survivors(points, before, scene.spec.eta, LEADERS)
             further = [t for t in live if goes_on(t, stop, on | steady)]
             for trial in live:
                 if trial not in further:
@@ -217,8 +173,8 @@ def send(
     stops = [end for _, end in spans]
     before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers(cohort)}
     members = [
-        member(scene, trial.number, student(trial), scene.sample(trial), before[trial.number])
-        for trial in cohort
+        member(scene, t.number, student(t), scene.sample(t), before[t.number], root(t))
+        for t in cohort
     ]
     first = cohort[0].number
     name = f"trial{'s' * (len(cohort) > 1)} " + ", ".join(map(str, numbers(cohort)))
@@ -271,14 +227,17 @@ def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | Non
             sample["alpha"],
             stopped,
             scene.space.budgets[0].cost,
+            trial.user_attrs.get("continues"),
         )
     )
 
 
 def tell(scene: Scene, trial: FrozenTrial, results: Sequence[RungResult]) -> None:
-    """Finish a trial: its student is on disk before, its checkpoints are removed after."""
+    """Finish a trial: its student is on disk before, its checkpoints are removed after, but for
+    the last one of a stopped student, which may go on from there."""
     if "duplicate_of" in trial.user_attrs:
-        original = scene.ledger.trials()[trial.user_attrs["duplicate_of"]]
+        same = trial.user_attrs["duplicate_of"]
+        original = next(t for t in latest(scene.ledger.trials()) if root(t) == same)
         scene.ledger.tell(trial.number, original.values, {})
         return
     last = results[-1]
@@ -293,4 +252,7 @@ def tell(scene: Scene, trial: FrozenTrial, results: Sequence[RungResult]) -> Non
         values = (last.accuracy, price(scene, trial))
         keep_student(scene.folder, student(trial), last)
     scene.ledger.tell(trial.number, values, facts)
-    forget(scene.folder, trial.number)
+    if values or last.fault or not scene.spec.second_chances:
+        forget(scene.folder, trial.number)
+    else:
+        keep_last(scene.folder, last)

@@ -17,6 +17,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
+from nas_kd.study.standing import root
 from nas_kd.study.storage import Ledger
 
 STATES = {
@@ -25,6 +26,9 @@ STATES = {
     TrialState.RUNNING: "running",
     TrialState.FAIL: "cancelled",
 }
+
+WENT_ON = "went on"
+"""The state of a stopped trial that another one continues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class TrialRow:
     knowledge: str
     seconds: float | None
     rungs: tuple[tuple[int, float], ...]
+    continues: int | None
+    """The stopped trial that went on as this one."""
     note: str
 
     @property
@@ -51,12 +57,12 @@ class TrialRow:
         return counts(self.student)
 
 
-def row(trial: FrozenTrial, cost: str) -> TrialRow:
-    """A stored trial as a record."""
+def row(trial: FrozenTrial, cost: str, goes_on: int | None) -> TrialRow:
+    """A stored trial as a record, given the trial that it goes on as, if it does."""
     facts = trial.user_attrs
     return TrialRow(
         number=trial.number,
-        state=STATES[trial.state],
+        state=STATES[trial.state] if goes_on is None else WENT_ON,
         student=StudentConfig.from_json(facts["student"]),
         accuracy=trial.values[0] if trial.values else None,
         cost=facts[cost],
@@ -64,17 +70,20 @@ def row(trial: FrozenTrial, cost: str) -> TrialRow:
         **json.loads(facts["settings"]),
         seconds=facts.get("seconds"),
         rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", [])),
-        note=remark(trial),
+        continues=facts.get("continues"),
+        note=remark(trial) if goes_on is None else f"{remark(trial)}, goes on as trial {goes_on}",
     )
 
 
 def remark(trial: FrozenTrial) -> str:
-    """Why a trial has no accuracy of its own: a fault, an equal trial, or where it was stopped."""
+    """What a trial's state does not say: a fault, an equal trial, where it was stopped or began."""
     facts = trial.user_attrs
     if "fault" in facts:
         return str(facts["fault"])
     if "duplicate_of" in facts:
         return f"same as trial {facts['duplicate_of']}"
+    if "continues" in facts and trial.values:
+        return f"trial {facts['continues']} gone on"
     if trial.state == TrialState.PRUNED and facts.get("rungs"):
         epoch, accuracy = facts["rungs"][-1]
         return f"{100 * accuracy:.1f}% at epoch {epoch}"
@@ -129,6 +138,11 @@ class StudyView:
         )
 
     @property
+    def students(self) -> tuple[TrialRow, ...]:
+        """One trial for each student: those that went on are left to what continues them."""
+        return tuple(row for row in self.rows if row.state != WENT_ON)
+
+    @property
     def front(self) -> tuple[TrialRow, ...]:
         """The trials on the Pareto front, cheapest first."""
         return tuple(self.rows[point.trial] for point in front(self.points))
@@ -145,6 +159,10 @@ class StudyView:
             right = f"Say best, knee or a number below {len(self.rows)}."
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]
+        if row.state == WENT_ON:
+            raise UnusableStudy(
+                given, "was stopped", f"It {row.note.partition(', ')[2]}: say that."
+            )
         if row.state != "complete":
             raise UnusableStudy(given, f"is {row.state}", "Choose a completed one: nas-kd trials")
         return row
@@ -157,5 +175,7 @@ def read_study(folder: StudyFolder) -> StudyView:
     facts = ledger.facts()
     if "cost" not in facts:
         raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
-    rows = tuple(row(trial, facts["cost"]) for trial in ledger.trials())
+    trials = ledger.trials()
+    gone_on = {root(trial): trial.number for trial in trials if root(trial) != trial.number}
+    rows = tuple(row(trial, facts["cost"], gone_on.get(trial.number)) for trial in trials)
     return StudyView(folder, spec, facts, rows, ledger.study)

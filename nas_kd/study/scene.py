@@ -58,9 +58,14 @@ def settings_of(spec: StudySpec, data: TransferSet, device: str = "cpu") -> Trai
 
 
 def member(
-    scene: Scene, trial: int, config: StudentConfig, sample: Sample, checkpoint: bytes | None
+    scene: Scene,
+    trial: int,
+    config: StudentConfig,
+    sample: Sample,
+    checkpoint: bytes | None,
+    root: int,
 ) -> Member:
-    """A trial as the trainer wants it; its own seed draws its weights and nothing else."""
+    """A trial as the trainer wants it; the seed of its root draws its weights and nothing else."""
     return Member(
         trial=trial,
         config=config,
@@ -68,7 +73,7 @@ def member(
         alpha=sample["alpha"],
         learning_rate=sample["learning_rate"],
         knowledge=sample["knowledge"],
-        seed=derive(scene.spec.seed, "weights", taught_pair(scene.space, trial)),
+        seed=derive(scene.spec.seed, "weights", taught_pair(scene.space, root)),
         weight_decay=scene.spec.weight_decay,
         checkpoint=checkpoint,
     )

@@ -13,6 +13,16 @@ Results = dict[int, list[RungResult]]
 """Each trial's results, rung by rung."""
 
 
+def root(trial: FrozenTrial) -> int:
+    """The trial by which a student was first proposed: its own number, or the one it continues."""
+    return int(trial.user_attrs.get("continues", trial.number))
+
+
+def latest(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """One trial for each student, by number: those that went on are left to what continues them."""
+    return sorted({root(t): t for t in trials}.values(), key=lambda t: t.number)
+
+
 def price(scene: Scene, trial: FrozenTrial) -> float:
     """What a trial's student costs, by the first budget."""
     return float(trial.user_attrs[scene.space.budgets[0].cost])
@@ -36,7 +46,9 @@ def earlier_points(
 ) -> list[Point]:
     """What all earlier generations had at a rung."""
     first = min((t.number for t in trials), default=0)
-    before = [t for t in scene.ledger.trials()[:first] if "duplicate_of" not in t.user_attrs]
+    before = [
+        t for t in latest(scene.ledger.trials()[:first]) if "duplicate_of" not in t.user_attrs
+    ]
     return [
         place(scene, trial, accuracy, top)
         for trial in before

@@ -6,9 +6,8 @@ from math import ceil
 
 from nas_kd.front import Point, by_accuracy
 
-LEADERS = 2
-"""So many of a generation go on from its first rung because they are the most accurate, and one
-more from each further rung, where fewer are left of those that will not be."""
+LEADERS = 1
+"""So many of a generation go on from each rung because they are the most accurate."""
 
 
 def gap(point: Point, others: Sequence[Point]) -> float:

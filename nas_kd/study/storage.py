@@ -89,9 +89,13 @@ class Ledger:
         """All trials, by number."""
         return self.study.get_trials(deepcopy=False)
 
+    def asked(self) -> list[FrozenTrial]:
+        """The trials that were asked for, in order: without those that continue one."""
+        return [trial for trial in self.trials() if "continues" not in trial.user_attrs]
+
     def told(self) -> int:
-        """How many trials are finished."""
-        return sum(trial.state.is_finished() for trial in self.trials())
+        """How many of the asked trials are finished."""
+        return sum(trial.state.is_finished() for trial in self.asked())
 
     def facts(self) -> dict[str, Any]:
         """What is known of the whole study: teacher, data, controls."""

@@ -64,7 +64,7 @@ def estimate(scene: Scene, workers: int) -> None:
         scene.space
     )
     jobs = tuple(
-        rung_job(scene, [member(scene, 0, scene.space.student(sample), sample, None)], 0, 1)
+        rung_job(scene, [member(scene, 0, scene.space.student(sample), sample, None, 0)], 0, 1)
         for sample in samples
     )
     trials = scene.spec.trials - scene.ledger.told()

@@ -15,7 +15,10 @@ from nas_kd.study.options import RunOptions
 from nas_kd.study.storage import Ledger
 from tests.conftest import tiny
 
-SPEC = {"trials": 20, "generation": 20, "epochs": 3, "rungs": [1], "batch": 64}
+SPEC = {
+    "trials": 20, "generation": 14, "epochs": 3, "rungs": [1], "batch": 64,
+    "eta": 14.0, "second_chances": 1.0,
+}  # fmt: skip
 
 
 def kill(victim: str) -> None:

@@ -13,10 +13,10 @@ from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.packing import most_together
+from nas_kd.study.asking import attributes, settings
 from nas_kd.study.cohorts import cohorts, student, taught, work
 from nas_kd.study.crew import Awaited, Crew
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.generation import attributes, settings
 from nas_kd.study.proposal import propose_all
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import distributions, resolve

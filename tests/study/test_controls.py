@@ -26,7 +26,9 @@ T = TypeVar("T")
 ONE = TAUGHT | {"family": "mlp", "depth": 2, "trials": 3, "epochs": 3, "rungs": [2]}
 
 
-@pytest.mark.parametrize(("settings", "clear"), [({}, True), ({"width": 1.0, "seed": 1}, False)])
+@pytest.mark.parametrize(
+    ("settings", "clear"), [({}, True), ({"width": 1.0, "seed": 1, "eta": 1.5}, False)]
+)
 def test_the_twin_of_a_clear_leader_is_begun_before_the_last_students_are_known(
     tmp_path: Path, settings: dict[str, Any], clear: bool
 ) -> None:

@@ -1,0 +1,114 @@
+"""Second chances: after each generation, stopped students that now promise most go on to their end.
+
+At a rung a student is compared with what is known there; later it is known how students of its cost
+and family rose from that rung. A finished trial of Optuna never changes, so a student goes on as a
+trial of its own, which `continues` the stopped one.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import groupby, pairwise
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas_kd.study.asking import propose_again
+from nas_kd.study.checkpoints import find, forget
+from nas_kd.study.cohorts import cohorts, student
+from nas_kd.study.events import Step
+from nas_kd.study.generation import Ending, advance, tell
+from nas_kd.study.promise import Climb, Scale, chosen
+from nas_kd.study.proposal import ladder
+from nas_kd.study.scene import Scene
+from nas_kd.study.space import first_samples
+from nas_kd.study.standing import Results, latest, most, price, root
+from nas_kd.training import RungResult
+
+
+def give_chances(scene: Scene, asked: int, ending: Ending | None = None) -> None:
+    """Let stopped students go on after the generation that ends with this many asked trials.
+
+    Nobody goes on before all fixed first students ended, which the others are compared with. What
+    was begun is finished; all of it is proposed before any of it is told.
+    """
+    trials = scene.ledger.trials()
+    if len(scene.ledger.asked()) > asked or asked < steady(scene):
+        return
+    last = scene.ledger.asked()[-1].number
+    begun = trials[last + 1 :]
+    if not any(trial.state.is_finished() for trial in begun):
+        before = trials[: last + 1]
+        known = {root(trial) for trial in begun}
+        for number in promising(scene, before):
+            if number not in known:
+                propose_again(scene, before[number])
+    going = [t for t in scene.ledger.trials()[last + 1 :] if t.state == TrialState.RUNNING]
+    if going:
+        roots = ", ".join(str(root(trial)) for trial in going)
+        scene.observe(Step(f"chances   trial{'s' * (len(going) > 1)} {roots} will go on"))
+        finish(scene, going, ending)
+
+
+def steady(scene: Scene) -> int:
+    """How many fixed first students there are."""
+    return len(first_samples(scene.space)) + len(ladder(scene.space))
+
+
+def promising(scene: Scene, trials: list[FrozenTrial]) -> list[int]:
+    """The stopped trials that go on, of all so far."""
+    spec, facts = scene.spec, scene.ledger.facts()
+    now = latest(trials)
+    climbs = {t.number: climb_of(scene, t) for t in now if t.user_attrs.get("rungs")}
+    spent = sum(climb.rungs[-1][0] for climb in climbs.values())
+    allowed = int(spec.second_chances * spec.epochs * len(climbs))
+    ended = [climbs[t.number] for t in now if t.number in climbs and t.state == TrialState.COMPLETE]
+    waiting = [
+        climbs[t.number]
+        for t in now
+        if t.number in climbs
+        and t.state == TrialState.PRUNED
+        and not {"fault", "continues"} & t.user_attrs.keys()
+    ]
+    scale = Scale(most(scene), facts["chance"], facts["examples"])
+    return chosen(ended, waiting, spec.epochs, allowed - spent, scale)
+
+
+def climb_of(scene: Scene, trial: FrozenTrial) -> Climb:
+    """How far a told trial came."""
+    rungs = tuple((int(epoch), float(accuracy)) for epoch, accuracy in trial.user_attrs["rungs"])
+    return Climb(trial.number, student(trial).family, price(scene, trial), rungs)
+
+
+def finish(scene: Scene, going: list[FrozenTrial], ending: Ending | None) -> None:
+    """Train trials from where they were stopped to their end, and tell them."""
+    results: Results = {trial.number: so_far(scene, trial) for trial in going}
+
+    def start(trial: FrozenTrial) -> int:
+        return results[trial.number][-1].epochs if results[trial.number] else 0
+
+    pieces = [
+        (first, piece)
+        for first, group in groupby(sorted(going, key=start), key=start)
+        for piece in cohorts(scene, list(group))
+    ]
+    ends = (*scene.spec.rungs, scene.spec.epochs)
+    for first, piece in pieces:
+        spans = list(pairwise((first, *(end for end in ends if end > first))))
+        advance(scene, piece, spans, results, len(spans))
+    idle: Callable[[], None] | None = partial(ending.idle, scene, {}) if ending else None
+    scene.crew.drain(idle=idle)
+    for trial in going:
+        tell(scene, trial, results[trial.number])
+        forget(scene.folder, root(trial))
+
+
+def so_far(scene: Scene, trial: FrozenTrial) -> list[RungResult]:
+    """What the stopped trial had at its rungs, the last one with its checkpoint; nothing if that is
+    lost, and the student is trained anew."""
+    stopped = scene.ledger.trials()[root(trial)]
+    rungs = stopped.user_attrs["rungs"]
+    kept = find(scene.folder, stopped.number, rungs[-1][0])
+    if kept is None:
+        return []
+    results = [RungResult(trial.number, accuracy, epoch, 0.0, b"") for epoch, accuracy in rungs]
+    return [*results[:-1], replace(results[-1], checkpoint=kept.checkpoint)]
