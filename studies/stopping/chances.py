@@ -2,9 +2,9 @@
 
     python studies/stopping/chances.py studies/stopping/*.json
 
-Generations are stopped at the rungs; after each, stopped students go on from where they were to their
-end, those first that promise most for each epoch that is left, until a share of all epochs so far is
-spent.
+Generations are stopped at the rungs; after each, stopped students go on from where they were to
+their end, those first that promise most for each epoch that is left, until a share of all epochs
+so far is spent.
 """
 
 import json
