@@ -20,7 +20,8 @@ def propose_missing(scene: Scene, places: Sequence[int]) -> None:
 
     The sampler sees a student that went on once, as it ended.
     """
-    known, already = scene.ledger.trials(), len(scene.ledger.asked())
+    known = scene.ledger.trials()
+    already = sum("continues" not in trial.user_attrs for trial in known)
     missing = [place for place in places if place >= already]
     if not missing:
         return

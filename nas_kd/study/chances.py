@@ -32,12 +32,12 @@ def give_chances(scene: Scene, asked: int, ending: Ending | None = None) -> None
     was begun is finished; all of it is proposed before any of it is told.
     """
     trials = scene.ledger.trials()
-    if len(scene.ledger.asked()) > asked or asked < steady(scene):
+    proposed = [trial for trial in trials if "continues" not in trial.user_attrs]
+    if len(proposed) > asked or asked < steady(scene):
         return
-    last = scene.ledger.asked()[-1].number
-    begun = trials[last + 1 :]
+    last = proposed[-1].number
+    before, begun = trials[: last + 1], trials[last + 1 :]
     if not any(trial.state.is_finished() for trial in begun):
-        before = trials[: last + 1]
         known = {root(trial) for trial in begun}
         for number in promising(scene, before):
             if number not in known:
@@ -46,7 +46,7 @@ def give_chances(scene: Scene, asked: int, ending: Ending | None = None) -> None
     if going:
         roots = ", ".join(str(root(trial)) for trial in going)
         scene.observe(Step(f"chances   trial{'s' * (len(going) > 1)} {roots} will go on"))
-        finish(scene, going, ending)
+        finish(scene, before, going, ending)
 
 
 def steady(scene: Scene) -> int:
@@ -79,9 +79,11 @@ def climb_of(scene: Scene, trial: FrozenTrial) -> Climb:
     return Climb(trial.number, student(trial).family, price(scene, trial), rungs)
 
 
-def finish(scene: Scene, going: list[FrozenTrial], ending: Ending | None) -> None:
-    """Train trials from where they were stopped to their end, and tell them."""
-    results: Results = {trial.number: so_far(scene, trial) for trial in going}
+def finish(
+    scene: Scene, before: list[FrozenTrial], going: list[FrozenTrial], ending: Ending | None
+) -> None:
+    """Train trials from where those `before` them were stopped to their end, and tell them."""
+    results: Results = {t.number: so_far(scene, t.number, before[root(t)]) for t in going}
 
     def start(trial: FrozenTrial) -> int:
         return results[trial.number][-1].epochs if results[trial.number] else 0
@@ -102,13 +104,12 @@ def finish(scene: Scene, going: list[FrozenTrial], ending: Ending | None) -> Non
         forget(scene.folder, root(trial))
 
 
-def so_far(scene: Scene, trial: FrozenTrial) -> list[RungResult]:
-    """What the stopped trial had at its rungs, the last one with its checkpoint; nothing if that is
-    lost, and the student is trained anew."""
-    stopped = scene.ledger.trials()[root(trial)]
+def so_far(scene: Scene, number: int, stopped: FrozenTrial) -> list[RungResult]:
+    """What a stopped trial had at its rungs, as results of the trial that continues it, the last
+    with its checkpoint; nothing if that is lost, and the student is trained anew."""
     rungs = stopped.user_attrs["rungs"]
     kept = find(scene.folder, stopped.number, rungs[-1][0])
     if kept is None:
         return []
-    results = [RungResult(trial.number, accuracy, epoch, 0.0, b"") for epoch, accuracy in rungs]
+    results = [RungResult(number, accuracy, epoch, 0.0, b"") for epoch, accuracy in rungs]
     return [*results[:-1], replace(results[-1], checkpoint=kept.checkpoint)]

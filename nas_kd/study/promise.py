@@ -58,6 +58,24 @@ class Scale:
         return 1 - log(floored(cost, self.top) / self.top) / log(LEAST_SHARE)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the students that ended reached: the front in steps (from place, to place, worth), and
+    the third best worth."""
+
+    steps: tuple[tuple[float, float, float], ...]
+    third: float
+
+    @classmethod
+    def of(cls, ended: Sequence[tuple[float, float]]) -> "Found":
+        """Of students that ended at (place, worth)."""
+        points = front(Point(0, value, place) for place, value in ended)
+        starts = (0.0, *(point.cost for point in points))
+        heights = (0.0, *(point.accuracy for point in points))
+        third = sorted([0.0] * 3 + [value for _, value in ended])[-3]
+        return cls(tuple(zip(starts, (*starts[1:], 1.0), heights, strict=True)), third)
+
+
 def chosen(
     ended: Sequence[Climb], waiting: Sequence[Climb], epochs: int, left: int, scale: Scale
 ) -> list[int]:
@@ -77,8 +95,9 @@ def chosen(
     places = [(scale.place(c.cost), scale.worth(c.rungs[-1][1])) for c in ended]
     order: list[int] = []
     while True:
+        found = Found.of(places)
         promises = {
-            trial: promise(scale.place(one.cost), mean, error, places) / needs(one, epochs)
+            trial: promise(scale.place(one.cost), mean, error, found) / needs(one, epochs)
             for trial, (one, mean, error) in predicted.items()
             if needs(one, epochs) <= left
         }
@@ -96,19 +115,15 @@ def needs(one: Climb, epochs: int) -> int:
     return epochs - one.rungs[-1][0]
 
 
-def promise(place: float, mean: float, error: float, ended: Sequence[tuple[float, float]]) -> float:
+def promise(place: float, mean: float, error: float, found: Found) -> float:
     """What is to be expected of a student at a place on the cost axis, whose worth in the end has
-    this mean and error, beside those that ended at (place, worth)."""
-    steps = front(Point(0, value, at) for at, value in ended)
-    starts = [0.0, *(step.cost for step in steps), 1.0]
-    heights = [0.0, *(step.accuracy for step in steps)]
+    this mean and error, beside what is found."""
     gain = sum(
         (end - max(start, place)) * expected_gain(mean - height, error)
-        for start, end, height in zip(starts, starts[1:], heights, strict=False)
+        for start, end, height in found.steps
         if end > place
     )
-    third = sorted([0.0] * 3 + [value for _, value in ended])[-3]
-    return gain + THIRD * expected_gain(mean - third, error)
+    return gain + THIRD * expected_gain(mean - found.third, error)
 
 
 def expected_gain(ahead: float, error: float) -> float:

@@ -12,6 +12,7 @@ from nas_kd.study.promise import (
     LEAST_ERROR,
     THIRD,
     Climb,
+    Found,
     Scale,
     chosen,
     expected_gain,
@@ -67,8 +68,8 @@ def test_a_sure_promise_is_the_hypervolume_that_is_gained(
     new = Point(99, accuracy, cost)
     before, after = (hypervolume(p, 1000, 0.1, 500, steps=4000) for p in (points, [*points, new]))
     mean, third = SCALE.worth(accuracy), sorted(value for _, value in places)[-3]
-    found = promise(SCALE.place(cost), mean, 1e-6, places) - THIRD * max(0, mean - third)
-    assert found == pytest.approx(after - before, abs=2e-3)
+    promised = promise(SCALE.place(cost), mean, 1e-6, Found.of(places))
+    assert promised - THIRD * max(0, mean - third) == pytest.approx(after - before, abs=2e-3)
 
 
 def test_a_rise_that_is_the_same_for_all_is_what_is_predicted() -> None:
