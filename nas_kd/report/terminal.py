@@ -58,6 +58,8 @@ class Display:
         trials = self.plan.trials - self.plan.done
         part = sum(self.epochs(s) for s in self.running.values() if s.job.startswith("trial"))
         done = self.students() + part / self.plan.epochs
+        if self.plan.done + done >= self.plan.trials > 0:
+            return "finishing"
         if not self.first or done < 1:
             return "estimating"
         pace = (time.monotonic() - self.first) / done

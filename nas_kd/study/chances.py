@@ -21,32 +21,42 @@ from nas_kd.study.promise import Climb, Scale, chosen
 from nas_kd.study.proposal import ladder
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import first_samples
-from nas_kd.study.standing import Results, latest, most, price, root
+from nas_kd.study.standing import Results, everyone_at, latest, most, price, root
 from nas_kd.training import RungResult
 
 
 def give_chances(scene: Scene, asked: int, ending: Ending | None = None) -> None:
     """Let stopped students go on after the generation that ends with this many asked trials.
 
-    Nobody goes on before all fixed first students ended, which the others are compared with. What
-    was begun is finished; all of it is proposed before any of it is told.
+    Nobody goes on before all fixed first students ended, which the others are compared with. All of
+    a generation's are proposed before any of them is told; what was begun is finished, also where a
+    study that was interrupted goes on with more trials, and its generations end elsewhere.
     """
     trials = scene.ledger.trials()
     proposed = [trial for trial in trials if "continues" not in trial.user_attrs]
-    if len(proposed) > asked or asked < steady(scene):
-        return
-    last = proposed[-1].number
-    before, begun = trials[: last + 1], trials[last + 1 :]
-    if not any(trial.state.is_finished() for trial in begun):
-        known = {root(trial) for trial in begun}
-        for number in promising(scene, before):
-            if number not in known:
-                propose_again(scene, before[number])
-    going = [t for t in scene.ledger.trials()[last + 1 :] if t.state == TrialState.RUNNING]
+    following = proposed[asked].number if len(proposed) > asked else None
+    if following is None and asked >= steady(scene):
+        propose_promising(scene, trials, proposed[-1].number + 1)
+    going = [
+        trial
+        for trial in scene.ledger.trials()[:following]
+        if trial.state == TrialState.RUNNING and "continues" in trial.user_attrs
+    ]
     if going:
         roots = ", ".join(str(root(trial)) for trial in going)
         scene.observe(Step(f"chances   trial{'s' * (len(going) > 1)} {roots} will go on"))
-        finish(scene, before, going, ending)
+        finish(scene, going, ending)
+
+
+def propose_promising(scene: Scene, trials: list[FrozenTrial], first: int) -> None:
+    """Propose those that go on, from number `first` on, unless some of them are told already."""
+    before, begun = trials[:first], trials[first:]
+    if any(trial.state.is_finished() for trial in begun):
+        return
+    known = {root(trial) for trial in begun}
+    for number in promising(scene, before):
+        if number not in known:
+            propose_again(scene, before[number])
 
 
 def steady(scene: Scene) -> int:
@@ -57,7 +67,7 @@ def steady(scene: Scene) -> int:
 def promising(scene: Scene, trials: list[FrozenTrial]) -> list[int]:
     """The stopped trials that go on, of all so far."""
     spec, facts = scene.spec, scene.ledger.facts()
-    now = latest(trials)
+    now, gone = latest(trials), {root(t) for t in trials if "continues" in t.user_attrs}
     climbs = {t.number: climb_of(scene, t) for t in now if t.user_attrs.get("rungs")}
     spent = sum(climb.rungs[-1][0] for climb in climbs.values())
     allowed = int(spec.second_chances * spec.epochs * len(climbs))
@@ -67,7 +77,8 @@ def promising(scene: Scene, trials: list[FrozenTrial]) -> list[int]:
         for t in now
         if t.number in climbs
         and t.state == TrialState.PRUNED
-        and not {"fault", "continues"} & t.user_attrs.keys()
+        and "fault" not in t.user_attrs
+        and t.number not in gone
     ]
     scale = Scale(most(scene), facts["chance"], facts["examples"])
     return chosen(ended, waiting, spec.epochs, allowed - spent, scale)
@@ -79,11 +90,10 @@ def climb_of(scene: Scene, trial: FrozenTrial) -> Climb:
     return Climb(trial.number, student(trial).family, price(scene, trial), rungs)
 
 
-def finish(
-    scene: Scene, before: list[FrozenTrial], going: list[FrozenTrial], ending: Ending | None
-) -> None:
-    """Train trials from where those `before` them were stopped to their end, and tell them."""
-    results: Results = {t.number: so_far(scene, t.number, before[root(t)]) for t in going}
+def finish(scene: Scene, going: list[FrozenTrial], ending: Ending | None) -> None:
+    """Train trials from where those that they continue were stopped to their end, and tell them."""
+    trials = scene.ledger.trials()
+    results: Results = {t.number: so_far(scene, t.number, trials[root(t)]) for t in going}
 
     def start(trial: FrozenTrial) -> int:
         return results[trial.number][-1].epochs if results[trial.number] else 0
@@ -96,9 +106,9 @@ def finish(
     ends = (*scene.spec.rungs, scene.spec.epochs)
     for first, piece in pieces:
         spans = list(pairwise((first, *(end for end in ends if end > first))))
-        advance(scene, piece, spans, results, len(spans))
-    idle: Callable[[], None] | None = partial(ending.idle, scene, {}) if ending else None
-    scene.crew.drain(idle=idle)
+        advance(scene, piece, spans, results)
+    idle: Callable[[], None] | None = partial(ending.idle, scene, results) if ending else None
+    scene.crew.drain(partial(everyone_at, going, len(scene.spec.rungs), results), idle)
     for trial in going:
         tell(scene, trial, results[trial.number])
         forget(scene.folder, root(trial))

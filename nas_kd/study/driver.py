@@ -109,14 +109,14 @@ def run(
         signals = teaching.signals
         scene = Scene(spec, folder, ledger, crew, data, space, signals, observe, device)
         estimate(scene, options.workers)
-        generations(scene, deadline(began, options.seconds))
+        whole = generations(scene, deadline(began, options.seconds))
         run_controls(scene)
-        if ledger.told() == spec.trials:
+        if whole and ledger.told() == spec.trials:
             ledger.note("finished", spec.trials)
 
 
-def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
-    """Run one generation after the other, as long as there is time."""
+def generations(scene: Scene, too_late: Callable[[], bool]) -> bool:
+    """Run one generation after the other, as long as there is time; whether there was for all."""
     spec = scene.spec
     began, before = time.monotonic(), scene.ledger.told()
     scene.observe(Planned(spec.trials, spec.epochs, before))
@@ -124,12 +124,13 @@ def generations(scene: Scene, too_late: Callable[[], bool]) -> None:
     for first in range(0, spec.trials, spec.generation):
         if too_late():
             scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
-            break
+            return False
         end = min(first + spec.generation, spec.trials)
         ending = twins if end == spec.trials else None
         run_generation(scene, first, ending)
         give_chances(scene, end, ending)
         correct(scene, began, before)
+    return True
 
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:

@@ -184,8 +184,10 @@ def send(
     def arrived(given: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
         scene.observe(Ended(name))
+        told = {trial.number for trial in cohort if trial.state.is_finished()}
         for result in chain(*given):
-            keep(scene.folder, result)
+            if result.trial not in told:
+                keep(scene.folder, result)
         for at_rung in given:
             arrive(scene, sound(cohort, results), results, at_rung)
         then()

@@ -54,8 +54,8 @@ class Scale:
         return worth(accuracy, self.chance, self.examples)
 
     def place(self, cost: float) -> float:
-        """A cost, from a tenth of the top or less (0) to the top (1), by its logarithm."""
-        return 1 - log(floored(cost, self.top) / self.top) / log(LEAST_SHARE)
+        """A cost, from a tenth of the top or less (0) to the top or more (1), by its logarithm."""
+        return 1 - log(min(1.0, floored(cost, self.top) / self.top)) / log(LEAST_SHARE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.standing import root
+from nas_kd.study.standing import latest, root
 from nas_kd.study.storage import Ledger
 
 STATES = {
@@ -176,6 +176,9 @@ def read_study(folder: StudyFolder) -> StudyView:
     if "cost" not in facts:
         raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
     trials = ledger.trials()
-    gone_on = {root(trial): trial.number for trial in trials if root(trial) != trial.number}
-    rows = tuple(row(trial, facts["cost"], gone_on.get(trial.number)) for trial in trials)
+    gone_on = {root(t): t.number for t in latest(trials)}
+    rows = tuple(
+        row(t, facts["cost"], n if (n := gone_on.get(t.number, t.number)) != t.number else None)
+        for t in trials
+    )
     return StudyView(folder, spec, facts, rows, ledger.study)

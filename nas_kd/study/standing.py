@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Sequence
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.front import Point, floored
 from nas_kd.study.scene import Scene
@@ -19,8 +19,10 @@ def root(trial: FrozenTrial) -> int:
 
 
 def latest(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """One trial for each student, by number: those that went on are left to what continues them."""
-    return sorted({root(t): t for t in trials}.values(), key=lambda t: t.number)
+    """One trial for each student, by number: those that went on are left to what continues them,
+    unless that was cancelled."""
+    last = {root(t): t for t in trials if t.state != TrialState.FAIL or root(t) == t.number}
+    return sorted(last.values(), key=lambda t: t.number)
 
 
 def price(scene: Scene, trial: FrozenTrial) -> float:

@@ -43,7 +43,9 @@ def trained(root: Path, path: Path) -> None:
 
 def test_a_resnet_teaches_a_student_on_a_folder_of_jpegs(tmp_path: Path) -> None:
     with tarfile.open(SUBSET) as archive:
-        archive.extractall(tmp_path, filter="data")
+        if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(tmp_path)
     root = tmp_path / "cifar10-subset"
     torch.manual_seed(0)
     trained(root, tmp_path / "resnet18.pt")

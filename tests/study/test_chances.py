@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,27 +89,76 @@ def test_a_longer_study_begins_like_a_shorter_one(
     assert results(searched(tmp_path, **SPEC, teacher_weights=weights)) == results(given)
 
 
-@pytest.mark.parametrize("moment", ["proposing", "telling"])
+Interrupt = Callable[[str, int, dict[str, Any]], None]
+
+
+@pytest.fixture
+def interrupt(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """Search, and interrupt that at the n-th call of a method of the ledger."""
+
+    def search(name: str, count: int, spec: dict[str, Any]) -> None:
+        whole, calls = getattr(Ledger, name), []
+
+        def torn(ledger: Ledger, *rest: Any) -> None:
+            calls.append(1)
+            if len(calls) == count:
+                raise KeyboardInterrupt
+            whole(ledger, *rest)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Ledger, name, torn)
+            with pytest.raises(KeyboardInterrupt):
+                searched(tmp_path, **spec, teacher_weights=weights)
+
+    return search
+
+
+@pytest.mark.parametrize("moment", ["propose", "tell"])
 def test_an_interruption_between_two_of_them_changes_nothing(
-    moment: str, given: StudyView, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+    moment: str, given: StudyView, tmp_path: Path, weights: Path, interrupt: Interrupt
 ) -> None:
-    name = {"proposing": "propose", "telling": "tell"}[moment]
-    whole, calls = getattr(Ledger, name), []
-
-    def torn(ledger: Ledger, *rest: Any) -> None:
-        calls.append(1)
-        if len(calls) == 8 + 2:
-            raise KeyboardInterrupt
-        whole(ledger, *rest)
-
-    with monkeypatch.context() as tear:
-        tear.setattr(Ledger, name, torn)
-        with pytest.raises(KeyboardInterrupt):
-            searched(tmp_path, **SPEC, teacher_weights=weights)
+    interrupt(moment, 8 + 2, SPEC)
     states = [t.state for t in Ledger.open(StudyFolder(tmp_path).database).trials()[8:]]
     running, told = TrialState.RUNNING, TrialState.COMPLETE
-    assert states[:2] == ([running] if moment == "proposing" else [told, running])
+    assert states[:2] == ([running] if moment == "propose" else [told, running])
     assert results(searched(tmp_path, **SPEC, teacher_weights=weights)) == results(given)
+
+
+def test_a_study_is_not_finished_while_somebody_may_go_on(
+    given: StudyView, tmp_path: Path, weights: Path, interrupt: Interrupt
+) -> None:
+    interrupt("tell", len(given.rows), SPEC)
+    options = RunOptions(tmp_path, workers=0, teacher_weights=weights, seconds=0.0)
+    drive(tiny(**SPEC), options, lambda event: None)
+    assert "finished" not in Ledger.open(StudyFolder(tmp_path).database).facts()
+    assert results(searched(tmp_path, **SPEC, teacher_weights=weights)) == results(given)
+
+
+def test_who_was_interrupted_goes_on_though_the_study_grows_and_its_generations_end_elsewhere(
+    tmp_path: Path, weights: Path, interrupt: Interrupt
+) -> None:
+    ten = SPEC | {"trials": 10, "second_chances": 1.0}
+    interrupt("tell", 15, ten)
+    before = Ledger.open(StudyFolder(tmp_path).database).trials()
+    assert before[-1].state == TrialState.RUNNING
+    assert "continues" in before[-1].user_attrs
+    view = searched(tmp_path, **ten | {"trials": 16}, teacher_weights=weights)
+    assert {row.state for row in view.rows} <= {"complete", "went on"}
+    assert len(view.students) == 16
+
+
+def test_of_one_that_was_cancelled_the_stopped_trial_still_counts(
+    given: StudyView, tmp_path: Path, weights: Path, interrupt: Interrupt
+) -> None:
+    number = again(given)[0]
+    interrupt("tell", 8 + 1, SPEC)
+    stored = Ledger.open(StudyFolder(tmp_path).database).study
+    stored.tell(number, state=TrialState.FAIL)
+    view = searched(tmp_path, **SPEC, teacher_weights=weights)
+    stopped = given.rows[number].continues or 0
+    assert (view.rows[number].state, view.rows[stopped].state) == ("cancelled", "stopped")
+    assert [row.number for row in view.rows if row.continues == stopped] == [number]
+    assert stopped in [row.number for row in view.students]
 
 
 def test_who_lost_the_checkpoint_is_trained_anew(
@@ -154,6 +204,7 @@ def test_it_is_said_who_goes_on_and_each_student_is_counted_once(
     drive(tiny(**SPEC | {"trials": 8}), options, seen.append)
     scored = [event for event in seen if isinstance(event, Scored)]
     gone_on = [event for event in scored if event.continues is not None]
+    gone_on.sort(key=lambda event: event.trial)
     assert [event.trial for event in gone_on] == again(read_study(StudyFolder(tmp_path)))
     assert all(event.stopped is None for event in gone_on)
     assert len(scored) - len(gone_on) == 8

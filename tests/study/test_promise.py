@@ -43,7 +43,7 @@ def test_accuracy_and_cost_are_measured_as_in_the_hypervolume() -> None:
     assert SCALE.worth(0.05) == 0
     assert SCALE.worth(1.0) == pytest.approx(1)
     assert SCALE.worth(0.91) == pytest.approx(log(0.9 / 0.09) / log(0.9 * 500))
-    assert [SCALE.place(cost) for cost in (10, 100, 1000)] == pytest.approx([0, 0, 1])
+    assert [SCALE.place(cost) for cost in (10, 100, 1000, 3000)] == pytest.approx([0, 0, 1, 1])
     assert SCALE.place(1000 / 10**0.5) == pytest.approx(0.5)
 
 
