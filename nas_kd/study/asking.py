@@ -13,6 +13,7 @@ from nas_kd.study.proposal import propose_all
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import Sample, distributions
 from nas_kd.study.standing import latest
+from nas_kd.study.storage import asked
 
 
 def propose_missing(scene: Scene, places: Sequence[int]) -> None:
@@ -21,11 +22,10 @@ def propose_missing(scene: Scene, places: Sequence[int]) -> None:
     The sampler sees a student that went on once, as it ended.
     """
     known = scene.ledger.trials()
-    already = sum("continues" not in trial.user_attrs for trial in known)
-    missing = [place for place in places if place >= already]
+    missing = [place for place in places if place >= len(asked(known))]
     if not missing:
         return
-    asked = distributions(scene.space)
+    searched = distributions(scene.space)
     seen = {identity(t.user_attrs): t.number for t in reversed(known)}
     proposed = propose_all(latest(known), missing, scene.space)
     for number, (_, sample) in enumerate(proposed, len(known)):
@@ -35,7 +35,7 @@ def propose_missing(scene: Scene, places: Sequence[int]) -> None:
         if key in seen:
             facts["duplicate_of"] = seen[key]
         seen.setdefault(key, number)
-        scene.ledger.propose({name: sample[name] for name in asked}, asked, facts)
+        scene.ledger.propose({name: sample[name] for name in searched}, searched, facts)
 
 
 def propose_again(scene: Scene, trial: FrozenTrial) -> None:

@@ -22,20 +22,21 @@ from nas_kd.study.proposal import ladder
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import first_samples
 from nas_kd.study.standing import Results, everyone_at, latest, most, price, root
+from nas_kd.study.storage import asked
 from nas_kd.training import RungResult
 
 
-def give_chances(scene: Scene, asked: int, ending: Ending | None = None) -> None:
-    """Let stopped students go on after the generation that ends with this many asked trials.
+def give_chances(scene: Scene, end: int, ending: Ending | None = None) -> None:
+    """Let stopped students go on after the generation that ends before this place of the asked.
 
     Nobody goes on before all fixed first students ended, which the others are compared with. All of
     a generation's are proposed before any of them is told; what was begun is finished, also where a
     study that was interrupted goes on with more trials, and its generations end elsewhere.
     """
     trials = scene.ledger.trials()
-    proposed = [trial for trial in trials if "continues" not in trial.user_attrs]
-    following = proposed[asked].number if len(proposed) > asked else None
-    if following is None and asked >= steady(scene):
+    proposed = asked(trials)
+    following = proposed[end].number if len(proposed) > end else None
+    if following is None and end >= steady(scene):
         propose_promising(scene, trials, proposed[-1].number + 1)
     going = [
         trial

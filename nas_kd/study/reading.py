@@ -176,9 +176,6 @@ def read_study(folder: StudyFolder) -> StudyView:
     if "cost" not in facts:
         raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
     trials = ledger.trials()
-    gone_on = {root(t): t.number for t in latest(trials)}
-    rows = tuple(
-        row(t, facts["cost"], n if (n := gone_on.get(t.number, t.number)) != t.number else None)
-        for t in trials
-    )
+    gone_on = {root(t): t.number for t in latest(trials) if root(t) != t.number}
+    rows = tuple(row(t, facts["cost"], gone_on.get(t.number)) for t in trials)
     return StudyView(folder, spec, facts, rows, ledger.study)

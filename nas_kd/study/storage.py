@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,11 @@ def open_sqlite(path: Path) -> RDBStorage:
 
     storage.engine.dispose()
     return storage
+
+
+def asked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that were asked for, in order: without those that continue one."""
+    return [trial for trial in trials if "continues" not in trial.user_attrs]
 
 
 class Ledger:
@@ -90,8 +95,8 @@ class Ledger:
         return self.study.get_trials(deepcopy=False)
 
     def asked(self) -> list[FrozenTrial]:
-        """The trials that were asked for, in order: without those that continue one."""
-        return [trial for trial in self.trials() if "continues" not in trial.user_attrs]
+        """The trials that were asked for, in order."""
+        return asked(self.trials())
 
     def told(self) -> int:
         """How many of the asked trials are finished."""
