@@ -18,9 +18,8 @@ from nas_kd.study.cohorts import cohorts, student
 from nas_kd.study.events import Step
 from nas_kd.study.generation import Ending, advance, tell
 from nas_kd.study.promise import Climb, Scale, chosen
-from nas_kd.study.proposal import ladder
+from nas_kd.study.proposal import never_stopped
 from nas_kd.study.scene import Scene
-from nas_kd.study.space import first_samples
 from nas_kd.study.standing import Results, everyone_at, latest, most, price, root
 from nas_kd.study.storage import asked
 from nas_kd.training import RungResult
@@ -36,7 +35,8 @@ def give_chances(scene: Scene, end: int, ending: Ending | None = None) -> None:
     trials = scene.ledger.trials()
     proposed = asked(trials)
     following = proposed[end].number if len(proposed) > end else None
-    if following is None and end >= steady(scene):
+    _, narrow = never_stopped(scene.space)
+    if following is None and end >= narrow.stop:
         propose_promising(scene, trials, proposed[-1].number + 1)
     going = [
         trial
@@ -58,11 +58,6 @@ def propose_promising(scene: Scene, trials: list[FrozenTrial], first: int) -> No
     for number in promising(scene, before):
         if number not in known:
             propose_again(scene, before[number])
-
-
-def steady(scene: Scene) -> int:
-    """How many fixed first students there are."""
-    return len(first_samples(scene.space)) + len(ladder(scene.space))
 
 
 def promising(scene: Scene, trials: list[FrozenTrial]) -> list[int]:

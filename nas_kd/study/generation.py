@@ -13,9 +13,8 @@ from nas_kd.study.checkpoints import find, forget, keep, keep_last, keep_student
 from nas_kd.study.cohorts import cohorts, student, waits
 from nas_kd.study.events import Ended, Scored, Started
 from nas_kd.study.jobs import train_students
-from nas_kd.study.proposal import ladder
+from nas_kd.study.proposal import never_stopped
 from nas_kd.study.scene import Scene, member, rung_job
-from nas_kd.study.space import first_samples
 from nas_kd.study.standing import (
     Results,
     at,
@@ -78,8 +77,7 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
     others wait for one another.
     """
     results: Results = {trial.number: [] for trial in trials}
-    defaults = range(len(first_samples(scene.space)))
-    narrow = range(len(defaults), len(defaults) + len(ladder(scene.space)))
+    defaults, narrow = never_stopped(scene.space)
     steady = {*defaults, *narrow}
     spans = list(pairwise((0, *scene.spec.rungs, scene.spec.epochs)))
     live, top = list(trials), most(scene)

@@ -93,6 +93,13 @@ def value_at(share: float, distribution: BaseDistribution) -> Any:
     raise AssertionError(f"{distribution} is asked nowhere")
 
 
+def never_stopped(space: Space) -> tuple[range, range]:
+    """The fixed first trials, which others are compared with: the numbers of the default students,
+    and those of the ladder."""
+    defaults = len(first_samples(space))
+    return range(defaults), range(defaults, defaults + len(ladder(space)))
+
+
 def ladder(space: Space) -> tuple[float, ...]:
     """The shares of the budget at which the first family's default student is also proposed: a
     tenth, where fronts begin to be judged, and halfway up from there in equal ratios.
@@ -129,15 +136,14 @@ def propose(study: optuna.Study, number: int, space: Space) -> Sample:
     front needs students of every size at once.
     """
     asked = distributions(space)
-    first, steps = first_samples(space), ladder(space)
-    after = number - len(first)
-    if after < 0:
-        sample = first[number]
-    elif after < len(steps):
-        sample = narrowed(space, steps[after])
+    defaults, narrow = never_stopped(space)
+    if number in defaults:
+        sample = first_samples(space)[number]
+    elif number in narrow:
+        sample = narrowed(space, ladder(space)[number - narrow.start])
     elif asked and number < max(STARTUP, space.spec.generation) and space.spec.sampler == "tpe":
         seed = derive(space.spec.seed, "spread")
-        sample = complete(space, spread(asked, seed, after - len(steps)))
+        sample = complete(space, spread(asked, seed, number - narrow.stop))
     else:
         study.sampler = sampler(space, number)
         trial = study.ask(asked)
