@@ -49,6 +49,8 @@ class TrialRow:
     rungs: tuple[tuple[int, float], ...]
     continues: int | None
     """The stopped trial that went on as this one."""
+    goes_on: int | None
+    """The trial that this one went on as."""
     note: str
 
     @property
@@ -71,6 +73,7 @@ def row(trial: FrozenTrial, cost: str, goes_on: int | None) -> TrialRow:
         seconds=facts.get("seconds"),
         rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", [])),
         continues=facts.get("continues"),
+        goes_on=goes_on,
         note=remark(trial) if goes_on is None else f"{remark(trial)}, goes on as trial {goes_on}",
     )
 
@@ -160,9 +163,8 @@ class StudyView:
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]
         if row.state == WENT_ON:
-            raise UnusableStudy(
-                given, "was stopped", f"It {row.note.partition(', ')[2]}: say that."
-            )
+            right = f"It goes on as trial {row.goes_on}: say that."
+            raise UnusableStudy(given, "was stopped", right)
         if row.state != "complete":
             raise UnusableStudy(given, f"is {row.state}", "Choose a completed one: nas-kd trials")
         return row

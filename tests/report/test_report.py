@@ -201,6 +201,9 @@ def test_the_live_display_shows_trial_epoch_front_and_time_left(tmp_path: object
         assert part in text
     state.take(Ended("trial 3"))
     assert "epoch 3/5" not in printed(state)
+    for trial in range(3, 9):
+        state.take(Scored(trial, student, 0.5, 100, 4.0, 0.9))
+    assert "finishing" in printed(state)
 
 
 def test_picking_a_trial_that_is_not_there_says_what_to_say(study: StudyView) -> None:
