@@ -4,7 +4,8 @@
 
 Generations are stopped at the rungs; after each, stopped students go on from where they were to
 their end, those first that promise most for each epoch that is left, until a share of all epochs
-so far is spent.
+so far is spent. What is kept of the hypervolume is told twice: as the validation split sees it, by
+which the students are chosen, and as the test split does, which nobody chose by.
 """
 
 import json
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from statistics import mean, median
+
+from unseen import unseen_hypervolume
 
 from nas_kd.front import Point, floored, hypervolume
 from nas_kd.study.promise import Climb, Scale, chosen
@@ -57,6 +60,10 @@ class Recorded:
     chance: float
     examples: int
     curves: tuple[tuple[float, list[float], str], ...]
+    unseen: int
+    """Examples of the test split."""
+    tested: tuple[float, ...]
+    """Each student's accuracy on it."""
 
     @property
     def scale(self) -> Scale:
@@ -85,6 +92,12 @@ class Recorded:
         points = [self.point(number, self.stops[-1]) for number in numbers]
         return hypervolume(points, self.scale.top, self.chance, self.examples)
 
+    def unseen_volume(self, numbers: Sequence[int]) -> float:
+        """The hypervolume on the test split of the front that the validation split chose."""
+        points = [self.point(number, self.stops[-1]) for number in numbers]
+        tested = dict(enumerate(self.tested))
+        return unseen_hypervolume(points, tested, self.scale.top, self.chance, self.unseen)
+
 
 def searched(recorded: Recorded, order: Sequence[int], rule: Rule) -> dict[int, int]:
     """Where each student ended or was stopped."""
@@ -108,11 +121,11 @@ def searched(recorded: Recorded, order: Sequence[int], rule: Rule) -> dict[int, 
     return came
 
 
-def replay(recorded: Recorded, rule: Rule) -> tuple[float, float, float, float]:
-    """Medians of epochs and hypervolume kept, the least of that, and how often the best three are
-    the same or within one standard error."""
+def replay(recorded: Recorded, rule: Rule) -> tuple[float, float, float, float, float]:
+    """Medians of epochs and hypervolume kept, the least of that, the mean kept on the test split,
+    and how often the best three are the same or within one standard error."""
     epochs, everyone = recorded.stops[-1], list(range(len(recorded.curves)))
-    whole = recorded.volume(everyone)
+    whole, unseen = recorded.volume(everyone), recorded.unseen_volume(everyone)
     ends = [accuracies[-1] for _, accuracies, _ in recorded.curves]
     top = sorted(ends, reverse=True)[:3]
     error = (top[0] * (1 - top[0]) / recorded.examples) ** 0.5
@@ -124,18 +137,22 @@ def replay(recorded: Recorded, rule: Rule) -> tuple[float, float, float, float]:
         mine = sorted((ends[n] for n in ended), reverse=True)[:3]
         same = all(m >= t - error for m, t in zip(mine, top, strict=True))
         share = sum(came.values()) / epochs / len(everyone)
-        rows.append((share, recorded.volume(ended) / whole, same))
-    shares, volumes, same = zip(*rows, strict=True)
-    return median(shares), median(volumes), min(volumes), mean(map(float, same))
+        kept = recorded.volume(ended) / whole, recorded.unseen_volume(ended) / unseen
+        rows.append((share, *kept, same))
+    shares, volumes, tested, same = zip(*rows, strict=True)
+    return (median(shares), median(volumes), min(volumes), mean(tested), mean(map(float, same)))
 
 
 def read(path: str) -> Recorded:
     """A recording."""
     facts = json.loads(Path(path).read_text())
     curves = tuple(
-        (float(cost), accuracies, family) for cost, accuracies, family in facts["curves"]
+        (float(cost), accuracies, family) for cost, accuracies, family, _ in facts["curves"]
     )
-    return Recorded(facts["name"], facts["chance"], facts["examples"], curves)
+    tested = tuple(accuracy for *_, accuracy in facts["curves"])
+    return Recorded(
+        facts["name"], facts["chance"], facts["examples"], curves, facts["unseen"], tested
+    )
 
 
 def main() -> None:
@@ -145,10 +162,11 @@ def main() -> None:
         print(rule)
         rows = [replay(recorded, rule) for recorded in recordings]
         named = [*zip((r.name for r in recordings), rows, strict=True)]
-        for name, (share, volume, least, same) in [
+        for name, (share, volume, least, tested, same) in [
             *named, ("mean", tuple(map(mean, zip(*rows, strict=True))))
         ]:  # fmt: skip
-            print(f"  {share:.1%}  {volume:.2%} ({least:.1%})  {same:4.0%}  {name}", flush=True)
+            kept = f"{volume:.2%} ({least:.1%}), on the test split {tested:.2%}"
+            print(f"  {share:.1%}  {kept}  {same:4.0%}  {name}", flush=True)
 
 
 main()

@@ -3,7 +3,8 @@
     python studies/stopping/record.py digits 64 20 3k 0
     python studies/stopping/record.py glyphs 64 10 20k 0
 
-An ordinary search with a rung at each epoch and a stopper that lets everybody go on.
+An ordinary search with a rung at each epoch and a stopper that lets everybody go on. Beside the
+curve, what each student reaches on the test split.
 """
 
 import json
@@ -11,6 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from unseen import test_accuracies
+
+from nas_kd.data.transfer import TransferSet, size
 from nas_kd.spec import StudySpec
 from nas_kd.study import generation
 from nas_kd.study.driver import drive
@@ -28,15 +32,16 @@ generation.survivors = lambda live, *rule: frozenset(point.trial for point in li
 folder = Path(tempfile.mkdtemp()) / "study"
 drive(spec, RunOptions(folder, 2), lambda event: None)
 view = read_study(StudyFolder(folder))
-rungs = (*spec.rungs, epochs)
+rungs, unseen = (*spec.rungs, epochs), test_accuracies(view)
 curves = [
-    [row.cost, [accuracy for _, accuracy in row.rungs], row.student.family]
+    [row.cost, [accuracy for _, accuracy in row.rungs], row.student.family, unseen[row.number]]
     for row in view.rows
     if len(row.rungs) == len(rungs)
 ]
 place = Path(__file__).parent / f"{data}-{budget}-{seed}.json"
 place.write_text(json.dumps({
     "name": f"{data}, {budget}, {epochs} epochs, seed {seed}",
-    "chance": view.facts["chance"], "examples": view.examples, "curves": curves,
+    "chance": view.facts["chance"], "examples": view.examples,
+    "unseen": size(TransferSet.from_json(view.folder.data.read_text()).test), "curves": curves,
 }))  # fmt: skip
 print(f"{place}: {len(curves)} curves")

@@ -143,7 +143,7 @@ def curves(paths: list[str]) -> None:
     """Recorded curves of our own."""
     for path in paths:
         facts = json.loads(Path(path).read_text())
-        every = [Curve(cost, accuracies) for cost, accuracies, _ in facts["curves"]]
+        every = [Curve(cost, accuracies) for cost, accuracies, *_ in facts["curves"]]
         first, rest = every[:STEADY], every[STEADY:]
         print(f"{facts['name']}: {len(every)} recorded students, {SEEDS} orders")
         compare(lambda source, first=first, rest=rest: first + source.sample(rest, len(rest)),
