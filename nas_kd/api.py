@@ -176,7 +176,7 @@ class Study:
 def frame(rows: Sequence[TrialRow]) -> pd.DataFrame:
     """Trials as a frame, a row each."""
     made = pd.DataFrame([flat(row) for row in rows])
-    return made.astype({"continues": "Int64"}) if rows else made
+    return made.astype({"continues": "Int64", "goes_on": "Int64"}) if rows else made
 
 
 def flat(row: TrialRow) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as, read_columns
 from nas_kd.data.source import Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
-from nas_kd.errors import Unusable, UnusableData
+from nas_kd.errors import Unusable, UnusableData, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import standard_error
 from nas_kd.metrics import METRICS, in_words, of_teachers
@@ -41,11 +41,14 @@ def export(view: StudyView, which: str, to: Path) -> Path:
     Raises UnusableStudy for a trial that has no student, Unusable for a folder that exists.
     """
     chosen = view.pick(which)
-    if to.exists() and any(to.iterdir()):
-        raise Unusable(str(to), "exists and is not empty", "Name another folder with --to.")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise Unusable(str(to), "exists and is no empty folder", "Name another folder with --to.")
     number = original(view, chosen)
     data = TransferSet.from_json(view.folder.data.read_text())
     kept = view.folder.student(number)
+    if not (kept / "config.json").exists():
+        right = "Bring the study's folder back as a whole, or search again in a new one."
+        raise UnusableStudy(str(kept), "is missing: the student's weights were there", right)
     inputs = load_file(view.folder.proof)["inputs"]
     logits = load_file(kept / "proof.safetensors")["logits"]
     facts = describe(view, chosen, data)

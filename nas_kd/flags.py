@@ -1,6 +1,7 @@
 """Flags that several commands share, and reading what they say. All raise InvalidSpec."""
 
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,12 +91,18 @@ JobLimitFlag = Annotated[
 def value(text: str) -> Any:
     """A flag's value: a number, a list or a word, as in TOML; low:high is a pair."""
     low, colon, high = text.partition(":")
-    if colon and low.replace(".", "", 1).isdigit():
-        text = f"[{low}, {high}]"
+    if colon:
+        with suppress(ValueError):
+            return [number(low), number(high)]
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def number(text: str) -> int | float:
+    """A number as people write it. Raises ValueError."""
+    return int(text) if text.isdecimal() else float(text)
 
 
 def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
@@ -108,7 +115,7 @@ def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
 
 def more_trials(text: str, kept: int | None) -> int:
     """N as it is, +N on top of the trials that the study has. Raises InvalidSpec."""
-    if not text.removeprefix("+").isdigit():
+    if not text.removeprefix("+").isdecimal():
         raise InvalidSpec((f"trials: say a number, or +N for N more (given: {text!r})",))
     if text.startswith("+") and kept is None:
         raise InvalidSpec((f"trials: {text} needs a study to add to: name it with --study",))

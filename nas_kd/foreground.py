@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 from pathlib import Path
+from shlex import quote
 
 import typer
 from rich.markup import escape
@@ -14,7 +15,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.study.devices import default_workers, parse_devices
 from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions
+from nas_kd.study.options import RunOptions, command
 from nas_kd.study.reading import read_study
 
 
@@ -43,8 +44,8 @@ def run_search(
     summary = summarize(view)
     screen.print(closing_table(view, summary))
     typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
-    for command in ("report", "dashboard", "export"):
-        typer.echo(f"  nas-kd {command} {options.folder}")
+    for name in ("report", "dashboard", "export"):
+        typer.echo(f"  nas-kd {name} {quote(str(options.folder))}")
 
 
 def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: int | None) -> int:
@@ -67,7 +68,4 @@ def how_to_go_on(options: RunOptions) -> str:
     """What to type after a search was stopped."""
     if not StudyFolder(options.folder).spec.exists():
         return "The study had not begun; run the same command again."
-    root = "" if options.data_root == Path("data") else f" --data-root {options.data_root}"
-    return (
-        f"All that is finished is kept; go on with:\n  nas-kd search --study {options.folder}{root}"
-    )
+    return f"All that is finished is kept; go on with:\n  {command(options)}"

@@ -98,7 +98,11 @@ def read_config(package: Path) -> dict[str, Any]:
     right = "Name a folder that `nas-kd export` wrote."
     if missing := [name for name in FILES if not (package / name).exists()]:
         raise UnusablePackage(f"package {package}", f"has no {', '.join(missing)}", right)
-    facts: dict[str, Any] = json.loads((package / "config.json").read_text())
+    try:
+        facts: dict[str, Any] = json.loads((package / "config.json").read_text())
+    except ValueError as error:
+        wrong = f"has a damaged config.json ({error})"
+        raise UnusablePackage(f"package {package}", wrong, "Export it again.") from error
     return facts
 
 

@@ -34,7 +34,7 @@ def import_plugins(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             import_module(module)
-        except ImportError as error:
+        except (ImportError, SyntaxError) as error:
             raise Unusable(
                 f"plug-in {module!r}",
                 f"cannot be imported ({error})",

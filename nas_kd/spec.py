@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from nas_kd.data.source import Request
+from nas_kd.data.source import IMAGE_SIDE, Request
 from nas_kd.errors import InvalidSpec, suggestion
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.metrics import METRICS
@@ -69,7 +69,7 @@ class StudySpec(BaseModel):
     """The column of a table that has the classes; unset, one that is called so."""
     group: str | None = None
     """The column of a table whose values are never parted between splits."""
-    image_size: Annotated[int, Field(ge=4, le=512)] = 32
+    image_size: Annotated[int, Field(ge=4, le=512)] = IMAGE_SIDE
     """Side of the square that an imagefolder's pictures are resized to."""
     unlabelled: Annotated[int, Field(ge=0)] = 0
     """Unlabelled examples that join the transfer set, where the source makes some."""
@@ -199,7 +199,9 @@ class StudySpec(BaseModel):
     @classmethod
     def create(cls, given: Mapping[str, Any]) -> Self:
         """Validate all settings at once. Raises InvalidSpec with every problem."""
-        import_plugins(given.get("plugins") or ())
+        modules = listed(given.get("plugins"))
+        if isinstance(modules, tuple) and all(isinstance(module, str) for module in modules):
+            import_plugins(modules)
         try:
             return cls.model_validate(folded(given))
         except ValidationError as error:

@@ -180,6 +180,11 @@ def test_every_command_has_a_sentence_and_an_example(run: Run, command: str) -> 
 def test_flags_are_read_as_numbers_pairs_and_words() -> None:
     texts = ["3", "0.5", "2:8", "[1, 2]", "cnn", "0.1:0.9", "a:b"]
     assert [value(text) for text in texts] == [3, 0.5, [2, 8], [1, 2], "cnn", [0.1, 0.9], "a:b"]
+    assert [value(text) for text in ("1e-3:1e-1", ".1:.5", "-1:2")] == [
+        [1e-3, 0.1],
+        [0.1, 0.5],
+        [-1, 2],
+    ]
     assert assignments("--fix", ["learning-rate=0.1"]) == {"learning_rate": 0.1}
     assert (more_trials("8", None), more_trials("+8", 4)) == (8, 12)
     assert [seconds("--time", text) for text in ("90", "90s", "10m", "2h")] == [90, 90, 600, 7200]

@@ -87,6 +87,7 @@ def world(
     arrays("unseen.npz", y=Y % 3, x_test=X, y_test=Y)
     Path("text.npz").write_text("no arrays")
     Path("broken.toml").write_text("budget = ")
+    Path("unfinished.py").write_text("def")
     Path("types.toml").write_text('budget = "2k"\ntrials = "many"\n')
     Path("unknown.toml").write_text('budget = "2k"\nepoch = 3\n')
     torch.save(wide((1, 8, 8), 10, 5).state_dict(), "wider.pt")
@@ -96,6 +97,11 @@ def world(
     export(study, "best", Path("package"))
     shutil.copytree("package", "spoiled")
     Path("spoiled/weights.safetensors").write_bytes(b"half")
+    shutil.copytree("package", "torn")
+    Path("torn/config.json").write_text('{"student": ')
+    write_text(Path("damaged/spec.toml"), tiny().to_toml())
+    Path("damaged/study.db").write_text("no database " * 100)
+    Path("damaged/driver.lock").touch()
     write_text(Path("other/spec.toml"), tiny(epochs=7).to_toml())
     write_text(Path("other/driver.lock"), "process 1 on elsewhere")
     write_text(Path("taken/checkpoints/mine.pt"), "of something else")
@@ -162,7 +168,15 @@ MISTAKES: list[tuple[list[str], str]] = [
     (fix("multiple_of=3"), "multiple_of: Input should be 1, 4 or 8"),
     (fix("image_size=2"), "image_size: Input should be greater"),
     (fix("sampler=gp"), "sampler: Input should be 'tpe' or 'random'"),
+    (fix("image_size=64"), "are for data of yours; 'digits' has a form of its own"),
+    (fix("layout=signals"), "are for data of yours; 'digits' has a form of its own"),
     (fix('plugins=["nothing_here"]'), "plug-in 'nothing_here'"),
+    (fix("plugins=nothing_here"), "plug-in 'nothing_here'"),
+    (fix("plugins=unfinished"), "plug-in 'unfinished': cannot be imported (invalid syntax"),
+    (fix("plugins=3"), "plugins: Input should be"),
+    (flag("--teacher-size", "64"), "--teacher-size: is for a teacher of yours"),
+    (flag("--teacher-output", "main"), "--teacher-output: is for a teacher of yours"),
+    (flag("--teacher-weights", "text.pt"), "--teacher-weights: is for a teacher of yours"),
     (flag("--teacher-mean", "grey"), "--teacher-mean: say numbers"),
     (flag("--teacher-mean", "0.5"), "teacher_std: must be as many as teacher_mean"),
     (flag("--teacher-mean", "128", "--teacher-std", "64"), "of pixels from 0 to 1, not to 255"),
@@ -211,15 +225,23 @@ MISTAKES: list[tuple[list[str], str]] = [
     (flag("--study", "full/file"), "cannot be written"),
     (flag("--study", "other"), "epochs: 7 there, 10 asked"),
     (flag("--study", "taken"), "taken: holds no study, but checkpoints of something else"),
+    (["search", "full", "--study", "empty"], "study: is full or empty: name one of them"),
     (["trials", "nowhere"], "nowhere: holds no study"),
+    (["trials", "damaged"], "study.db: cannot be opened (file is not a database)"),
+    (["search", "--study", "damaged"], "study.db: cannot be opened (file is not a database)"),
+    (["space", "--budget", "2k", "--picture", "x.png"], "--picture: is a page: say NAME.html"),
     (["report", "nowhere"], "nowhere: holds no study"),
     (["dashboard", "nowhere"], "nowhere: holds no study"),
     (["trials", "STUDY", "--format", "xml"], "--format: say table, csv or json"),
-    (["export", "STUDY", "--to", "full"], "full: exists and is not empty"),
+    (["export", "STUDY", "--to", "full"], "full: exists and is no empty folder"),
+    (["export", "STUDY", "--to", "full/file"], "file: exists and is no empty folder"),
+    (["export", "STUDY", "--trial", "²", "--to", "new"], "Say best, knee or a number below 8"),
+    (["smallest", "STUDY", "--accuracy", ""], "--accuracy: say 98.5%"),
     (["export", "STUDY", "--trial", "bst", "--to", "new"], "Say best, knee or a number below 8"),
     (["export", "STUDY", "--trial", "99", "--to", "new"], "trial '99'"),
     (["evaluate", "nowhere"], "package nowhere: has no config.json"),
     (["evaluate", "spoiled"], "package spoiled: has other weights"),
+    (["evaluate", "torn"], "package torn: has a damaged config.json"),
     (["evaluate", "package", "--split", "train"], "--split: say test or validation"),
     (["evaluate", "package", "--data", "npz:onehot.npz"], "one-hot"),
     (

@@ -8,6 +8,7 @@ import typer
 
 from nas_kd import flags
 from nas_kd.cli.app import app
+from nas_kd.errors import InvalidSpec
 
 
 @app.command()
@@ -53,7 +54,9 @@ def search(
     from nas_kd.study.pool import open_executor
 
     if spec and spec.is_dir():
-        spec, study = None, study or spec
+        if study and study.resolve() != spec.resolve():
+            raise InvalidSpec((f"study: is {spec} or {study}: name one of them",))
+        spec, study = None, spec
     said = {
         "budget": budget, "data": data, "label": label, "group": group,
         "unlabelled": unlabelled, "views": views,
@@ -148,6 +151,8 @@ def space(
     from nas_kd.report.terminal import console
     from nas_kd.spec import StudySpec
 
+    if picture and picture.suffix not in (".html", ".htm"):
+        raise InvalidSpec((f"--picture: is a page: say NAME.html (given: {str(picture)!r})",))
     given = {"budget": budget, "data": data, "label": label, "group": group, "family": family}
     settings = {k: v for k, v in given.items() if v is not None}
     spec = StudySpec.create(settings | flags.assignments("--fix", fix))

@@ -24,6 +24,10 @@ Labels = NDArray[np.int64]
 """[N], from 0 to classes - 1."""
 
 
+IMAGE_SIDE = 32
+"""Pixels that a side of an imagefolder's pictures has, unless said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """Examples with their classes."""
@@ -41,7 +45,7 @@ class Request:
     root: Path
     seed: int = 0
     unlabelled: int = 0
-    image_size: int = 32
+    image_size: int = IMAGE_SIDE
     """Side of the square that pictures of any size are resized to."""
     channels: int | None = None
     """1 or 3 to have pictures grey or in colour; None decides by what they are."""

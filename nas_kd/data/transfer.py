@@ -14,7 +14,7 @@ import numpy as np
 
 from nas_kd.data.arrays import ArrayRef, content, release, room
 from nas_kd.data.columns import Column, Table, encode, learn, read_columns
-from nas_kd.data.source import Examples, Labelled, Raw, Request, Source
+from nas_kd.data.source import IMAGE_SIDE, Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, split
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableData
@@ -143,6 +143,9 @@ def expect_understood(name: str, source: Source, request: Request) -> None:
             "Leave it at 0: glyphs and mnist1d make some; npz:PATH and functions bring their own, "
             "named 'unlabelled', and all of them are used.",
         )
+    if source.fixed and (request.layout != "auto" or request.image_size != IMAGE_SIDE):
+        wrong = f"are for data of yours; {name!r} has a form of its own"
+        raise UnusableData("layout and image_size", wrong, "Leave them out.")
     named = {"label": request.label, "group": request.group}
     if not source.columns and (said := [name for name, value in named.items() if value]):
         right = f"Leave --{said[0]} out, or name a table: csv:PATH, parquet:PATH."

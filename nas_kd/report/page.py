@@ -60,7 +60,8 @@ def trials(view: StudyView) -> str:
     rows = []
     for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.cost, r.number)):
         kind = "best" if row.number == best else "front" if row.number in on else ""
-        note = row.note or ("not told apart from the best" if row.number in equal - {best} else "")
+        apart = "not told apart from the best" if row.number in equal - {best} else ""
+        note = "; ".join(filter(None, (row.state, row.note, apart)))
         size = [row.cost, *(COSTS[cost](row.counts, row.student.bits) for cost in costs[1:])]
         rows.append((kind, (
             str(row.number), row.student.name(),
@@ -68,7 +69,7 @@ def trials(view: StudyView) -> str:
             f"{row.temperature:.2f}", f"{row.alpha:.2f}", row.knowledge,
             f"{row.learning_rate:.4f}", f"{row.fill:.1%}",
             "" if row.seconds is None else f"{row.seconds:.1f}",
-            f"{row.state}; {note}" if note else row.state,
+            note,
         )))  # fmt: skip
     return table(head, rows)
 

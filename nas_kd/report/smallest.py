@@ -25,8 +25,8 @@ def target_of(view: StudyView, accuracy: str | None, of_teacher: str | None) -> 
     """The accuracy that is asked for, in [0, 1]. Raises InvalidSpec."""
     if (accuracy is None) == (of_teacher is None):
         raise InvalidSpec(("say one of --accuracy 98.5% and --of-teacher 99%",))
-    text = accuracy or of_teacher or ""
-    flag = "--accuracy" if accuracy else "--of-teacher"
+    text = of_teacher or "" if accuracy is None else accuracy
+    flag = "--of-teacher" if accuracy is None else "--accuracy"
     try:
         share = float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
     except ValueError:

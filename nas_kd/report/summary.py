@@ -22,6 +22,8 @@ class Line:
     smaller: float | None
     accuracy: float | None
     error: float | None
+    state: str = "complete"
+    """What is said where there is no accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +120,31 @@ def teacher_line(view: StudyView) -> list[Line]:
 
 
 def line(
-    view: StudyView, name: str, label: str, sizes: tuple[int, int], accuracy: float | None
+    view: StudyView,
+    name: str,
+    label: str,
+    sizes: tuple[int, int],
+    accuracy: float | None,
+    state: str,
 ) -> Line:
     """A student's line, from its parameters and its cost."""
     teacher = view.facts.get("teacher")
     smaller = teacher["parameters"] / sizes[0] if teacher else None
     error = None if accuracy is None else standard_error(accuracy, view.examples)
-    return Line(name, label, *sizes, smaller, accuracy, error)
+    return Line(name, label, *sizes, smaller, accuracy, error, state)
 
 
 def student_line(view: StudyView, name: str, row: TrialRow) -> Line:
     """A trial's line."""
-    return line(view, name, row.student.name(), (row.counts.parameters, row.cost), row.accuracy)
+    sizes = (row.counts.parameters, row.cost)
+    return line(view, name, row.student.name(), sizes, row.accuracy, row.state)
 
 
 def control_line(view: StudyView, name: str, facts: Mapping[str, Any]) -> Line:
     """A control's line."""
     label = StudentConfig.from_json(facts["student"]).name()
     sizes = (facts["parameters"], facts[view.cost])
-    return line(view, name, label, sizes, facts["accuracy"])
+    return line(view, name, label, sizes, facts["accuracy"], "failed")
 
 
 def largest_lines(view: StudyView) -> list[Line]:

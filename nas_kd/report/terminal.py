@@ -128,9 +128,9 @@ def console() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 132)
 
 
-def percent(value: float | None) -> str:
+def percent(value: float) -> str:
     """An accuracy in points of a hundred."""
-    return "stopped" if value is None else f"{100 * value:.2f}"
+    return f"{100 * value:.2f}"
 
 
 ALONE = "Alone: trained without the teacher."
@@ -161,7 +161,7 @@ def closing_table(view: StudyView, summary: Summary) -> Table:
 
 def cells(view: StudyView, one: Line) -> list[str]:
     """One line's cells."""
-    accuracy = percent(one.accuracy)
+    accuracy = one.state if one.accuracy is None else percent(one.accuracy)
     if one.error is not None:
         accuracy += f" +- {100 * one.error:.2f}"
     smaller = "" if one.smaller is None else f"{one.smaller:.1f}"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs import COSTS
 from nas_kd.students.decode import cost, counts
@@ -26,7 +26,7 @@ def propose_missing(scene: Scene, places: Sequence[int]) -> None:
     if not missing:
         return
     searched = distributions(scene.space)
-    seen = {identity(t.user_attrs): t.number for t in reversed(known)}
+    seen = {identity(t.user_attrs): t.number for t in reversed(known) if t.state != TrialState.FAIL}
     proposed = propose_all(latest(known), missing, scene.space)
     for number, (_, sample) in enumerate(proposed, len(known)):
         config = scene.space.student(sample)

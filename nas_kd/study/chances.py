@@ -52,7 +52,7 @@ def give_chances(scene: Scene, end: int, ending: Ending | None = None) -> None:
 def propose_promising(scene: Scene, trials: list[FrozenTrial], first: int) -> None:
     """Propose those that go on, from number `first` on, unless some of them are told already."""
     before, begun = trials[:first], trials[first:]
-    if any(trial.state.is_finished() for trial in begun):
+    if any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in begun):
         return
     known = {root(trial) for trial in begun}
     for number in promising(scene, before):

@@ -29,12 +29,12 @@ from nas_kd.study.events import Event, Observe, Planned, Scored, Step
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.generation import Ending, run_generation
 from nas_kd.study.lease import lease
-from nas_kd.study.options import MUCH, RunOptions
+from nas_kd.study.options import MUCH, RunOptions, command
 from nas_kd.study.pool import open_executor
 from nas_kd.study.scene import Scene
 from nas_kd.study.space import Space, first_samples, resolve
 from nas_kd.study.storage import Ledger
-from nas_kd.study.teaching import Teaching, judged
+from nas_kd.study.teaching import Teaching, expect_file, expect_yours, judged, known
 from nas_kd.study.timing import correct, estimate
 from nas_kd.teachers.loading import FROM_PYTHON
 from nas_kd.training import PROOF
@@ -52,7 +52,8 @@ def drive(
         folder.compare(spec)
         both = logged(folder, observe)
         if finished(folder, spec):
-            more = f"nas-kd search --study {options.folder} --trials +{spec.generation}"
+            expect_unchanged(spec, options, folder)
+            more = f"{command(options)} --trials +{spec.generation}"
             if spec.teacher.startswith(FROM_PYTHON):
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
@@ -150,14 +151,7 @@ def prepared(
     spec: StudySpec, options: RunOptions, folder: StudyFolder, observe: Observe
 ) -> TransferSet:
     """The data, prepared; on resume they must be what they were. Raises SpecDiffers."""
-    source = source_of(spec.data)
-    request = spec.request(options.data_root, lambda text: observe(Step(f"data      {text}")))
-    data = prepare(spec.data, source, request, spec.split_seed, spec.views)
-    if folder.spec.exists():
-        kept = TransferSet.from_json(folder.data.read_text())
-        if kept.key != data.key:
-            change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
-            raise SpecDiffers(str(folder.root), (change,))
+    data = same_data(spec, options, folder, lambda text: observe(Step(f"data      {text}")))
     observe(Step(
         f"data      {data.name}: {size(data.train):,} for the students, "
         f"{size(data.validation):,} validation, {size(data.test):,} test; "
@@ -167,6 +161,30 @@ def prepared(
     if rare := imbalance(data):
         observe(Step(f"classes   {rare}. {MEND_IMBALANCE}"))
     return data
+
+
+def same_data(
+    spec: StudySpec, options: RunOptions, folder: StudyFolder, tell: Callable[[str], None]
+) -> TransferSet:
+    """The data, prepared. Raises SpecDiffers if the folder has a study of others."""
+    request = spec.request(options.data_root, tell)
+    data = prepare(spec.data, source_of(spec.data), request, spec.split_seed, spec.views)
+    if folder.spec.exists():
+        kept = TransferSet.from_json(folder.data.read_text())
+        if kept.key != data.key:
+            change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
+            raise SpecDiffers(str(folder.root), (change,))
+    return data
+
+
+def expect_unchanged(spec: StudySpec, options: RunOptions, folder: StudyFolder) -> None:
+    """Raise SpecDiffers or UnusableTeacher where a finished study is asked for with other data, of
+    a source whose content may change, or another teacher's weights."""
+    if not source_of(spec.data).fixed:
+        same_data(spec, options, folder, lambda text: None)
+    expect_yours(spec, options.teacher_weights)
+    if options.teacher_weights:
+        expect_file(known(folder) or {}, str(options.teacher_weights))
 
 
 def expect_room(data: TransferSet, meant: bool) -> None:

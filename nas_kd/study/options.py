@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from nas_kd.settings import PLACES
 from nas_kd.spec import StudySpec
@@ -35,3 +36,10 @@ class RunOptions:
     """No generation starts after so long."""
     job_limit: float = 3600.0
     """A job that takes longer is taken from its worker and given to another."""
+
+
+def command(options: RunOptions) -> str:
+    """What to type to go on with a study."""
+    root = options.data_root
+    said = "" if root == Path("data") else f" --data-root {quote(str(root))}"
+    return f"nas-kd search --study {quote(str(options.folder))}{said}{' --yes' * options.large}"

@@ -119,6 +119,10 @@ class ProcessPool(Executor):
                 self._end(worker)
                 worker = None
                 future.set_exception(WorkerDied(name, "its worker process ended"))
+            except Exception as error:  # what cannot be unpickled here, else nobody would answer
+                self._end(worker)
+                worker = None
+                future.set_exception(error)
             else:
                 future.set_result(value) if done else future.set_exception(value)
         self._end(worker)
@@ -140,6 +144,10 @@ class ProcessPool(Executor):
         worker.end()
 
 
+LONGEST = 2_000_000
+"""Seconds that the operating system can be asked to wait: 23 days. A longer limit is none."""
+
+
 class Worker:
     """A worker process, seen from the driver."""
 
@@ -151,7 +159,7 @@ class Worker:
     def call(self, job: bytes, limit: float | None) -> tuple[bool, Any]:
         """Have a job done. Raises EOFError if the worker dies, TimeoutError past the limit."""
         self._connection.send_bytes(job)
-        if not self._connection.poll(limit):
+        if not self._connection.poll(None if limit is None or limit > LONGEST else limit):
             raise TimeoutError
         result: tuple[bool, Any] = pickle.loads(self._connection.recv_bytes())
         return result

@@ -142,8 +142,13 @@ class StudyView:
 
     @property
     def students(self) -> tuple[TrialRow, ...]:
-        """One trial for each student: those that went on are left to what continues them."""
-        return tuple(row for row in self.rows if row.state != WENT_ON)
+        """One trial for each student: those that went on are left to what continues them, unless
+        that was cancelled."""
+        return tuple(
+            row
+            for row in self.rows
+            if row.state != WENT_ON and (row.continues is None or row.state != "cancelled")
+        )
 
     @property
     def front(self) -> tuple[TrialRow, ...]:
@@ -158,7 +163,7 @@ class StudyView:
             if point is None:
                 raise UnusableStudy(given, "there is no completed trial yet", "Go on searching.")
             return self.rows[point.trial]
-        if not which.isdigit() or int(which) >= len(self.rows):
+        if not which.isdecimal() or int(which) >= len(self.rows):
             right = f"Say best, knee or a number below {len(self.rows)}."
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]

@@ -46,10 +46,13 @@ def place(scene: Scene, trial: FrozenTrial, accuracy: float, top: float) -> Poin
 def earlier_points(
     scene: Scene, trials: Sequence[FrozenTrial], epoch: int, top: float
 ) -> list[Point]:
-    """What all earlier generations had at a rung."""
-    first = min((t.number for t in trials), default=0)
+    """What all others before the last of these trials had at a rung: earlier generations, and those
+    that went on between these, where a study grew inside a generation."""
+    mine = {t.number for t in trials}
     before = [
-        t for t in latest(scene.ledger.trials()[:first]) if "duplicate_of" not in t.user_attrs
+        t
+        for t in latest(scene.ledger.trials()[: max(mine, default=0)])
+        if root(t) not in mine and "duplicate_of" not in t.user_attrs
     ]
     return [
         place(scene, trial, accuracy, top)

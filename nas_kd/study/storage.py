@@ -2,15 +2,18 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.study.proposal import DIRECTIONS
@@ -40,6 +43,18 @@ def open_sqlite(path: Path) -> RDBStorage:
     return storage
 
 
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Raise UnusableStudy for a database that is damaged, or may not be written: readers too write
+    beside it."""
+    try:
+        yield
+    except (DBAPIError, StorageInternalError) as error:
+        cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
+        right = "It must be whole, in a folder that you may write to: mend it, or copy the study."
+        raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
+
+
 def asked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Those that were asked for, in order: without those that continue one."""
     return [trial for trial in trials if "continues" not in trial.user_attrs]
@@ -54,7 +69,8 @@ class Ledger:
     @staticmethod
     def begun(path: Path) -> bool:
         """Whether a database holds a study; one whose making was interrupted has only tables."""
-        return path.exists() and bool(optuna.get_all_study_names(open_sqlite(path)))
+        with opening(path):
+            return path.exists() and bool(optuna.get_all_study_names(open_sqlite(path)))
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
@@ -62,8 +78,9 @@ class Ledger:
         right = "Name the folder of a study, or make one: nas-kd search --budget 20k"
         if not path.exists():
             raise UnusableStudy(str(path.parent), "holds no study.db", right)
-        storage = open_sqlite(path)
-        names = optuna.get_all_study_names(storage)
+        with opening(path):
+            storage = open_sqlite(path)
+            names = optuna.get_all_study_names(storage)
         if len(names) != 1:
             raise UnusableStudy(str(path), f"holds {len(names)} studies, not one", right)
         study = optuna.load_study(study_name=names[0], storage=storage)
@@ -76,8 +93,9 @@ class Ledger:
         One that is there keeps its name, whatever its folder is called by now.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        storage = open_sqlite(path)
-        known = optuna.get_all_study_names(storage)
+        with opening(path):
+            storage = open_sqlite(path)
+            known = optuna.get_all_study_names(storage)
         study = optuna.create_study(
             study_name=known[0] if known else name,
             storage=storage,

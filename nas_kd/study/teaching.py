@@ -52,7 +52,8 @@ WEIGHTS, META = "weights.safetensors", "meta.json"
 
 
 def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
-    """The teacher that the spec asks for."""
+    """The teacher that the spec asks for. Raises UnusableTeacher."""
+    expect_yours(spec, weights)
     manner = Manner(
         output=spec.teacher_output,
         size=spec.teacher_size,
@@ -71,6 +72,19 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
         str(weights.resolve()) if weights else None,
         manner,
     )
+
+
+def expect_yours(spec: StudySpec, weights: Path | None) -> None:
+    """Raise UnusableTeacher where something is said of a teacher of yours that is not named."""
+    said = {
+        "weights": weights, "output": spec.teacher_output, "size": spec.teacher_size,
+        "mean": spec.teacher_mean,
+    }  # fmt: skip
+    about = [f"--teacher-{name}" for name, value in said.items() if value]
+    if about and spec.teacher == TRAINED:
+        wrong = f"{'is' if len(about) == 1 else 'are'} for a teacher of yours, and none is named"
+        right = "Name it: --teacher module:function, or torchvision:resnet18."
+        raise UnusableTeacher(" ".join(about), wrong, right)
 
 
 def in_bytes(data: TransferSet) -> bool:
@@ -136,7 +150,7 @@ class Teaching:
     def begin(self) -> None:
         """Send out what is missing; the signals are set when they are there."""
         if self.resumed and (facts := known(self.folder)):
-            self._expect_file(facts)
+            expect_file(facts, self.teacher.weights)
             self._taught(facts)
             return
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
@@ -152,16 +166,6 @@ class Teaching:
             self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
         self._send(ready_teacher, job, progress, then=self._made)
-
-    def _expect_file(self, facts: dict[str, Any]) -> None:
-        """Raise UnusableTeacher for a weight file that the study's teacher did not come from."""
-        there = facts.get("file_sha256")
-        if self.teacher.weights and there and file_hash(self.teacher.weights) != there:
-            raise UnusableTeacher(
-                f"--teacher-weights {self.teacher.weights}",
-                "is not the file that this study's teacher came from",
-                "Leave it out, for a study keeps its teacher, or name a new folder with --study.",
-            )
 
     def _send(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
         """Send a job to a worker; a teacher that is an object can only work in this process."""
@@ -249,10 +253,26 @@ class Teaching:
         self.signals.set(signals)
 
 
+def expect_file(facts: dict[str, Any], weights: str | None) -> None:
+    """Raise UnusableTeacher for a weight file that a study's teacher did not come from."""
+    there = facts.get("file_sha256", "")
+    if weights and there != "" and file_hash(weights) != there:
+        raise UnusableTeacher(
+            f"--teacher-weights {weights}",
+            "is not the file that this study's teacher came from",
+            "Leave it out, for a study keeps its teacher, or name a new folder with --study.",
+        )
+
+
 def file_hash(path: str) -> str:
-    """Hash of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Hash of a file's bytes. Raises UnusableTeacher if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        right = "Name the file of its weights, .safetensors or .pt."
+        wrong = f"cannot be read ({error.strerror})"
+        raise UnusableTeacher(f"--teacher-weights {path}", wrong, right) from error
 
 
 def kept(key: str, meta: Path) -> Signals | None:

@@ -1,6 +1,7 @@
 """The report as data, as figures and as a page."""
 
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from nas_kd.costs import parse_budgets
 from nas_kd.errors import UnusableStudy
+from nas_kd.front import not_told_apart
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.fitting import fitting_table
@@ -72,6 +74,16 @@ def test_the_closing_table_has_the_teacher_the_best_its_twin_and_the_largest(
     best, twin = summary.lines[1], summary.lines[2]
     assert best.parameters == twin.parameters
     assert best.smaller == pytest.approx(study.facts["teacher"]["parameters"] / best.parameters)
+
+
+def test_students_that_are_not_told_apart_are_marked_beside_what_else_is_said_of_them(
+    study: StudyView,
+) -> None:
+    rows = tuple(replace(row, note="same as trial 0") for row in study.rows)
+    view = replace(study, rows=rows, facts={**study.facts, "examples": 20})
+    others = len(not_told_apart(view.points, 20)) - 1
+    assert others > 1
+    assert page(view).count("same as trial 0; not told apart from the best") == others
 
 
 def test_if_the_best_had_no_teacher_the_best_distilled_student_and_its_twin_are_shown(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from nas_kd.api import frame
 from nas_kd.errors import UnusableStudy
 from nas_kd.export import export
 from nas_kd.package import load_student
@@ -159,6 +160,19 @@ def test_of_one_that_was_cancelled_the_stopped_trial_still_counts(
     assert (view.rows[number].state, view.rows[stopped].state) == ("cancelled", "stopped")
     assert [row.number for row in view.rows if row.continues == stopped] == [number]
     assert stopped in [row.number for row in view.students]
+    assert number not in [row.number for row in view.students]
+    assert len(view.students) == 16
+
+
+def test_if_one_is_cancelled_before_all_are_proposed_the_others_go_on(
+    given: StudyView, tmp_path: Path, weights: Path, interrupt: Interrupt
+) -> None:
+    first, second = again(given)[:2]
+    interrupt("propose", 8 + 2, SPEC)
+    Ledger.open(StudyFolder(tmp_path).database).study.tell(first, state=TrialState.FAIL)
+    view = searched(tmp_path, **SPEC, teacher_weights=weights)
+    assert view.rows[first].state == "cancelled"
+    assert view.rows[second].continues == given.rows[second].continues
 
 
 def test_who_lost_the_checkpoint_is_trained_anew(
@@ -222,6 +236,7 @@ def test_reports_show_a_student_that_went_on_once(given: StudyView, tmp_path: Pa
     stopped = given.rows[number].continues
     assert given.rows[stopped or 0].note.endswith(f"at epoch 1, goes on as trial {number}")
     assert given.rows[number].note == f"trial {stopped} gone on"
+    assert {str(frame(given.rows)[n].dtype) for n in ("continues", "goes_on")} == {"Int64"}
     text = page(given)
     assert "16 trials of" in text
     assert f"{len(again(given))} of the stopped went on later." in text

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from optuna.trial import TrialState
+from sklearn.datasets import load_digits
 
 from nas_kd.costs import parse_budgets
 from nas_kd.data.transfer import TransferSet
@@ -22,6 +23,7 @@ from nas_kd.errors import (
 from nas_kd.files import write_text
 from nas_kd.front import Point
 from nas_kd.report.summary import summarize
+from nas_kd.study import generation
 from nas_kd.study.driver import drive
 from nas_kd.study.events import Event, Scored, Started, Step
 from nas_kd.study.folder import StudyFolder
@@ -123,6 +125,22 @@ def test_a_finished_study_says_so_and_how_to_add_trials(tmp_path: Path) -> None:
     (only,) = events
     assert isinstance(only, Step)
     assert "--trials +4" in only.text
+
+
+def test_a_finished_study_is_not_taken_for_one_of_other_data(
+    tmp_path: Path, study: StudyView
+) -> None:
+    pictures, classes = load_digits(return_X_y=True)
+    for name, turned in (("one", pictures), ("two", pictures[:, ::-1])):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "mine.npz", X=turned.reshape(-1, 8, 8) / 16, y=classes)
+    searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
+    searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
+    with pytest.raises(SpecDiffers, match="data: content"):
+        searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/two/mine.npz")
+    for weights in (study.folder.proof, tmp_path / "nowhere.pt"):
+        with pytest.raises(UnusableTeacher, match="is for a teacher of yours, and none is named"):
+            searched(study.folder.root, **TAUGHT, teacher_weights=weights)
 
 
 def test_a_database_whose_making_was_interrupted_is_gone_on_with(tmp_path: Path) -> None:
@@ -321,6 +339,10 @@ def test_your_own_teacher_teaches(study: StudyView, tmp_path: Path) -> None:
     with pytest.raises(UnusableTeacher, match="is not the file that this study's teacher came"):
         searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8,
                  teacher_weights=study.folder.proof)  # fmt: skip
+    for file, wrong in ((study.folder.proof, "is not the file"), ("nowhere.pt", "cannot be read")):
+        with pytest.raises(UnusableTeacher, match=wrong):
+            searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
+                     teacher_weights=Path(file))  # fmt: skip
     grown = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8)
     assert len(grown.rows) == 8
 
@@ -354,8 +376,6 @@ def test_time_that_is_up_starts_no_generation(tmp_path: Path) -> None:
 def test_a_trial_that_a_person_cancels_stays_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nas_kd.study import generation
-
     tell = generation.tell
 
     def cancel_first(scene: Any, trial: Any, rest: Any) -> None:
@@ -367,6 +387,27 @@ def test_a_trial_that_a_person_cancels_stays_cancelled(
     view = searched(tmp_path / "study", trials=4)
     assert view.rows[1].state == "cancelled"
     assert len(view.rows) == 4
+    assert [line.state for line in summarize(view).lines if line.accuracy is None] == ["cancelled"]
+
+
+def test_who_equals_a_cancelled_student_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {
+        "family": "mlp", "depth": 2, "width": 1.0, "taper": 1.0, "learning_rate": 0.02,
+        "temperature": 4.0, "alpha": 0.9, "trials": 4, "generation": 1,
+    }  # fmt: skip
+    tell = generation.tell
+
+    def cancel_first(scene: Any, trial: Any, rest: Any) -> None:
+        if trial.number == 0:
+            scene.ledger.study.tell(0, state=TrialState.FAIL)
+        tell(scene, trial, rest)
+
+    monkeypatch.setattr(generation, "tell", cancel_first)
+    view = searched(tmp_path / "study", **one)
+    assert [row.state for row in view.rows] == ["cancelled", *["complete"] * 3]
+    assert [row.note for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
 
 
 def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(

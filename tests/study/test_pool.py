@@ -44,6 +44,26 @@ def test_an_overdue_worker_is_ended() -> None:
     pool.shutdown()
 
 
+@pytest.mark.parametrize("limit", [1e9, float("inf")])
+def test_a_limit_that_no_clock_can_tell_is_none(limit: float) -> None:
+    pool = ProcessPool(1, limit)
+    assert pool.submit(pow, 2, 3).result(timeout=60) == 8
+    pool.shutdown()
+
+
+class Unreadable:
+    """What a worker can send, and nobody can read."""
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return int, ("no number",)
+
+
+def test_a_result_that_cannot_be_read_is_an_error_and_not_waited_for(pool: ProcessPool) -> None:
+    with pytest.raises(ValueError, match="no number"):
+        pool.submit(Unreadable).result(timeout=60)
+    assert pool.submit(pow, 2, 3).result(timeout=60) == 8
+
+
 def test_an_error_of_a_job_comes_back_with_its_traceback(pool: ProcessPool) -> None:
     registry: Registry[int] = Registry("fruit", apple=1)
     with pytest.raises(UnknownName, match="Did you mean 'apple'") as caught:
