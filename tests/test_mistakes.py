@@ -174,6 +174,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (fix("plugins=nothing_here"), "plug-in 'nothing_here'"),
     (fix("plugins=unfinished"), "plug-in 'unfinished': cannot be imported (invalid syntax"),
     (fix("plugins=3"), "plugins: Input should be"),
+    (["check", *DIGITS[1:], "--teacher-size", "64"], "--teacher-size: is for a teacher of yours"),
     (flag("--teacher-size", "64"), "--teacher-size: is for a teacher of yours"),
     (flag("--teacher-output", "main"), "--teacher-output: is for a teacher of yours"),
     (flag("--teacher-weights", "text.pt"), "--teacher-weights: is for a teacher of yours"),

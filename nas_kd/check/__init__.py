@@ -10,6 +10,7 @@ from nas_kd.check.teacher import Patient, of_teacher
 from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare
 from nas_kd.spec import StudySpec
+from nas_kd.study.teaching import expect_yours
 from nas_kd.teachers.loading import TRAINED
 
 __all__ = ["Fact", "Finding", "check"]
@@ -25,6 +26,7 @@ def check(
     source, request = source_of(spec.data), spec.request(data_root)
     data = prepare(spec.data, source, request, spec.split_seed, spec.views)
     yield from of_examples(data, source, request, spec.split_seed)
+    expect_yours(spec, weights)
     patient = None if spec.teacher == TRAINED else Patient.load(spec, data, weights)
     if patient is None:
         yield Fact("teacher", "one will be trained on the data; there is nothing to check yet")

@@ -16,7 +16,7 @@ from nas_kd.costs import parse_budgets
 from nas_kd.data import source_of
 from nas_kd.data.classes import MEND_IMBALANCE, imbalance
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
-from nas_kd.errors import SpecDiffers, Unusable, UnusableStudy
+from nas_kd.errors import SpecDiffers, Unusable, UnusableData, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.metrics import in_words as metric_in_words
 from nas_kd.spec import StudySpec
@@ -179,9 +179,13 @@ def same_data(
 
 def expect_unchanged(spec: StudySpec, options: RunOptions, folder: StudyFolder) -> None:
     """Raise SpecDiffers or UnusableTeacher where a finished study is asked for with other data, of
-    a source whose content may change, or another teacher's weights."""
+    a source whose content may change, or another teacher's weights. It needs its own no more."""
     if not source_of(spec.data).fixed:
-        same_data(spec, options, folder, lambda text: None)
+        try:
+            same_data(spec, options, folder, lambda text: None)
+        except UnusableData:
+            if folder.read_spec().data != spec.data:
+                raise
     expect_yours(spec, options.teacher_weights)
     if options.teacher_weights:
         expect_file(known(folder) or {}, str(options.teacher_weights))

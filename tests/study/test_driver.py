@@ -1,6 +1,7 @@
 """Whole searches: real training, real databases, in this process and in workers."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import (
     BudgetTooSmall,
     SpecDiffers,
+    UnusableData,
     UnusableStudy,
     UnusableTeacher,
     WorkFailed,
@@ -138,6 +140,10 @@ def test_a_finished_study_is_not_taken_for_one_of_other_data(
     searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
     with pytest.raises(SpecDiffers, match="data: content"):
         searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/two/mine.npz")
+    with pytest.raises(UnusableData, match="cannot be read"):
+        searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/three/mine.npz")
+    shutil.rmtree(tmp_path / "one")
+    searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
     for weights in (study.folder.proof, tmp_path / "nowhere.pt"):
         with pytest.raises(UnusableTeacher, match="is for a teacher of yours, and none is named"):
             searched(study.folder.root, **TAUGHT, teacher_weights=weights)
