@@ -1,13 +1,17 @@
 """Second chances, replayed on recorded learning curves by the package's own functions.
 
-    python studies/stopping/chances.py studies/stopping/*.json
+    python studies/stopping/chances.py studies/stopping/*.json [resnet-cifar100-kd.csv]
 
 Generations are stopped at the rungs; after each, stopped students go on from where they were to
 their end, those first that promise most for each epoch that is left, until a share of all epochs
 so far is spent. What is kept of the hypervolume is told twice: as the validation split sees it, by
 which the students are chosen, and as the test split does, which nobody chose by.
+
+A table of trained networks has no learning curves: what a network reached alone stands for its
+accuracy at the rungs, nobody is fixed, and the two splits are one.
 """
 
+import csv
 import json
 import random
 import sys
@@ -64,6 +68,8 @@ class Recorded:
     """Examples of the test split."""
     tested: tuple[float, ...]
     """Each student's accuracy on it."""
+    steady: int = STEADY
+    """So many first ones are fixed, come first and are never stopped."""
 
     @property
     def scale(self) -> Scale:
@@ -109,7 +115,7 @@ def searched(recorded: Recorded, order: Sequence[int], rule: Rule) -> dict[int, 
             came |= dict.fromkeys(live, stop)
             leaders = rule.leaders + rule.more * rung
             on = survivors([recorded.point(n, stop) for n in live], before, rule.eta, leaders)
-            live = [n for n in live if n in on or n < STEADY]
+            live = [n for n in live if n in on or n < recorded.steady]
         came |= dict.fromkeys(live, recorded.stops[-1])
         climbs = [recorded.climb(n, came[n]) for n in sorted(came)]
         epochs = recorded.stops[-1]
@@ -125,14 +131,15 @@ def replay(recorded: Recorded, rule: Rule) -> tuple[float, float, float, float, 
     """Medians of epochs and hypervolume kept, the least of that, the mean kept on the test split,
     and how often the best three are the same or within one standard error."""
     epochs, everyone = recorded.stops[-1], list(range(len(recorded.curves)))
+    steady = everyone[: recorded.steady]
     whole, unseen = recorded.volume(everyone), recorded.unseen_volume(everyone)
     ends = [accuracies[-1] for _, accuracies, _ in recorded.curves]
     top = sorted(ends, reverse=True)[:3]
     error = (top[0] * (1 - top[0]) / recorded.examples) ** 0.5
     rows = []
     for seed in range(ORDERS):
-        rest = random.Random(seed).sample(everyone[STEADY:], len(everyone) - STEADY)
-        came = searched(recorded, [*everyone[:STEADY], *rest], rule)
+        rest = random.Random(seed).sample(everyone[len(steady) :], len(everyone) - len(steady))
+        came = searched(recorded, [*steady, *rest], rule)
         ended = [n for n, end in came.items() if end == epochs]
         mine = sorted((ends[n] for n in ended), reverse=True)[:3]
         same = all(m >= t - error for m, t in zip(mine, top, strict=True))
@@ -143,8 +150,23 @@ def replay(recorded: Recorded, rule: Rule) -> tuple[float, float, float, float, 
     return (median(shares), median(volumes), min(volumes), mean(tested), mean(map(float, same)))
 
 
+def table(path: str) -> Recorded:
+    """A table of trained networks."""
+    rows = list(csv.DictReader(Path(path).read_text().splitlines()))
+    alone, taught = (
+        [float(row[f"accuracy_{how}"]) / 100 for row in rows] for how in ("alone", "distilled")
+    )
+    curves = tuple(
+        (float(row["parameters"]), [before] * 9 + [after], "resnet")
+        for row, before, after in zip(rows, alone, taught, strict=True)
+    )
+    return Recorded(Path(path).name, 0.01, 10_000, curves, 10_000, tuple(taught), steady=0)
+
+
 def read(path: str) -> Recorded:
     """A recording."""
+    if path.endswith(".csv"):
+        return table(path)
     facts = json.loads(Path(path).read_text())
     curves = tuple(
         (float(cost), accuracies, family) for cost, accuracies, family, _ in facts["curves"]
