@@ -31,7 +31,7 @@ from nas_kd.teachers.loading import give
 
 
 def search(
-    budget: str | Sequence[str],
+    budget: str | int | Sequence[str],
     *,
     data: Any = "glyphs",
     teacher: str | nn.Module = "train",
@@ -58,7 +58,7 @@ def search(
     temperature, trials, epochs and so on.
     Raises NasKDError for what you can mend.
     """
-    texts = (budget,) if isinstance(budget, str) else tuple(budget)
+    texts = (str(budget),) if isinstance(budget, str | int) else tuple(budget)
     layout = settings.get("layout", "auto")
     named = {"data": source_text(data, layout), "teacher": teacher_text(teacher)}
     spec = StudySpec.create({"budget": texts} | named | settings)

@@ -52,7 +52,7 @@ class Counter(TorchDispatchMode):
 
 
 def measure(network: nn.Module, input_shape: Shape) -> tuple[int, int]:
-    """Trainable parameters, and MACs of one example.
+    """Parameters, frozen ones too, and MACs of one example.
 
     A network that was built on `meta` is given memory first, but no values.
     """
@@ -64,8 +64,7 @@ def measure(network: nn.Module, input_shape: Shape) -> tuple[int, int]:
             network(torch.zeros((2, *input_shape)))
     finally:
         mha.set_fastpath_enabled(fast)
-    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return parameters, counter.flops // 4
+    return sum(p.numel() for p in network.parameters()), counter.flops // 4
 
 
 def with_memory(network: nn.Module) -> nn.Module:
@@ -132,8 +131,8 @@ def activations(network: nn.Module, input_shape: Shape) -> int:
     """How many numbers are in memory at once while the network answers one example, at most.
 
     An operation needs what it reads, what it writes, and what later ones will read; elementwise
-    ones and views work in place where nobody else reads the same. Raises what torch.fx raises for
-    a network whose path depends on the values.
+    ones and views work in place where nobody else reads the same, and it is as large. Raises what
+    torch.fx raises for a network whose path depends on the values.
     """
     graph = fx.symbolic_trace(network).graph
     shapes = Sizes(fx.GraphModule(network, graph))
@@ -150,8 +149,8 @@ def activations(network: nn.Module, input_shape: Shape) -> int:
         read = [one for one in node.all_input_nodes if one in holders]
         free = [one for one in read if last[one] == number and shared(holders, one, last, number)]
         over = max(free, key=lambda one: shapes.sizes[one], default=None)
-        works_in_place = in_place(network, node) and over is not None
-        holders[node] = holders[over] if works_in_place and over else node
+        fits = over is not None and shapes.sizes[over] >= shapes.sizes[node]
+        holders[node] = holders[over] if over and fits and in_place(network, node) else node
         alive = {holders[one] for one in holders if last.get(one, -1) >= number or one is node}
         most = max(most, sum(shapes.sizes[holder] for holder in alive))
     return most
@@ -181,5 +180,6 @@ class Sizes(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         """Run an operation, and note the size of what it gives."""
         found = super().run_node(n)
-        self.sizes[n] = found.numel() // 2 if isinstance(found, Tensor) else 0
+        computed = isinstance(found, Tensor) and n.op != "get_attr"  # which is a weight
+        self.sizes[n] = found.numel() // 2 if computed else 0
         return found

@@ -8,6 +8,7 @@ Suffixes: B examples, C channels or classes, H and W pixels.
 
 import json
 import platform
+import shutil
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -59,7 +60,11 @@ def export(view: StudyView, which: str, to: Path) -> Path:
     write_text(to / "evaluations.json", json.dumps(mine))
     write_text(to / "card.md", card(facts, mine))
     write_text(to / "config.json", json.dumps(facts, indent=1))
-    load_student(to)
+    try:
+        load_student(to)
+    except Exception:
+        shutil.rmtree(to)
+        raise
     return to
 
 
@@ -265,6 +270,8 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
     labels = np.concatenate([part.labels_N for part in parts])
     if len(labels) == 0:
         raise Unusable(f"data {name!r}", "has no examples with a class", "Name other data.")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise Unusable(f"data {name!r}", "has values that are NaN or infinite", "Fill them.")
     if images.shape[1:] != shape or not set(raw.classes) <= set(classes):
         wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"
         right = f"The student takes {shape} and the classes {', '.join(classes[:12])}."

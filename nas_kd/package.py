@@ -71,6 +71,8 @@ class Student(nn.Module):
     def look(self, examples_BX: Tensor) -> None:
         """Warn of values that were scaled to 0..1 although those of the study were not."""
         assert isinstance(self.mean, Tensor)
+        if not examples_BX.numel():
+            return
         scaled = examples_BX.is_floating_point() and 0 < float(examples_BX.abs().max()) <= 1
         if scaled and float(self.mean.max()) > 4:
             warnings.warn(

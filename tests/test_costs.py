@@ -81,3 +81,56 @@ def test_memory_is_the_same_however_a_relu_is_written() -> None:
 
     for relu in (nn.ReLU(), torch.nn.functional.relu, torch.relu, nn.GELU()):
         assert activations(Written(relu), (1, 8, 8)) == (4 + 2) * 64
+
+
+class Gated(nn.Module):
+    """Multiplies maps by a few numbers, and reads the maps again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(16, 16, 1))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps + self.gate(maps) * maps
+
+
+class Parted(nn.Module):
+    """Goes on with one half of its maps beside the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(1, 8, 1), nn.Conv2d(4, 64, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        kept, read = self.one(images).chunk(2, 1)
+        return torch.cat([self.two(read), kept], 1)
+
+
+class Functional(nn.Module):
+    """Has a weight that no layer holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(10, 100))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.linear(rows, self.weight)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "least", "most"),
+    [
+        (Gated(), (16, 8, 8), 2 * 16 * 64 + 16, 3 * 16 * 64),
+        (Parted(), (1, 8, 8), (4 + 4 + 64) * 64, 3 * 68 * 64),
+        (Functional(), (100,), 110, 110),
+    ],
+)
+def test_memory_is_never_counted_too_low_nor_are_weights_in_it(
+    network: nn.Module, shape: tuple[int, ...], least: int, most: int
+) -> None:
+    assert least <= activations(network, shape) <= most
+
+
+def test_frozen_parameters_count_too() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3).requires_grad_(False), nn.Linear(3, 2))
+    assert measure(network, (4,))[0] == 15 + 8

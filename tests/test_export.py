@@ -88,6 +88,22 @@ def test_a_folder_that_is_not_empty_is_left_alone(study: StudyView, tmp_path: Pa
         export(study, "best", tmp_path)
 
 
+def test_a_package_that_does_not_prove_itself_is_not_left(
+    study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(package: Path) -> None:
+        raise UnusablePackage(str(package), "is not what it was", "Export it again.")
+
+    monkeypatch.setattr("nas_kd.export.load_student", refuse)
+    with pytest.raises(UnusablePackage):
+        export(study, "best", tmp_path / "best")
+    assert not (tmp_path / "best").exists()
+
+
+def test_no_examples_have_no_logits(package: Path) -> None:
+    assert load_student(package)(torch.zeros(0, 1, 8, 8)).shape == (0, 10)
+
+
 def test_looks_at_the_test_split_are_counted(study: StudyView, package: Path) -> None:
     validation = evaluate(package, None, Path(), "validation")
     assert validation["accuracy"] == pytest.approx(study.pick("best").accuracy)

@@ -85,13 +85,23 @@ def encode(table: Table, columns: Sequence[Column], rows_NK: Matrix) -> NDArray[
         words = table.words[place]
         if column.words is None:
             parts.append(np.where(missing_N, column.fill, values_N))
+        elif words is None:
+            written = [as_word(value) for value in values_N.tolist()]
+            parts += [np.array([text == word for text in written]) for word in column.words]
         else:
-            known = words or ()
+            known = words
             codes = [known.index(word) if word in known else -1 for word in column.words]
             parts += [values_N == code for code in codes]
         if column.flagged:
             parts.append(missing_N)
-    return np.stack(parts, axis=1).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large is named by who looks at the result
+        return np.stack(parts, axis=1).astype(np.float32)
+
+
+def as_word(value: float) -> str:
+    """A number as it is written where words are: a column of codes may happen to have only some
+    that are numbers."""
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
@@ -127,16 +137,23 @@ def encode_as(
 ) -> NDArray[np.float32]:
     """The features [N, F] of rows of another table than the columns were learnt on.
 
-    Raises UnusableData for words in the place of numbers, or the reverse.
+    Raises UnusableData for words in the place of numbers, or the reverse, unless the numbers are
+    some of the words; and for numbers that are too large.
     """
     for column in columns:
         place = table.names.index(column.name)
-        words = table.words[place]
-        if (column.words is None) != (words is None) and not np.isnan(rows_NK[:, place]).all():
+        words, there_N = table.words[place], rows_NK[:, place][~np.isnan(rows_NK[:, place])]
+        if column.words is not None and {as_word(value) for value in there_N} <= {*column.words}:
+            continue
+        if (column.words is None) != (words is None) and len(there_N):
             kinds = ("words", "numbers") if column.words is None else ("numbers", "words")
             wrong = f"has {kinds[0]} in the column {column.name!r}"
             raise UnusableData(given, wrong, f"The study had {kinds[1]} there.")
-    return encode(table, columns, rows_NK)
+    features_NF = encode(table, columns, rows_NK)
+    if not np.isfinite(features_NF).all():
+        wrong = "has values that are infinite, or too large for 32 bits"
+        raise UnusableData(given, wrong, "Remove or fill them.")
+    return features_NF
 
 
 def expect_names(there: Iterable[str], wanted: Sequence[str], given: str) -> None:

@@ -19,7 +19,7 @@ from nas_kd.data.arrays import content
 from nas_kd.data.imagefolder import counting
 from nas_kd.data.layout import arranged
 from nas_kd.data.source import Labelled, Raw, Request
-from nas_kd.errors import UnusableData
+from nas_kd.errors import NasKDError, UnusableData
 from nas_kd.files import replace as write_file
 
 PURPOSE = "nas-kd is for classifiers: one integer class for each example, from 0."
@@ -48,9 +48,12 @@ def from_function(request: Request, *, target: str) -> Raw:
     given = f"data {target!r}"
     try:
         found = getattr(import_module(module), function)()
-    except (ImportError, AttributeError, TypeError) as error:
+    except NasKDError:
+        raise
+    except Exception as error:
         right = f"It must be an importable function without arguments. {FORMS}"
-        raise UnusableData(given, f"cannot be called ({error})", right) from error
+        wrong = f"cannot be called ({type(error).__name__}: {error})"
+        raise UnusableData(given, wrong, right) from error
     return raw_of(found, given, request.tell, request.layout)
 
 
@@ -127,11 +130,22 @@ def raw_of(found: Any, given: str, tell: Callable[[str], None], layout: str = "a
         name: Labelled(arranged(part.examples_NX, layout, given, tell), part.labels_N)
         for name, part in read.items()
     }
-    return Raw(
-        classes=classes_of(found, parts["train"], read, given),
-        unlabelled_NX=None if extra is None else arranged(np.asarray(extra), layout, given),
-        **arrays,
-    )
+    if extra is not None:
+        there = is_set(extra) and not is_array(extra)
+        images = read_dataset(extra, given, tell)[0] if there else array_of(extra, given)
+        arrays["unlabelled_NX"] = arranged(images, layout, given)
+    return Raw(classes=classes_of(found, parts["train"], read, given), **arrays)
+
+
+def array_of(found: Any, given: str) -> NDArray[Any]:
+    """An array with at least one axis. Raises UnusableData."""
+    try:
+        array = np.asarray(found)
+    except ValueError as error:
+        raise UnusableData(given, f"is no array ({error})", FORMS) from error
+    if array.ndim == 0:
+        raise UnusableData(given, "has a single value where examples should be", FORMS)
+    return array
 
 
 def named(found: Any, given: str) -> dict[str, Any]:
@@ -162,7 +176,7 @@ def is_set(found: Any) -> bool:
 def labelled(part: Any, given: str, tell: Callable[[str], None]) -> Labelled:
     """One split as arrays. Raises UnusableData."""
     if isinstance(part, tuple) and len(part) == 2 and is_array(part[0]):
-        images, labels = np.asarray(part[0]), np.asarray(part[1])
+        images, labels = array_of(part[0], given), array_of(part[1], given)
     elif is_set(part):
         images, labels = read_dataset(part, given, tell)
     else:
@@ -201,7 +215,11 @@ def read_dataset(
 
 def example(part: Any, index: int, given: str) -> tuple[Any, Any]:
     """One example as (x, y). Raises UnusableData."""
-    found = part[index]
+    try:
+        found = part[index]
+    except Exception as error:
+        wrong = f"fails at example {index} ({type(error).__name__}: {error})"
+        raise UnusableData(given, wrong, PURPOSE) from error
     if not isinstance(found, tuple | list) or len(found) != 2:
         wrong = f"gives {type(found).__name__} for an example, not (x, y)"
         raise UnusableData(given, wrong, PURPOSE)

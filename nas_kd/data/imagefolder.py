@@ -9,6 +9,7 @@ square, and grey only if all are.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,16 @@ from nas_kd.data.arrays import PIECE, release, room
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-GREY = {"1", "L", "LA", "I", "I;16", "F"}
+GREY = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
 LAYOUT = "Lay it out as FOLDER/CLASS/picture.jpg, or FOLDER/train/CLASS/picture.jpg."
 
 
@@ -139,7 +143,7 @@ def picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
 
     try:
         with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
+            upright = in_bytes(ImageOps.exif_transpose(opened))
             whole = upright.convert("RGBA") if "transparency" in upright.info else upright
             square = ImageOps.fit(whole.convert(mode), (size, size), Image.Resampling.BILINEAR)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -148,6 +152,19 @@ def picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
         ) from error
     pixels = np.asarray(square, np.uint8)
     return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+def in_bytes(picture: "Image.Image") -> "Image.Image":
+    """A picture of 16 bits as one of 8, which Pillow would clip. Raises ValueError for real
+    numbers, whose scale nobody knows."""
+    from PIL import Image
+
+    if picture.mode == "F":
+        raise ValueError("its pixels are real numbers: save it with 8 or 16 bits")
+    if not picture.mode.startswith("I"):
+        return picture
+    pixels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
+    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
 
 
 def counting(tell: Callable[[str], None], total: int) -> Callable[[], None]:

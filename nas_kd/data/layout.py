@@ -23,6 +23,9 @@ def arranged(
     array: NDArray[Any], layout: str, given: str, tell: Callable[[str], None] = lambda text: None
 ) -> NDArray[Any]:
     """The examples, channels first, uint8 or float32. Raises UnusableData."""
+    if array.dtype.kind not in "uifb":
+        right = "Give numbers; columns of words are for csv:PATH and parquet:PATH."
+        raise UnusableData(given, f"has examples of type {array.dtype}", right)
     found = guessed(array, given, tell) if layout == "auto" else layout
     shaped = {"pictures": pictures, "signals": signals, "table": table}[found](array, given)
     return np.ascontiguousarray(shaped if shaped.dtype == np.uint8 else shaped.astype(np.float32))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,11 @@ def check(name: str, raw: Raw) -> None:
         rare = raw.classes[int(counts.argmin())]
         wrong = f"has only {counts.min()} training examples of class {rare!r}"
         raise UnusableData(given, wrong, "Each class needs 4: the splits are stratified.")
-    broken = np.isinf if raw.table else lambda values: ~np.isfinite(values)
+    most = np.finfo(np.float32).max
+    broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)
     if images.dtype.kind == "f" and broken(images).any():
-        wrong = f"has values that are {'' if raw.table else 'NaN or '}infinite"
+        kinds = "infinite, or too large for 32 bits" if raw.table else "NaN or infinite"
+        wrong = f"has values that are {kinds}"
         raise UnusableData(given, wrong, "Remove or fill them.")
     groups = raw.train.groups_N
     if groups is not None and (found := len(np.unique(groups))) < LEAST_GROUPS:
@@ -117,11 +120,14 @@ def cut(part: Part, share: float, seed: int) -> tuple[Part, Part]:
     labels_N, groups_N = part.labels(), part.groups()
     every_N = np.arange(len(labels_N))
     if groups_N is not None:
-        folds = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=seed)
+        least = int(np.unique(labels_N, return_counts=True)[1].min())
+        count = max(2, min(round(1 / share), least))
+        folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
         rest, taken = next(folds.split(every_N, labels_N, groups_N))
     else:
+        count = max(ceil(share * len(labels_N)), len(np.unique(labels_N)))  # one of each class
         rest, taken = train_test_split(
-            every_N, test_size=share, random_state=seed, stratify=labels_N
+            every_N, test_size=count, random_state=seed, stratify=labels_N
         )
     return part.select(np.sort(rest)), part.select(np.sort(taken))
 

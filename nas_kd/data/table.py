@@ -122,11 +122,15 @@ def telling(frame: "pd.DataFrame", tell: Callable[[str], None]) -> "pd.DataFrame
     """The frame without columns of text that tell nearly every row from all others."""
     from pandas.api.types import is_numeric_dtype
 
-    out = [
-        name
-        for name, column in frame.items()
-        if not is_numeric_dtype(column.dtype) and column.nunique() > DISTINCT * len(frame)
-    ]
+    out = []
+    for name, column in frame.items():
+        try:
+            if not is_numeric_dtype(column.dtype) and column.nunique() > DISTINCT * len(frame):
+                out.append(name)
+        except TypeError as error:
+            right = "Leave it out, or make columns of numbers or words of it."
+            wrong = "has lists, or other things that are no single values"
+            raise UnusableData(f"the column {name!r}", wrong, right) from error
     if out:
         tell(f"left out, a different word in nearly every row: {', '.join(map(str, out))}")
     return frame.drop(columns=out)

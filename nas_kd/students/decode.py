@@ -133,12 +133,20 @@ EXACT, MEASURED = 1e-6, 0.02
 """How near to the widest that fits a base width is found, by counting and by measuring."""
 
 
+WIDEST = 2**20
+"""Channels; what is no larger then does not depend on its widths."""
+
+
 def bisect(student: Any, budgets: Sequence[Budget]) -> float:
     """The widest base width at which the student fits, to one part in a million, or in fifty where
     a budget is measured."""
     low, high = 0.0, 1.0
     near = MEASURED if timed(budgets) else EXACT
-    while fits(student(high), budgets):
+    while fits(one := student(high), budgets):
+        if high > WIDEST:
+            wrong = f"is within the budget at any width: with {one.label()} channels too"
+            right = "It must be built from its widths."
+            raise Unusable(f"family {one.family!r}", wrong, right)
         low, high = high, 2 * high
     while high - low > near * high:
         middle = (low + high) / 2
@@ -166,7 +174,9 @@ def _measured(text: str) -> Counts:
     config = StudentConfig.from_json(text)
     try:
         return counted(_built(text), config.input_shape)
-    except (TypeError, RuntimeError, ValueError, AttributeError, fx.proxy.TraceError) as error:
+    except (
+        TypeError, RuntimeError, ValueError, AttributeError, AssertionError, fx.proxy.TraceError
+    ) as error:  # fmt: skip
         right = "It must be built from its widths, and its path must not depend on values."
         wrong = f"cannot be built and counted ({type(error).__name__}: {error})"
         raise Unusable(f"family {config.family!r}", wrong, right) from error

@@ -28,6 +28,9 @@ Make = Callable[[int], nn.Module]
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 LAYERS = (*CONVOLUTIONS, nn.Linear, *NORMS)
+
+CONSTANTS = "_constants"
+"""Under this name a module without values keeps those of its buffers, such as a normalisation."""
 """Layers with weights that can be made narrower."""
 
 
@@ -57,9 +60,14 @@ def scaled(name: str, make: Make) -> Family:
 
 @lru_cache(maxsize=16)
 def template(make: Make, classes: int) -> nn.Module:
-    """The whole network without values; what the seeds draw is as if it had not been made."""
-    with torch.random.fork_rng(devices=[]):
-        return make(classes).to("meta")
+    """The whole network without values, but for the constants in its buffers; what the seeds draw
+    is as if it had not been made."""
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        network = make(classes)
+    for part in network.modules():
+        if not isinstance(part, LAYERS) and (buffers := dict(part.named_buffers(recurse=False))):
+            setattr(part, CONSTANTS, {name: value.clone() for name, value in buffers.items()})
+    return network.to("meta")
 
 
 def weighted(network: nn.Module) -> Iterator[nn.Module]:
@@ -239,4 +247,7 @@ def drawn(network: nn.Module) -> nn.Module:
     network = network.to_empty(device=torch.get_default_device())
     for layer in weighted(network):
         layer.reset_parameters()  # type: ignore[operator]
+    for part in network.modules():
+        for name, value in part.__dict__.pop(CONSTANTS, {}).items():
+            getattr(part, name).copy_(value)
     return network

@@ -4,10 +4,12 @@ A state dict is found inside common wrappers, and prefixes are taken off where t
 fit; what was undone is said. Pickled objects are refused: they can run any code.
 """
 
+import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -25,8 +27,17 @@ State = Mapping[str, Tensor]
 SAVE = "Save them with torch.save(network.state_dict(), FILE) or safetensors.torch.save_file."
 SAVE_AGAIN = """It can run any code when it is loaded. If you trust it, save its tensors once:
   import torch
-  network = torch.load({path!r}, weights_only=False)
-  torch.save(network.state_dict(), "teacher-weights.pt")"""
+  found = torch.load({path!r}, weights_only=False)
+  state = found["model"] if isinstance(found, dict) else found.state_dict()  # or its other name
+  torch.save(state, "teacher-weights.pt")"""
+
+PLAIN: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    np.float64(0).__reduce__()[0],
+    *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64)),
+]
+"""What trainers put beside the weights, and runs no code: their arguments, and numbers."""
 
 
 def read(path: Path) -> Mapping[str, Any]:
@@ -39,7 +50,8 @@ def read(path: Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(PLAIN):
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, EOFError) as error:
         raise UnusableTeacher(given, f"cannot be read ({first_line(error)})", SAVE) from error
     except Exception as error:  # pickle's refusals share no base
@@ -70,7 +82,7 @@ def is_state(found: Any) -> bool:
     return (
         isinstance(found, Mapping)
         and bool(found)
-        and all(isinstance(value, Tensor) for value in found.values())
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items())
     )
 
 

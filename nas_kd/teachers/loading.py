@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor, contiguous_format, nn
 
 from nas_kd.costs import Shape
 from nas_kd.counting import activations, measure
@@ -133,7 +133,11 @@ def inner(network: nn.Module) -> nn.Module:
 
 def state(network: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers, each in memory of its own."""
-    return {name: v.detach().clone() for name, v in inner(network).state_dict().items()}
+    return {
+        name: value.detach().clone(memory_format=contiguous_format)
+        for name, value in inner(network).state_dict().items()
+        if isinstance(value, Tensor)
+    }
 
 
 def fingerprint(network: nn.Module) -> str:
@@ -148,7 +152,7 @@ def sizes(network: nn.Module, input_shape: Shape) -> tuple[int, int | None, int 
     for count in (lambda *asked: measure(*asked)[1], activations):
         try:
             found.append(count(copy.deepcopy(inner(network)), input_shape))
-        except (NotImplementedError, RuntimeError, AttributeError, TypeError, ValueError):
+        except Exception:  # whatever a forward of yours does when it is traced
             found.append(None)
     macs, alive = found
     return parameters, macs, alive

@@ -177,3 +177,33 @@ def test_a_file_that_is_no_npz_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", pictures=X)
     with pytest.raises(UnusableData, match="has the arrays pictures"):
         source_of(f"npz:{tmp_path / 'c.npz'}").load(Request(Path()))
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ((X.astype(str), Y), "has examples of type <U3"),
+        ((X.astype(complex), Y), "has examples of type complex128"),
+        ((X, np.int64(3)), "has a single value where examples should be"),
+        (([[1, 2], [3]], [0, 1]), "is no array"),
+        (Pictures(y=Y[:20]), r"fails at example 20 \(IndexError"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_named(found: Any, message: str) -> None:
+    with pytest.raises(UnusableData, match=message):
+        read(found)
+
+
+def test_unlabelled_examples_may_come_as_a_dataset() -> None:
+    raw = read({"train": Pictures(), "unlabelled": Pictures()})
+    assert raw.unlabelled_NX is not None
+    assert raw.unlabelled_NX.shape == (40, 1, 8, 8)
+
+
+def failing() -> Any:
+    raise FileNotFoundError("pictures.bin")
+
+
+def test_a_function_that_fails_is_named_with_its_error() -> None:
+    with pytest.raises(UnusableData, match=r"cannot be called \(FileNotFoundError: pictures"):
+        source_of("tests.data.test_given:failing").load(Request(Path()))

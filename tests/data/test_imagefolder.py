@@ -152,3 +152,17 @@ def test_a_test_folder_without_classes_is_no_split(tmp_path: Path) -> None:
     source = source_of(f"imagefolder:{tmp_path}")
     with pytest.raises(UnusableData, match="has a split test without examples"):
         prepare("x", source, Request(Path()), cache=tmp_path / "cache")
+
+
+def test_pictures_of_16_bits_keep_their_shades_and_real_numbers_are_refused(tmp_path: Path) -> None:
+    for kind, shade in (("dark", 20_000), ("light", 40_000)):
+        for number in range(4):
+            place = tmp_path / "deep" / kind / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((20, 20), shade, np.uint16)).save(place)
+    raw = source_of(f"imagefolder:{tmp_path / 'deep'}").load(Request(Path(), image_size=16))
+    assert raw.train.examples_NX.shape == (8, 1, 16, 16)
+    assert np.unique(raw.train.examples_NX).tolist() == [78, 156]
+    Image.fromarray(np.zeros((20, 20), np.float32)).save(tmp_path / "deep" / "dark" / "real.tiff")
+    with pytest.raises(UnusableData, match=r"real\.tiff.*real numbers: save it with 8 or 16 bits"):
+        source_of(f"imagefolder:{tmp_path / 'deep'}").load(Request(Path(), image_size=16))

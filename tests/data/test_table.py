@@ -138,6 +138,8 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
         (people().drop(columns="class"), {}, "Say which has the classes: --label COLUMN"),
         (people(when=pd.Timestamp("2026-01-01")), {}, "has times in the column 'when'"),
         (people(age=np.inf), {}, "infinite"),
+        (people(age=1e39), {}, "too large for 32 bits"),
+        (people(age=[[1]] * ROWS), {}, "the column 'age': has lists"),
         (people(family=1), {"group": "family"}, "has only 1 groups"),
         (people(), {"group": "port"}, "has rows without a 'port'"),
         (people(**{"class": None}), {}, "has no value in the column 'class'"),
@@ -157,6 +159,18 @@ def test_a_frame_without_the_studys_columns_is_refused() -> None:
         encode_frame(pd.DataFrame({"age": [1.0]}), columns)
     with pytest.raises(UnusableData, match="has words in the column 'age'"):
         encode_frame(pd.DataFrame({"age": ["old"], "port": ["north"]}), columns)
+
+
+def test_codes_that_happen_to_be_numbers_are_the_words_that_they_were() -> None:
+    columns = (Column("code", ("7", "A1")),)
+    assert encode_frame(pd.DataFrame({"code": [7, 7]}), columns).tolist() == [[1.0, 0.0]] * 2
+    with pytest.raises(UnusableData, match="has numbers in the column 'code'"):
+        encode_frame(pd.DataFrame({"code": [7, 8]}), columns)
+
+
+def test_values_that_are_too_large_are_refused_later_too() -> None:
+    with pytest.raises(UnusableData, match="too large for 32 bits"):
+        encode_frame(pd.DataFrame({"age": [1e39]}), (Column("age", None),))
 
 
 def test_a_row_may_miss_any_value() -> None:

@@ -10,6 +10,7 @@ import pytest
 from nas_kd.data import source_of
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.source import Labelled, Raw, Request, Source
+from nas_kd.data.splits import split
 from nas_kd.data.transfer import TransferSet, prepare, size
 from nas_kd.errors import DataNotHere, UnusableData
 
@@ -154,3 +155,21 @@ def test_columns_are_named_of_tables_only(tmp_path: Path) -> None:
     source = Source(load=lambda _: small())
     with pytest.raises(UnusableData, match="--group: is for tables"):
         prepare("mine", source, Request(tmp_path, group="patient"), cache=tmp_path)
+
+
+@pytest.mark.parametrize(("classes", "own_test"), [(10, False), (2, True), (100, True)])
+def test_four_examples_of_each_class_are_enough(classes: int, own_test: bool) -> None:
+    labels = np.arange(4 * classes) % classes
+    part = Labelled(np.zeros((len(labels), 1, 4, 4), np.uint8), labels)
+    raw = Raw(tuple(map(str, range(classes))), part, test=part if own_test else None)
+    parts = split(raw, 0)
+    for name in ("train", "validation"):
+        assert set(parts[name].labels().tolist()) == set(range(classes))
+
+
+def test_few_groups_of_few_examples_are_parted() -> None:
+    labels = np.arange(12) % 3
+    part = Labelled(np.zeros((12, 1, 4, 4), np.uint8), labels, np.arange(12))
+    parts = split(Raw(("a", "b", "c"), part), 0)
+    assert sum(len(parts[name].labels()) for name in ("train", "validation", "test")) == 12
+    assert min(len(one.labels()) for one in parts.values()) > 0

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from nas_kd.costs import Budget, Counts, parse_budgets
 from nas_kd.counting import counted
@@ -223,3 +224,13 @@ def test_every_family_gives_one_logit_a_class(family: str, shape: tuple[int, ...
         config = StudentConfig(family, shape, 7, depth, (4,) * part.stages(depth))
         assert build(config)(torch.randn(2, *shape)).shape == (2, 7)
         assert StudentConfig.from_json(config.to_json()) == config
+
+
+def test_a_family_that_ignores_its_widths_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(config: StudentConfig) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+    monkeypatch.setitem(FAMILIES, "same", Family(build))
+    sample = {"family": "same", "depth": 1, "width": 1.0, "taper": 1.0}
+    with pytest.raises(Unusable, match="is within the budget at any width"):
+        decode(sample, parse_budgets(["2k"]), (1, 8, 8), 10)

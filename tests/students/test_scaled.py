@@ -23,6 +23,26 @@ from nas_kd.study.space import default_sample, resolve
 PICTURE = (3, 32, 32)
 
 
+class Normalising(nn.Module):
+    """A network with constants of its own, one of them not in its state."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.25]))
+        self.register_buffer("scale", torch.tensor([4.0]), persistent=False)
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Linear(8, classes),
+        )  # fmt: skip
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.body((images - self.mean) * self.scale)
+        return logits
+
+
 def student(name: str, width: int, depth: int | None = None, classes: int = 7) -> StudentConfig:
     family = FAMILIES[f"torchvision:{name}"]
     depth = depth or family.default_depth
@@ -180,3 +200,14 @@ def teacher():
         steps.step()
     return net
 """
+
+
+def test_constants_in_buffers_are_kept() -> None:
+    family = scaled("mine:Normalising", Normalising)
+    config = StudentConfig("mine:Normalising", (1, 8, 8), 3, 1, (4,))
+    with torch.device("meta"):
+        family.build(config)
+    for _ in range(2):
+        network = family.build(config)
+        assert (network.mean.tolist(), network.scale.tolist()) == ([0.25], [4.0])
+        assert network(torch.zeros(2, 1, 8, 8)).isfinite().all()

@@ -17,6 +17,7 @@ from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import (
     BudgetTooSmall,
     SpecDiffers,
+    Unusable,
     UnusableData,
     UnusableStudy,
     UnusableTeacher,
@@ -447,6 +448,15 @@ def test_a_study_is_judged_by_another_metric_and_its_classes_weighed(tmp_path: P
     assert view.facts["chance"] == 0.1
     plain = searched(tmp_path / "plain")
     assert results(view) != results(plain)
+
+
+def test_a_metric_that_is_always_right_is_refused_before_anything_is_trained(
+    tmp_path: Path,
+) -> None:
+    pictures, classes = load_digits(n_class=4, return_X_y=True)
+    np.savez(tmp_path / "four.npz", X=pictures.reshape(-1, 8, 8), y=classes)
+    with pytest.raises(Unusable, match="is always right where there are 4 classes"):
+        searched(tmp_path / "study", data=f"npz:{tmp_path}/four.npz", metric="top-5")
 
 
 def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Checkpoints as people have them: each loads, or says how to save it again."""
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -105,9 +107,16 @@ def test_a_pickle_is_refused_with_the_three_lines_that_save_it_again(
     with pytest.raises(UnusableTeacher, match="hold more than tensors") as caught:
         fit(path, network(), "mine:net")
     text = str(caught.value)
-    for line in ("import torch", f"network = torch.load({str(path)!r}, weights_only=False)",
-                 "torch.save(network.state_dict(), "):  # fmt: skip
+    for line in ("import torch", f"found = torch.load({str(path)!r}, weights_only=False)",
+                 "torch.save(state, "):  # fmt: skip
         assert line in text
+
+
+def test_arguments_and_numbers_beside_the_weights_do_no_harm(tmp_path: Path) -> None:
+    beside = {"args": argparse.Namespace(lr=0.1, steps=[1, 2]), "best": np.float64(0.5)}
+    torch.save({"model": network().state_dict(), "odd": {0: torch.ones(2)}} | beside,
+               tmp_path / "teacher.pt")  # fmt: skip
+    assert fit(tmp_path / "teacher.pt", network(), "mine:net") == ("taken from 'model'",)
 
 
 def nonsense(path: Path) -> None:

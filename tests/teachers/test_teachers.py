@@ -15,7 +15,7 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers import loading
-from nas_kd.teachers.loading import Teacher, fingerprint
+from nas_kd.teachers.loading import Teacher, fingerprint, sizes
 from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision
 from nas_kd.teachers.network import wide
 from nas_kd.teachers.signals import (
@@ -173,3 +173,26 @@ def test_a_teacher_that_does_not_fit_is_named(target: str, wrong: str, digits: T
     job = TeacherJob(Teacher(target, (1, 8, 8), 10), digits, epochs=1, seed=0)
     with pytest.raises(UnusableTeacher, match=wrong):
         make_teacher(job)
+
+
+class Asserting(nn.Module):
+    """Looks at its input, as tracing does not like, and keeps more than tensors in its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 4, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert isinstance(images, torch.Tensor)
+        maps: torch.Tensor = self.layer(images)
+        return maps
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"version": 2}
+
+
+def test_a_teacher_in_another_layout_with_more_in_its_state_is_kept() -> None:
+    network = Asserting()
+    plain = fingerprint(network)
+    assert fingerprint(network.to(memory_format=torch.channels_last)) == plain
+    assert sizes(network, (1, 8, 8)) == (40, 36 * 36, None)
