@@ -380,17 +380,22 @@ def test_time_that_is_up_starts_no_generation(tmp_path: Path) -> None:
     assert read_study(StudyFolder(options.folder)).rows == ()
 
 
+def cancelled_by_a_person(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a trial cancelled in the moment before it is told."""
+    tell = generation.tell
+
+    def cancel(scene: Any, trial: Any, rest: Any) -> None:
+        if trial.number == number:
+            scene.ledger.study.tell(number, state=TrialState.FAIL)
+        tell(scene, trial, rest)
+
+    monkeypatch.setattr(generation, "tell", cancel)
+
+
 def test_a_trial_that_a_person_cancels_stays_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell = generation.tell
-
-    def cancel_first(scene: Any, trial: Any, rest: Any) -> None:
-        if trial.number == 1:
-            scene.ledger.study.tell(1, state=TrialState.FAIL)
-        tell(scene, trial, rest)
-
-    monkeypatch.setattr(generation, "tell", cancel_first)
+    cancelled_by_a_person(1, monkeypatch)
     view = searched(tmp_path / "study", trials=4)
     assert view.rows[1].state == "cancelled"
     assert len(view.rows) == 4
@@ -404,14 +409,7 @@ def test_who_equals_a_cancelled_student_is_trained(
         "family": "mlp", "depth": 2, "width": 1.0, "taper": 1.0, "learning_rate": 0.02,
         "temperature": 4.0, "alpha": 0.9, "trials": 4, "generation": 1,
     }  # fmt: skip
-    tell = generation.tell
-
-    def cancel_first(scene: Any, trial: Any, rest: Any) -> None:
-        if trial.number == 0:
-            scene.ledger.study.tell(0, state=TrialState.FAIL)
-        tell(scene, trial, rest)
-
-    monkeypatch.setattr(generation, "tell", cancel_first)
+    cancelled_by_a_person(0, monkeypatch)
     view = searched(tmp_path / "study", **one)
     assert [row.state for row in view.rows] == ["cancelled", *["complete"] * 3]
     assert [row.note for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
