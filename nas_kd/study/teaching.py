@@ -255,8 +255,7 @@ class Teaching:
 
 def expect_file(facts: dict[str, Any], weights: str | None) -> None:
     """Raise UnusableTeacher for a weight file that a study's teacher did not come from."""
-    there = facts.get("file_sha256", "")
-    if weights and there != "" and file_hash(weights) != there:
+    if weights and "file_sha256" in facts and file_hash(weights) != facts["file_sha256"]:
         raise UnusableTeacher(
             f"--teacher-weights {weights}",
             "is not the file that this study's teacher came from",

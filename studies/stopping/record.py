@@ -12,9 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from unseen import test_accuracies
+from unseen import test_accuracies, test_examples
 
-from nas_kd.data.transfer import TransferSet, size
 from nas_kd.spec import StudySpec
 from nas_kd.study import generation
 from nas_kd.study.driver import drive
@@ -42,6 +41,6 @@ place = Path(__file__).parent / f"{data}-{budget}-{seed}.json"
 place.write_text(json.dumps({
     "name": f"{data}, {budget}, {epochs} epochs, seed {seed}",
     "chance": view.facts["chance"], "examples": view.examples,
-    "unseen": size(TransferSet.from_json(view.folder.data.read_text()).test), "curves": curves,
+    "unseen": test_examples(view), "curves": curves,
 }))  # fmt: skip
 print(f"{place}: {len(curves)} curves")
