@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas_kd.api import Study as Study
     from nas_kd.api import search as search
-    from nas_kd.costs import parse_budgets as parse_budgets
+    from nas_kd.costs.budgets import parse_budgets as parse_budgets
     from nas_kd.data import SOURCES as SOURCES
     from nas_kd.errors import NasKDError as NasKDError
     from nas_kd.knowledge import KNOWLEDGE as KNOWLEDGE
-    from nas_kd.package import load_student as load_student
+    from nas_kd.package.load import load_student as load_student
     from nas_kd.spec import StudySpec as StudySpec
     from nas_kd.students import FAMILIES as FAMILIES
+    from nas_kd.students.by_path import Widths as Widths
     from nas_kd.students.decode import decode as decode
-    from nas_kd.students.own import Widths as Widths
 
 __version__ = version("nas-kd")
 
@@ -28,11 +28,11 @@ PUBLIC = {
     "NasKDError": "nas_kd.errors",
     "SOURCES": "nas_kd.data",
     "Study": "nas_kd.api",
-    "StudySpec": "nas_kd.spec",
-    "Widths": "nas_kd.students.own",
+    "StudySpec": "nas_kd.spec.spec",
+    "Widths": "nas_kd.students.by_path",
     "decode": "nas_kd.students.decode",
-    "load_student": "nas_kd.package",
-    "parse_budgets": "nas_kd.costs",
+    "load_student": "nas_kd.package.load",
+    "parse_budgets": "nas_kd.costs.budgets",
     "search": "nas_kd.api",
 }
 """Every public name and where it is."""

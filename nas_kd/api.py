@@ -9,25 +9,25 @@ import pandas as pd
 import plotly.graph_objects as go
 from torch import nn
 
-from nas_kd.costs import COSTS
+from nas_kd.costs.budgets import COSTS
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.layout import LAYOUTS
+from nas_kd.driver.drive import drive
+from nas_kd.driver.options import RunOptions, default_folder
 from nas_kd.errors import UnusableTeacher
-from nas_kd.exchange import needed, to_onnx
-from nas_kd.export import export
 from nas_kd.files import cache_folder, write_text
-from nas_kd.package import Student, load_student
+from nas_kd.package.load import Student, load_student
+from nas_kd.package.onnx import needed, to_onnx
+from nas_kd.package.write import export
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.page import page
 from nas_kd.report.summary import Summary, summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
-from nas_kd.study.devices import default_workers, parse_devices
-from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions, default_folder
-from nas_kd.study.reading import StudyView, TrialRow, read_study
+from nas_kd.study.view import StudyView, TrialRow, read_study
 from nas_kd.teachers.loading import give
+from nas_kd.workers.devices import default_workers, parse_devices
 
 
 def search(

@@ -13,11 +13,11 @@ import torch
 from nas_kd.data import SOURCES
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare
+from nas_kd.driver.drive import drive
+from nas_kd.driver.options import RunOptions
 from nas_kd.spec import StudySpec
-from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions
-from nas_kd.study.reading import StudyView, read_study
+from nas_kd.study.view import StudyView, read_study
 
 TINY: dict[str, Any] = {
     "budget": "2k",

@@ -9,8 +9,8 @@ import nas_kd
 from nas_kd.api import source_text
 from nas_kd.data import source_of
 from nas_kd.data.source import Request
-from nas_kd.package import read_config
-from nas_kd.study.reading import StudyView
+from nas_kd.package.load import read_config
+from nas_kd.study.view import StudyView
 from tests.conftest import TINY
 
 

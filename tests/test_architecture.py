@@ -11,10 +11,9 @@ import nas_kd
 
 ROOT = Path(nas_kd.__file__).parent
 LINE = (
-    "errors", "registry", "files", "costs", "counting", "data", "students", "knowledge", "metrics",
-    "schemes",
-    "training", "teachers", "settings", "spec", "front", "study", "check", "report", "package",
-    "export", "exchange", "api", "flags", "interrupts", "foreground", "cli",
+    "errors", "registry", "files", "interrupts", "front", "costs", "workers", "metrics", "data",
+    "students", "knowledge", "schemes", "spec", "training", "space", "teachers", "study", "driver",
+    "package", "check", "report", "api", "cli",
 )  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from nas_kd.cli import main
+from nas_kd.cli.flags import assignments, more_trials, resolve, seconds, value
 from nas_kd.errors import InvalidSpec
-from nas_kd.flags import assignments, more_trials, resolve, seconds, value
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 
 FLAGS = [
     "--budget", "2k", "--data", "digits", "--epochs", "2", "--fix", "teacher_epochs=3", "--fix",

@@ -10,7 +10,7 @@ import typer
 
 from nas_kd import FAMILIES, KNOWLEDGE, SOURCES
 from nas_kd.cli import app
-from nas_kd.costs import parse_budgets
+from nas_kd.costs.budgets import parse_budgets
 from nas_kd.metrics import METRICS
 from nas_kd.students.decode import cost, decode
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from nas_kd.export import export
 from nas_kd.files import write_text
+from nas_kd.package.write import export
 from nas_kd.study.folder import StudyFolder, lock
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 from nas_kd.teachers.network import wide
 from tests.conftest import tiny
 from tests.data.test_imagefolder import folder, picture

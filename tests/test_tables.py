@@ -10,10 +10,11 @@ import torch
 
 from nas_kd.api import Study
 from nas_kd.errors import Unusable, UnusableData
-from nas_kd.exchange import to_onnx
-from nas_kd.export import evaluate, export
-from nas_kd.package import load_student
-from nas_kd.study.reading import StudyView
+from nas_kd.package.evaluate import evaluate
+from nas_kd.package.load import load_student
+from nas_kd.package.onnx import to_onnx
+from nas_kd.package.write import export
+from nas_kd.study.view import StudyView
 from tests.conftest import searched
 from tests.data.test_table import sorted_people
 

@@ -9,8 +9,8 @@ from nas_kd.check.study import of_study
 from nas_kd.check.teacher import Patient, of_teacher
 from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare
+from nas_kd.driver.teacher_stage import expect_yours
 from nas_kd.spec import StudySpec
-from nas_kd.study.teaching import expect_yours
 from nas_kd.teachers.loading import TRAINED
 
 __all__ = ["Fact", "Finding", "check"]

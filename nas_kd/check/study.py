@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_kd.check.finding import Fact, Finding
-from nas_kd.costs import parse_budgets
+from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.transfer import TransferSet, size
+from nas_kd.driver.context import settings_of
+from nas_kd.driver.drive import in_words
+from nas_kd.driver.teacher_stage import describe, parameters_of
+from nas_kd.driver.timing import TOO_LARGE, time_students
+from nas_kd.driver.timing import in_words as time_in_words
 from nas_kd.files import cache_folder
+from nas_kd.space.first import first_samples
+from nas_kd.space.resolve import resolve
+from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
-from nas_kd.study.driver import in_words
-from nas_kd.study.scene import settings_of
-from nas_kd.study.space import Space, first_samples, resolve
-from nas_kd.study.teaching import describe, parameters_of
-from nas_kd.study.timing import TOO_LARGE, time_students
-from nas_kd.study.timing import in_words as time_in_words
 from nas_kd.training import Member, RungJob
 
 PROCESS = 0.55e9

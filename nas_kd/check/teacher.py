@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from nas_kd.check.finding import Fact, Finding
 from nas_kd.data.transfer import Rows, TransferSet, size
+from nas_kd.driver.teacher_stage import describe, judged
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.front import at_chance, standard_error
 from nas_kd.spec import StudySpec
-from nas_kd.study.teaching import describe, judged
 from nas_kd.teachers.adapting import Adapted
 from nas_kd.teachers.loading import load_and_tell
 from nas_kd.teachers.making import converted

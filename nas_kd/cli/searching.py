@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nas_kd import flags
+from nas_kd.cli import flags
 from nas_kd.cli.app import app
 from nas_kd.errors import InvalidSpec
 
@@ -50,8 +50,8 @@ def search(
 
     Example: nas-kd search --budget 20k --data mnist --data-root data
     """
-    from nas_kd.study.devices import default_workers, parse_devices
-    from nas_kd.study.pool import open_executor
+    from nas_kd.workers.devices import default_workers, parse_devices
+    from nas_kd.workers.executors import open_executor
 
     if spec and spec.is_dir():
         if study and study.resolve() != spec.resolve():
@@ -73,8 +73,8 @@ def search(
     number = 0 if dry_run else default_workers(devices) if workers is None else workers
     # its server loads torch in its process while this one does
     with open_executor(number, limit, devices) if number else nullcontext() as executor:
-        from nas_kd.foreground import run_search
-        from nas_kd.study.options import RunOptions, default_folder
+        from nas_kd.cli.foreground import run_search
+        from nas_kd.driver.options import RunOptions, default_folder
 
         resolved = flags.resolve(spec, given, trials, study)
         if dry_run:
@@ -115,7 +115,7 @@ def check(
 
     Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
     """
-    from nas_kd.foreground import run_check
+    from nas_kd.cli.foreground import run_check
 
     file = spec / "spec.toml" if spec and spec.is_dir() else spec
     said = {

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nas_kd import flags
+from nas_kd.cli import flags
 from nas_kd.cli.app import app
 from nas_kd.errors import InvalidSpec
 
@@ -22,7 +22,7 @@ def smallest(
     """
     from nas_kd.report.smallest import find, in_words, target_of
     from nas_kd.study.folder import StudyFolder
-    from nas_kd.study.reading import read_study
+    from nas_kd.study.view import read_study
 
     view = read_study(StudyFolder(study))
     typer.echo(in_words(view, find(view, target_of(view, accuracy, of_teacher))))
@@ -42,7 +42,7 @@ def trials(
     from nas_kd.api import Study
     from nas_kd.report.terminal import console, trials_table
     from nas_kd.study.folder import StudyFolder
-    from nas_kd.study.reading import read_study
+    from nas_kd.study.view import read_study
 
     if format_ not in ("table", "csv", "json"):
         raise InvalidSpec((f"--format: say table, csv or json (given: {format_!r})",))
@@ -120,9 +120,9 @@ def evaluate(
 
     Example: nas-kd evaluate runs/glyphs-20k/best
     """
-    from nas_kd.export import evaluate as score
     from nas_kd.front import standard_error
     from nas_kd.metrics import METRICS
+    from nas_kd.package.evaluate import evaluate as score
 
     if split not in ("test", "validation"):
         raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))

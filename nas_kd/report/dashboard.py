@@ -8,8 +8,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna_dashboard import wsgi
 
 from nas_kd.errors import Unusable
+from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.storage import Ledger
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

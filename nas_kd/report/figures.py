@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from nas_kd.report.summary import summarize
-from nas_kd.study.reading import StudyView, TrialRow
+from nas_kd.study.view import StudyView, TrialRow
 
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#0891b2", "#be123c", "#a16207", "#475569")
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from nas_kd.costs import COSTS, Budget
+from nas_kd.costs.budgets import COSTS, Budget
 from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare, shape_in_words
+from nas_kd.driver.teacher_stage import budgets_of
+from nas_kd.space.resolve import resolve
+from nas_kd.space.space import Sample, Space, only_depth
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.space import Sample, Space, only_depth, resolve
-from nas_kd.study.teaching import budgets_of
 
 EXAMPLES = (0.2, 0.5, 1.0)
 """Widths of the students that are shown."""

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from nas_kd.files import write_text
 from nas_kd.report.figures import COLOURS, dressed
 from nas_kd.report.fitting import fits_of
+from nas_kd.space.space import Space
 from nas_kd.students.decode import counts
-from nas_kd.study.space import Space
 
 DOTS = 12
 """Widths of the students that the picture has for each family and depth."""

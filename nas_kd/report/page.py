@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from nas_kd.costs import COSTS
+from nas_kd.costs.budgets import COSTS
 from nas_kd.front import hypervolume, not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.smallest import next_step
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import cells, columns, judged_on, percent
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1080px; margin: 2rem auto;

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from math import log, sqrt
 from shlex import quote
 
-from nas_kd.costs import LATENCY
+from nas_kd.costs.budgets import LATENCY
 from nas_kd.errors import InvalidSpec
 from nas_kd.front import standard_error
-from nas_kd.study.reading import StudyView, TrialRow
+from nas_kd.study.view import StudyView, TrialRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from nas_kd.front import best, gain, standard_error, verdict
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.reading import StudyView, TrialRow
+from nas_kd.study.view import StudyView, TrialRow
 
 
 @dataclass(frozen=True, slots=True)

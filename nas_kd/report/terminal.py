@@ -13,11 +13,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nas_kd.driver.events import Ended, Event, Observe, Planned, Scored, Started, Step
+from nas_kd.driver.log import line
 from nas_kd.front import Point, front
 from nas_kd.report.summary import Line, Summary
-from nas_kd.study.driver import line
-from nas_kd.study.events import Ended, Event, Observe, Planned, Scored, Started, Step
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 
 
 class Display:

@@ -3,11 +3,11 @@
 from torch import nn
 
 from nas_kd.registry import Registry
+from nas_kd.students.by_path import own
 from nas_kd.students.cnn import CNN
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.mlp import MLP
 from nas_kd.students.mobilenet import MOBILENET
-from nas_kd.students.own import own
 from nas_kd.students.resnet import RESNET
 
 FAMILIES: Registry[Family] = Registry(

@@ -10,7 +10,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from nas_kd.costs import Counts, Shape
+from nas_kd.costs.budgets import Counts, Shape
 from nas_kd.students.family import Family, Pack, StudentConfig
 from nas_kd.students.layers import (
     Layer,

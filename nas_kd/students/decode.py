@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from nas_kd.costs import COSTS, LATENCY, Budget, Counts, Shape
-from nas_kd.counting import counted, measure
+from nas_kd.costs.budgets import COSTS, LATENCY, Budget, Counts, Shape
+from nas_kd.costs.counting import counted, measure
 from nas_kd.errors import BudgetTooSmall, CountsDisagree, Unusable
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Option, StudentConfig, tapered

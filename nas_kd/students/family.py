@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from nas_kd.costs import Counts, Shape
+from nas_kd.costs.budgets import Counts, Shape
 
 SCHEMA = 1
 

@@ -21,7 +21,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from nas_kd.costs import Shape
+from nas_kd.costs.budgets import Shape
 from nas_kd.files import cache_folder
 
 WARM = 10

@@ -6,7 +6,7 @@ from math import ceil, log2
 
 from torch import nn
 
-from nas_kd.costs import Counts, Shape
+from nas_kd.costs.budgets import Counts, Shape
 from nas_kd.students.family import StudentConfig
 
 CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}

@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from nas_kd.costs import Counts
+from nas_kd.costs.budgets import Counts
 from nas_kd.students.family import Family, Pack, StudentConfig
 from nas_kd.students.layers import Layer, total
 from nas_kd.students.packing import PackedLinear, wide, widened

@@ -17,7 +17,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from nas_kd.costs import Counts, Shape
+from nas_kd.costs.budgets import Counts, Shape
 from nas_kd.students.cnn import blocks
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.layers import MEANS, Layer, convolution, head, head_layer, sides_of, total

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, avg_pool2d, batch_norm, conv1d, conv2d, pad
 
-from nas_kd.costs import Shape
+from nas_kd.costs.budgets import Shape
 from nas_kd.students.family import StudentConfig
 
 CONVOLVE: dict[int, Callable[..., Tensor]] = {1: conv1d, 2: conv2d}

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from nas_kd.costs import Counts, Shape
+from nas_kd.costs.budgets import Counts, Shape
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.layers import (
     Layer,

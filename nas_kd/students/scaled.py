@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas_kd.costs import Shape
+from nas_kd.costs.budgets import Shape
 from nas_kd.errors import Unusable
 from nas_kd.students.family import Family, StudentConfig
 

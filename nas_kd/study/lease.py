@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from optuna.exceptions import StorageInternalError
 
 from nas_kd.errors import StudyLocked
-from nas_kd.study.storage import Ledger
+from nas_kd.study.database import Ledger
 
 RENEWED = 10.0
 """Seconds between renewals."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor, contiguous_format, nn
 
-from nas_kd.costs import Shape
-from nas_kd.counting import activations, measure
+from nas_kd.costs.budgets import Shape
+from nas_kd.costs.counting import activations, measure
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.adapting import Adapted, Manner
 from nas_kd.teachers.checkpoints import fit

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from nas_kd.costs import Shape
+from nas_kd.costs.budgets import Shape
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.metrics import METRICS

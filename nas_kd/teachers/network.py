@@ -4,7 +4,7 @@ from math import prod
 
 from torch import nn
 
-from nas_kd.costs import Shape
+from nas_kd.costs.budgets import Shape
 from nas_kd.students.layers import SMALL, convolution, strided
 
 FEATURES = 8

@@ -1,19 +1,12 @@
 """Training: a cohort of students from one rung to the next, and what a teacher shares of it."""
 
 from nas_kd.training.adamw import AdamW
+from nas_kd.training.batches import laid_out, normaliser, tensor
 from nas_kd.training.checkpoints import PROOF, weights
 from nas_kd.training.cohort import gathered, out_of_memory, run_rung
-from nas_kd.training.jobs import (
-    BATCH,
-    Member,
-    RungJob,
-    RungResult,
-    TrainSettings,
-    default_batch,
-)
+from nas_kd.training.data_parallel import shared
+from nas_kd.training.jobs import BATCH, Member, RungJob, RungResult, TrainSettings, default_batch
 from nas_kd.training.loop import Schedule, answer, derive, fit, order
-from nas_kd.training.reading import laid_out, normaliser, tensor
-from nas_kd.training.shares import shared
 
 __all__ = [
     "BATCH",

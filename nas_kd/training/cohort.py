@@ -11,7 +11,7 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
-from nas_kd.costs import Shape
+from nas_kd.costs.budgets import Shape
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.knowledge.objective import mixed
 from nas_kd.metrics import METRICS
@@ -21,10 +21,10 @@ from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Pack, StudentConfig
 from nas_kd.students.packing import own_parts
 from nas_kd.training.adamw import AdamW
+from nas_kd.training.batches import gather, laid_out, tensor
 from nas_kd.training.checkpoints import PROOF, restore, snapshot
 from nas_kd.training.jobs import Member, RungJob, RungResult
 from nas_kd.training.loop import Objective, Schedule, answer, fit
-from nas_kd.training.reading import gather, laid_out, tensor
 
 
 def run_rung(job: RungJob, on_epoch: Callable[[], None] = lambda: None) -> tuple[RungResult, ...]:

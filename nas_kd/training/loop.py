@@ -4,8 +4,8 @@
   every trial, so that a cohort shares its batches.
 - The network is in train mode at every step, and nothing waits for the device inside an epoch:
   the loss stays a tensor until the rung ends.
-- One torch thread a worker, and one a share of a teacher's batch (see `nas_kd/study/worker.py` and
-  `nas_kd/training/shares.py`): results are the same bit for bit.
+- One torch thread a worker, and one a share of a teacher's batch (see `nas_kd/workers/fork_server.py` and
+  `nas_kd/training/data_parallel.py`): results are the same bit for bit.
 
 Suffixes: B examples of a batch, N of a split, C classes or channels, G students.
 """
@@ -26,7 +26,7 @@ from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.data.views import Views, seen, shown
 from nas_kd.students.packing import PackedNorm
 from nas_kd.training.adamw import AdamW
-from nas_kd.training.reading import Gather, gather, normaliser, tensor
+from nas_kd.training.batches import Gather, gather, normaliser, tensor
 
 Objective = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(epoch, index_B, student_GBC, label_B) -> [G, B], the loss of each example."""
@@ -76,7 +76,7 @@ def fit(
 ) -> Tensor:
     """Train through the epochs of `span`; the sum of the losses [G], not finite if one ever was.
 
-    `learn` takes a batch apart (see `nas_kd/training/shares.py`); None takes it as a whole.
+    `learn` takes a batch apart (see `nas_kd/training/data_parallel.py`); None takes it as a whole.
     """
     examples_NX = tensor(data.examples)[slice(*rows)]
     labels = gather(tensor(data.labels)[slice(*rows)], device)

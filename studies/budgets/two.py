@@ -17,7 +17,7 @@ import torch
 
 from nas_kd.api import Study
 from nas_kd.data.transfer import TransferSet
-from nas_kd.package import load_student
+from nas_kd.package.load import load_student
 from nas_kd.study.folder import StudyFolder
 
 STUDIES = (

@@ -9,7 +9,7 @@ Every family with every option, in three decades of four kinds of budget, five i
 from itertools import product
 from statistics import median
 
-from nas_kd.costs import COSTS, parse_budgets
+from nas_kd.costs.budgets import COSTS, parse_budgets
 from nas_kd.errors import BudgetTooSmall
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import cost, decode, larger

@@ -26,8 +26,8 @@ from nas_kd.data.transfer import prepare, size
 from nas_kd.files import cache_folder
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.worker import keep_freed_memory
 from nas_kd.training import Member, RungJob, TrainSettings, default_batch, run_rung
+from nas_kd.workers.fork_server import keep_freed_memory
 
 TURNS = 2
 SMALL = [

@@ -20,7 +20,7 @@ import plotly.graph_objects as go
 
 from nas_kd.front import hypervolume
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.reading import read_study
+from nas_kd.study.view import read_study
 
 BUDGETS = ("20k", "100k", "1M macs", "5M macs")
 FAMILIES = ("cnn", "mlp", "mobilenet", "resnet")

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from timed import PLACE, Timed
 
+from nas_kd.driver.drive import drive
+from nas_kd.driver.events import Step
+from nas_kd.driver.options import RunOptions
 from nas_kd.spec import StudySpec
-from nas_kd.study.driver import drive
-from nas_kd.study.events import Step
-from nas_kd.study.options import RunOptions
-from nas_kd.study.pool import open_executor
+from nas_kd.workers.executors import open_executor
 
 TEACHER_WIDTH = 8
 """Small, to make the run shorter."""

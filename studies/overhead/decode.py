@@ -5,7 +5,7 @@ from itertools import product
 from statistics import median
 from time import perf_counter
 
-from nas_kd.costs import parse_budgets
+from nas_kd.costs.budgets import parse_budgets
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import decode
 

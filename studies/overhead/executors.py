@@ -24,7 +24,7 @@ MAKE = {
     "pebble": "import multiprocessing\nfrom pebble import ProcessPool\n"
     "pool = ProcessPool(2, context=multiprocessing.get_context('spawn'))\n"
     "pool.submit = lambda f, *a: pool.schedule(f, args=a)\n",
-    "nas-kd": "from nas_kd.study.pool import ProcessPool\npool = ProcessPool(2)\n",
+    "nas-kd": "from nas_kd.workers.pool import ProcessPool\npool = ProcessPool(2)\n",
 }
 
 DEATH = """

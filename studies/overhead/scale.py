@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from nas_kd.driver.drive import drive
+from nas_kd.driver.events import Scored
+from nas_kd.driver.options import RunOptions
 from nas_kd.spec import StudySpec
-from nas_kd.study.driver import drive
-from nas_kd.study.events import Scored
-from nas_kd.study.options import RunOptions
 
 TRIALS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 PARTS = {

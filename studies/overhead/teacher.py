@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from nas_kd.study.worker import keep_freed_memory
 from nas_kd.teachers.network import wide
 from nas_kd.training import AdamW
-from nas_kd.training.shares import replica
+from nas_kd.training.data_parallel import replica
+from nas_kd.workers.fork_server import keep_freed_memory
 
 STEPS = 40
 BATCH = 128

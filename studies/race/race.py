@@ -154,7 +154,7 @@ def ours(course: Course, root: str, seed: int, workers: str, out: Path) -> dict:
 def read(folder: Path, began: float) -> dict:
     """When each student was known, from the log; what it reached, from the study."""
     from nas_kd.study.folder import StudyFolder
-    from nas_kd.study.reading import read_study
+    from nas_kd.study.view import read_study
 
     when = {}
     for line in (folder / "search.log").read_text().splitlines():

@@ -15,8 +15,8 @@ from race import COURSES, OURS, RESULTS, USUAL
 from nas_kd.data import SOURCES
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
+from nas_kd.driver.teacher_stage import judged
 from nas_kd.front import Point, hypervolume
-from nas_kd.study.teaching import judged
 
 HERE = Path(__file__).parent
 

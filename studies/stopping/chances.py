@@ -23,9 +23,9 @@ from statistics import mean, median
 
 from unseen import unseen_hypervolume
 
+from nas_kd.driver.expected_improvement import Climb, Scale, chosen
+from nas_kd.driver.stopper import survivors
 from nas_kd.front import Point, floored, hypervolume
-from nas_kd.study.promise import Climb, Scale, chosen
-from nas_kd.study.stopper import survivors
 
 ORDERS, GENERATION, STEADY, TENTHS = 100, 16, 6, (1, 3, 6)
 

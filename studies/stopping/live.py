@@ -18,13 +18,13 @@ from statistics import mean, stdev
 
 from unseen import test_accuracies, test_examples, unseen_hypervolume
 
-from nas_kd.costs import parse_budgets
+from nas_kd.costs.budgets import parse_budgets
+from nas_kd.driver.drive import drive
+from nas_kd.driver.options import RunOptions
 from nas_kd.front import by_accuracy, hypervolume
 from nas_kd.spec import StudySpec
-from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions
-from nas_kd.study.reading import StudyView, TrialRow, read_study
+from nas_kd.study.view import StudyView, TrialRow, read_study
 
 
 @dataclass(frozen=True)

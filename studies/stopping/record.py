@@ -14,12 +14,12 @@ from pathlib import Path
 
 from unseen import test_accuracies, test_examples
 
+from nas_kd.driver import generation
+from nas_kd.driver.drive import drive
+from nas_kd.driver.options import RunOptions
 from nas_kd.spec import StudySpec
-from nas_kd.study import generation
-from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions
-from nas_kd.study.reading import read_study
+from nas_kd.study.view import read_study
 
 data, budget = sys.argv[1], sys.argv[4]
 trials, epochs, seed = (int(sys.argv[place]) for place in (2, 3, 5))

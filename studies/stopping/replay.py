@@ -20,9 +20,9 @@ from math import ceil
 from pathlib import Path
 from statistics import mean, median
 
+from nas_kd.driver.stopper import LEADERS, survivors
 from nas_kd.front import Point, best, floored, hypervolume
 from nas_kd.spec import StudySpec
-from nas_kd.study.stopper import LEADERS, survivors
 
 SEEDS, TRIALS, GENERATION, STEADY = 100, 64, 16, 6
 DEFAULT = StudySpec.create({"budget": "20k", "epochs": 10})

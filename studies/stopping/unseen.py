@@ -9,7 +9,7 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.front import Point, front, hypervolume
 from nas_kd.students import build
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 from nas_kd.training import answer, tensor
 
 torch.set_num_threads(1)

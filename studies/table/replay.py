@@ -18,7 +18,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import RandomSampler, TPESampler
 
-from nas_kd.study.proposal import spread
+from nas_kd.space.sampler import spread
 
 COUNTS = (1, 3, 5, 7)
 TRIALS, SEEDS = 10, 200

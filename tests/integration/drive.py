@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nas_kd.study import driver, generation, pool, teaching
-from nas_kd.study.options import RunOptions
-from nas_kd.study.storage import Ledger
+from nas_kd.driver import drive as driver
+from nas_kd.driver import generation
+from nas_kd.driver import teacher_stage as teaching
+from nas_kd.driver.options import RunOptions
+from nas_kd.study.database import Ledger
+from nas_kd.workers import pool
 from tests.conftest import tiny
 
 SPEC = {

@@ -15,7 +15,7 @@ import pytest
 
 from nas_kd.files import write_text
 from nas_kd.report.page import page
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from torchvision.models import resnet18
 import nas_kd
 from nas_kd.data.imagefolder import load
 from nas_kd.data.source import Request
-from nas_kd.export import evaluate
+from nas_kd.package.evaluate import evaluate
 
 SUBSET = Path(__file__).parents[3] / "shared" / "data" / "cifar10-subset.tar"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas_kd.errors import UnusableStudy, Unwritable
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 from tests.conftest import TAUGHT, results, searched
 
 pytestmark = pytest.mark.slow

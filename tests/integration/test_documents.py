@@ -20,8 +20,8 @@ from torchvision.models import resnet18
 
 from nas_kd.data.imagefolder import load
 from nas_kd.data.source import Request
-from nas_kd.export import export
-from nas_kd.study.reading import StudyView
+from nas_kd.package.write import export
+from nas_kd.study.view import StudyView
 from nas_kd.teachers.network import wide
 from tests.conftest import searched
 from tests.data.test_imagefolder import folder

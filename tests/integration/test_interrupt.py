@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.reading import read_study
+from nas_kd.study.view import read_study
 from tests.integration.test_kill import left
 
 pytestmark = [

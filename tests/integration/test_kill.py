@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.reading import StudyView, read_study
+from nas_kd.study.view import StudyView, read_study
 from tests.conftest import results
 
 pytestmark = [

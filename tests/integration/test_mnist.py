@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from nas_kd.driver.drive import drive
+from nas_kd.driver.options import RunOptions
 from nas_kd.report.summary import summarize
 from nas_kd.spec import StudySpec
-from nas_kd.study.driver import drive
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.options import RunOptions
-from nas_kd.study.reading import read_study
+from nas_kd.study.view import read_study
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -13,8 +13,8 @@ from torch.utils.data import TensorDataset
 import nas_kd
 from nas_kd.api import Study
 from nas_kd.errors import Unusable, UnusableTeacher
-from nas_kd.export import evaluate
-from nas_kd.study.reading import StudyView
+from nas_kd.package.evaluate import evaluate
+from nas_kd.study.view import StudyView
 from nas_kd.teachers.network import wide
 from tests.data.test_imagefolder import folder
 

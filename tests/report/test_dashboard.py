@@ -13,7 +13,7 @@ import pytest
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.report.dashboard import dashboard
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

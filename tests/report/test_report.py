@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nas_kd.costs import parse_budgets
+from nas_kd.costs.budgets import parse_budgets
+from nas_kd.driver.events import Ended, Planned, Scored, Started, Step
 from nas_kd.errors import UnusableStudy
 from nas_kd.front import not_told_apart
 from nas_kd.knowledge.objective import additive_weight
@@ -18,10 +19,9 @@ from nas_kd.report.fitting_figure import fitting_figure
 from nas_kd.report.page import page
 from nas_kd.report.summary import in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, closing_table, display, trials_table
+from nas_kd.space.resolve import resolve
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.events import Ended, Planned, Scored, Started, Step
-from nas_kd.study.reading import StudyView
-from nas_kd.study.space import resolve
+from nas_kd.study.view import StudyView
 from tests.conftest import searched, tiny
 
 

@@ -10,7 +10,7 @@ from nas_kd.errors import InvalidSpec
 from nas_kd.front import standard_error
 from nas_kd.report.page import page
 from nas_kd.report.smallest import find, in_words, next_step, step, target_of
-from nas_kd.study.reading import StudyView
+from nas_kd.study.view import StudyView
 
 
 def test_it_is_the_first_of_the_front_at_the_target(study: StudyView) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nas_kd.costs import Budget, Counts, parse_budgets
-from nas_kd.counting import counted
+from nas_kd.costs.budgets import Budget, Counts, parse_budgets
+from nas_kd.costs.counting import counted
 from nas_kd.errors import BudgetTooSmall, CountsDisagree, UnknownName, Unusable
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.decode import chosen, cost, counts, decode, fits, larger, smallest

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from nas_kd.counting import measure
+from nas_kd.costs.counting import measure
 from nas_kd.students import build
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig

@@ -7,17 +7,17 @@ import torch
 from torch import nn
 
 from nas_kd.api import Study
-from nas_kd.costs import LATENCY, parse_budgets
+from nas_kd.costs.budgets import LATENCY, parse_budgets
 from nas_kd.errors import UnusableBudget
-from nas_kd.package import load_student, read_config
+from nas_kd.package.load import load_student, read_config
 from nas_kd.report.smallest import search
 from nas_kd.report.summary import summarize
+from nas_kd.space.resolve import resolve
 from nas_kd.spec import StudySpec
 from nas_kd.students import latency as measuring
 from nas_kd.students.decode import cost, decode, fits
 from nas_kd.students.latency import Latency, kept, measure_latency, place, remembered
-from nas_kd.study.reading import StudyView
-from nas_kd.study.space import resolve
+from nas_kd.study.view import StudyView
 from tests.conftest import TAUGHT, searched
 
 SHAPE = (1, 8, 8)

@@ -11,14 +11,15 @@ import torch
 from torch import nn
 from torchvision import models
 
-from nas_kd.costs import parse_budgets
+from nas_kd.costs.budgets import parse_budgets
 from nas_kd.errors import InvalidSpec, Unusable
+from nas_kd.space.first import default_sample
+from nas_kd.space.resolve import resolve
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.decode import cost, decode, fits, larger
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.scaled import scaled
-from nas_kd.study.space import default_sample, resolve
 
 PICTURE = (3, 32, 32)
 

@@ -9,9 +9,9 @@ import pytest
 
 from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
 from nas_kd.files import write_text
+from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
-from nas_kd.study.storage import Ledger
 from tests.conftest import tiny
 
 

@@ -18,13 +18,7 @@ from nas_kd.teachers import loading
 from nas_kd.teachers.loading import Teacher, fingerprint, sizes
 from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision
 from nas_kd.teachers.network import wide
-from nas_kd.teachers.signals import (
-    SignalsJob,
-    check_signals,
-    compute_signals,
-    signals_key,
-    slices,
-)
+from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
 
 OWN = "tests.teachers.own:"
 

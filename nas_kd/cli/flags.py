@@ -1,0 +1,177 @@
+"""Flags that several commands share, and reading what they say. All raise InvalidSpec."""
+
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas_kd.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from nas_kd.spec import StudySpec
+
+
+DATA_ROOT = Path("data")
+StudyPath = Annotated[Path, typer.Argument(help="The study's folder, such as runs/glyphs-20k.")]
+BudgetFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Bound on every student: 20k, '5M macs', 200kB, 2ms, 25%. Repeat for several."
+    ),
+]
+DataFlag = Annotated[str | None, typer.Option(help="Data source, such as glyphs or mnist.")]
+RootFlag = Annotated[
+    Path, typer.Option(help="Folder of the data's files; they are downloaded there if missing.")
+]
+FixFlag = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE: fix a setting, such as width=1.")
+]
+FamilyFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="cnn, mlp, mobilenet, resnet, torchvision:resnet18, module:function, module:Class, or "
+        "teacher. Repeat for several."
+    ),
+]
+SpecPath = Annotated[
+    Path | None, typer.Argument(help="Settings as TOML, flags win; or a study's folder.")
+]
+LabelFlag = Annotated[str | None, typer.Option(help="Column of a table that has the classes.")]
+GroupFlag = Annotated[
+    str | None, typer.Option(help="Column of a table whose values stay in one split.")
+]
+MetricFlag = Annotated[
+    str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1, top-5 or agreement.")
+]
+UnlabelledFlag = Annotated[
+    int | None, typer.Option(help="Unlabelled examples to make: glyphs, mnist1d.")
+]
+ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
+TeacherFlag = Annotated[
+    str | None, typer.Option(help="train, module:function, or torchvision:resnet18.")
+]
+TeacherWeightsFlag = Annotated[
+    Path | None, typer.Option(help="Weights of your teacher, .safetensors or .pt.")
+]
+TeacherOutputFlag = Annotated[
+    str | None, typer.Option(help="Which of its outputs are the logits: a name or position.")
+]
+TeacherSizeFlag = Annotated[
+    int | None, typer.Option(help="Side in pixels of the pictures that it takes.")
+]
+TeacherMeanFlag = Annotated[
+    str | None, typer.Option(help="Its normalisation of pixels in 0..1: 0.49,0.48,0.45.")
+]
+TeacherStdFlag = Annotated[str | None, typer.Option(help="Deviations beside it.")]
+KnowledgeFlag = Annotated[
+    list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
+]
+RangeFlag = Annotated[
+    list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")
+]
+TimeFlag = Annotated[
+    str | None, typer.Option(help="Such as 10m or 2h: no generation starts after it.")
+]
+WorkersFlag = Annotated[
+    int | None, typer.Option(help="Worker processes; 0: none. Default: one a core.", min=0)
+]
+DeviceFlag = Annotated[
+    str, typer.Option(help="auto, cpu, or GPUs with a worker each: cuda:0,cuda:1.")
+]
+YesFlag = Annotated[
+    bool, typer.Option("--yes", help="Take over 5 GB of examples and signals without asking.")
+]
+JobLimitFlag = Annotated[
+    str, typer.Option(help="A job that takes longer is given to another worker.")
+]
+
+
+def value(text: str) -> Any:
+    """A flag's value: a number, a list or a word, as in TOML; low:high is a pair."""
+    low, colon, high = text.partition(":")
+    if colon:
+        with suppress(ValueError):
+            return [number(low), number(high)]
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def number(text: str) -> int | float:
+    """A number as people write it. Raises ValueError."""
+    return int(text) if text.isdecimal() else float(text)
+
+
+def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE flags as settings. Raises InvalidSpec."""
+    pairs = [text.partition("=") for text in texts or []]
+    if wrong := [name for name, equals, _ in pairs if not equals]:
+        raise InvalidSpec(tuple(f"{flag} {name}: say {flag} NAME=VALUE" for name in wrong))
+    return {name.replace("-", "_"): value(text) for name, _, text in pairs}
+
+
+def more_trials(text: str, kept: int | None) -> int:
+    """N as it is, +N on top of the trials that the study has. Raises InvalidSpec."""
+    if not text.removeprefix("+").isdecimal():
+        raise InvalidSpec((f"trials: say a number, or +N for N more (given: {text!r})",))
+    if text.startswith("+") and kept is None:
+        raise InvalidSpec((f"trials: {text} needs a study to add to: name it with --study",))
+    return int(text) + (kept or 0 if text.startswith("+") else 0)
+
+
+def seconds(flag: str, text: str) -> float:
+    """A time such as 90, 90s, 10m or 2h. Raises InvalidSpec."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        amount = float(number) * units[unit]
+    except ValueError:
+        amount = -1.0
+    if not amount > 0:
+        raise InvalidSpec((f"{flag}: say a time such as 90s, 10m or 2h (given: {text!r})",))
+    return amount
+
+
+def numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
+    """Numbers separated by commas. Raises InvalidSpec."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        wrong = f"{flag}: say numbers separated by commas (given: {text!r})"
+        raise InvalidSpec((wrong,)) from None
+
+
+def resolve(
+    file: Path | None, given: dict[str, Any], trials: str | None, study: Path | None
+) -> "StudySpec":
+    """The spec of a TOML file and flags; on a study that exists, what is not said stays as it is.
+
+    Raises InvalidSpec.
+    """
+    from nas_kd.driver.options import default_folder
+    from nas_kd.spec import StudySpec
+
+    kept = kept_spec(study) if study else None
+    settings = StudySpec.read(file) if file else {}
+    if kept and not file and "budget" not in given:
+        settings = kept.model_dump(exclude_none=True)
+    settings |= given
+    if trials is not None:
+        settings.pop("trials", None)
+        asked = StudySpec.create(settings)
+        kept = kept if study else kept_spec(default_folder(asked))
+        settings["trials"] = more_trials(trials, kept.trials if kept else None)
+    return StudySpec.create(settings)
+
+
+def kept_spec(folder: Path) -> "StudySpec | None":
+    """The spec of the study in a folder, if there is one."""
+    from nas_kd.study.folder import StudyFolder
+
+    there = StudyFolder(folder)
+    return there.read_spec() if there.spec.exists() else None

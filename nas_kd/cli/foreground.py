@@ -1,0 +1,71 @@
+"""A search in the foreground of a terminal: display, signals, closing table, what to do next."""
+
+from concurrent.futures import Executor
+from pathlib import Path
+from shlex import quote
+
+import typer
+from rich.markup import escape
+
+from nas_kd.check import Fact, check
+from nas_kd.driver.drive import drive
+from nas_kd.driver.options import RunOptions, command
+from nas_kd.interrupts import Interrupted, interruptible
+from nas_kd.report.summary import summarize
+from nas_kd.report.terminal import closing_table, console, display
+from nas_kd.spec import StudySpec
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.view import read_study
+from nas_kd.workers.devices import default_workers, parse_devices
+
+
+def run_search(
+    spec: StudySpec,
+    options: RunOptions,
+    executor: Executor | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Search, then print the closing table, the verdict and what to do next."""
+    screen = console()
+    try:
+        if options.workers > spec.generation // 4:
+            typer.echo(f"note: {options.workers} workers share generations of {spec.generation}; "
+                       "more than a quarter leaves some idle (--workers)", err=True)  # fmt: skip
+        with interruptible(), display(screen, quiet, verbose) as observe:
+            drive(spec, options, observe, executor)
+    except Interrupted as stopped:
+        typer.echo(f"\nStopped. {how_to_go_on(options)}", err=True)
+        raise SystemExit(stopped.code) from None
+    view = read_study(StudyFolder(options.folder.resolve()))
+    if not view.points:
+        typer.echo("No student was completed.")
+        return
+    summary = summarize(view)
+    screen.print(closing_table(view, summary))
+    typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
+    for name in ("report", "dashboard", "export"):
+        typer.echo(f"  nas-kd {name} {quote(str(options.folder))}")
+
+
+def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: int | None) -> int:
+    """Check, print what is found as it is found; 1 if anything is wrong or doubtful, else 0."""
+    screen, found = console(), 0
+    number = default_workers(parse_devices("auto")) if workers is None else workers
+    for one in check(spec, data_root, weights, number):
+        if isinstance(one, Fact):
+            screen.print(f"[green]ok[/]        {one.about:<9} {escape(one.text)}")
+            continue
+        found += 1
+        colour = "red" if one.how_bad == "wrong" else "yellow"
+        screen.print(f"[{colour}]{one.how_bad:<9}[/] {one.about:<9} {escape(one.what)}\n"
+                     f"{'':<20}{escape(one.what_to_do)}")  # fmt: skip
+    screen.print(f"{found} finding{'s' * (found != 1)}." if found else "Nothing is wrong.")
+    return 1 if found else 0
+
+
+def how_to_go_on(options: RunOptions) -> str:
+    """What to type after a search was stopped."""
+    if not StudyFolder(options.folder).spec.exists():
+        return "The study had not begun; run the same command again."
+    return f"All that is finished is kept; go on with:\n  {command(options)}"

@@ -1,0 +1,1 @@
+"""Costs: budgets as people write them, and exact counts of a network."""

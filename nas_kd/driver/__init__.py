@@ -1,0 +1,1 @@
+"""The study in motion: one process that proposes, trains, compares and tells."""

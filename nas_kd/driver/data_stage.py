@@ -1,0 +1,69 @@
+"""The first stage of a search: the data, prepared, and on resume the same as before."""
+
+from collections.abc import Callable
+
+from nas_kd.data import source_of
+from nas_kd.data.classes import MEND_IMBALANCE, imbalance
+from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
+from nas_kd.driver.events import Observe, Step
+from nas_kd.driver.options import MUCH, RunOptions
+from nas_kd.driver.teacher_stage import expect_file, expect_yours, judged, known
+from nas_kd.errors import SpecDiffers, Unusable, UnusableData
+from nas_kd.spec import StudySpec
+from nas_kd.study.folder import StudyFolder
+
+
+def prepared(
+    spec: StudySpec, options: RunOptions, folder: StudyFolder, observe: Observe
+) -> TransferSet:
+    """The data, prepared; on resume they must be what they were. Raises SpecDiffers."""
+    data = same_data(spec, options, folder, lambda text: observe(Step(f"data      {text}")))
+    observe(Step(
+        f"data      {data.name}: {size(data.train):,} for the students, "
+        f"{size(data.validation):,} validation, {size(data.test):,} test; "
+        f"{shape_in_words(data.input_shape)}, {len(data.classes)} classes"
+    ))  # fmt: skip
+    if judged(spec.metric, data)[0] >= 1:
+        wrong = f"is always right where there are {len(data.classes)} classes"
+        raise Unusable(f"metric {spec.metric!r}", wrong, "Leave --metric out: accuracy.")
+    expect_room(data, options.large)
+    if rare := imbalance(data):
+        observe(Step(f"classes   {rare}. {MEND_IMBALANCE}"))
+    return data
+
+
+def same_data(
+    spec: StudySpec, options: RunOptions, folder: StudyFolder, tell: Callable[[str], None]
+) -> TransferSet:
+    """The data, prepared. Raises SpecDiffers if the folder has a study of others."""
+    request = spec.request(options.data_root, tell)
+    data = prepare(spec.data, source_of(spec.data), request, spec.split_seed, spec.views)
+    if folder.spec.exists():
+        kept = TransferSet.from_json(folder.data.read_text())
+        if kept.key != data.key:
+            change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
+            raise SpecDiffers(str(folder.root), (change,))
+    return data
+
+
+def expect_unchanged(spec: StudySpec, options: RunOptions, folder: StudyFolder) -> None:
+    """Raise SpecDiffers or UnusableTeacher where a finished study is asked for with other data, of
+    a source whose content may change, or another teacher's weights. It needs its own no more."""
+    if not source_of(spec.data).fixed:
+        try:
+            same_data(spec, options, folder, lambda text: None)
+        except UnusableData:
+            if folder.read_spec().data != spec.data:
+                raise
+    expect_yours(spec, options.teacher_weights)
+    if options.teacher_weights:
+        expect_file(known(folder) or {}, str(options.teacher_weights))
+
+
+def expect_room(data: TransferSet, meant: bool) -> None:
+    """Raise Unusable for a study whose arrays and signals take much, unless that is meant."""
+    examples = data.examples.open().nbytes
+    signals = 4 * data.views.count * size(data.train) * len(data.classes)
+    if examples + signals > MUCH and not meant:
+        wrong = f"takes {examples / 1e9:.1f} GB of examples and {signals / 1e9:.1f} GB of signals"
+        raise Unusable("the study", wrong, "Say --yes if that is meant, or take fewer --views.")

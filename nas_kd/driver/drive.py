@@ -1,0 +1,180 @@
+"""The straight line: data, teacher, signals, generations, controls; resumed where it stopped."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+from optuna.exceptions import StorageInternalError
+from safetensors.numpy import save
+
+from nas_kd.costs.budgets import parse_budgets
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.driver.context import Scene
+from nas_kd.driver.controls import begin_twin, begin_twin_of_the_leader, run_controls
+from nas_kd.driver.data_stage import expect_unchanged, prepared
+from nas_kd.driver.events import Observe, Planned, Step
+from nas_kd.driver.generation import Ending, run_generation
+from nas_kd.driver.log import logged
+from nas_kd.driver.options import RunOptions, command
+from nas_kd.driver.promotion import give_chances
+from nas_kd.driver.teacher_stage import Teaching, judged
+from nas_kd.driver.timing import correct, estimate
+from nas_kd.errors import UnusableStudy
+from nas_kd.files import write_bytes, write_text
+from nas_kd.metrics import in_words as metric_in_words
+from nas_kd.space.first import first_samples
+from nas_kd.space.resolve import resolve
+from nas_kd.space.space import Space
+from nas_kd.spec import StudySpec
+from nas_kd.students.decode import join
+from nas_kd.study.database import Ledger
+from nas_kd.study.folder import StudyFolder, lock
+from nas_kd.study.lease import lease
+from nas_kd.teachers.loading import FROM_PYTHON
+from nas_kd.training import PROOF
+from nas_kd.workers.devices import kind
+from nas_kd.workers.executors import open_executor
+from nas_kd.workers.job_queue import Crew
+
+
+def drive(
+    spec: StudySpec, options: RunOptions, observe: Observe, executor: Executor | None = None
+) -> None:
+    """Run a study to its end, or on from where it stopped; shuts the executor down.
+
+    Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
+    """
+    folder = StudyFolder(options.folder.resolve())
+    with lock(folder) as holder:
+        folder.compare(spec)
+        both = logged(folder, observe)
+        if finished(folder, spec):
+            expect_unchanged(spec, options, folder)
+            more = f"{command(options)} --trials +{spec.generation}"
+            if spec.teacher.startswith(FROM_PYTHON):
+                more = f"the same call with trials={spec.trials + spec.generation}"
+            both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
+            return
+        executor = executor or open_executor(options.workers, options.job_limit, options.devices)
+        crew = Crew(executor, options.workers)
+        try:
+            run(spec, options, folder, holder, crew, both)
+        except StorageInternalError as error:
+            raise UnusableStudy(
+                str(folder.database),
+                f"cannot be read or written ({error.__cause__ or error})",
+                "Make room or mend it, then run the same search again; what is finished is kept.",
+            ) from error
+        finally:
+            executor.shutdown(cancel_futures=crew.busy)
+            folder.clear()
+
+
+def run(
+    spec: StudySpec,
+    options: RunOptions,
+    folder: StudyFolder,
+    holder: str,
+    crew: Crew,
+    observe: Observe,
+) -> None:
+    """Everything between taking the folder and giving it back.
+
+    The spec is kept once nothing in it can turn out to be wrong any more, so that a mistake can
+    be mended in the same folder. A teacher of the user's own is asked first; one that is to be
+    trained is known well enough beforehand, and trains while the first students do.
+    """
+    began = time.monotonic()
+    data = prepared(spec, options, folder, observe)
+    device = kind(options.devices)
+    teaching = Teaching(
+        spec, folder, crew, data, observe, options.teacher_weights, device, max(1, options.workers)
+    )
+    if teaching.own:
+        teaching.begin()
+        crew.drain(lambda: teaching.facts.value is not None)
+    budgets = parse_budgets(spec.budget, teaching.parameters())
+    space = resolve(spec, budgets, data.input_shape, len(data.classes))
+    keep(folder, spec, data)
+    if not teaching.own:
+        teaching.begin()
+    observe(Step(f"fits      {in_words(space)}"))
+    objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
+    ledger = Ledger.create(folder.database, folder.root.name, *objectives)
+    with lease(ledger, str(folder.root), holder):
+        record(ledger, space, data)
+        teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
+        signals = teaching.signals
+        scene = Scene(spec, folder, ledger, crew, data, space, signals, observe, device)
+        estimate(scene, options.workers)
+        whole = generations(scene, deadline(began, options.seconds))
+        run_controls(scene)
+        if whole and ledger.told() == spec.trials:
+            ledger.note("finished", spec.trials)
+
+
+def generations(scene: Scene, too_late: Callable[[], bool]) -> bool:
+    """Run one generation after the other, as long as there is time; whether there was for all."""
+    spec = scene.spec
+    began, before = time.monotonic(), scene.ledger.told()
+    scene.observe(Planned(spec.trials, spec.epochs, before))
+    twins = Ending(begin_twin_of_the_leader, begin_twin)
+    for first in range(0, spec.trials, spec.generation):
+        if too_late():
+            scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
+            return False
+        end = min(first + spec.generation, spec.trials)
+        ending = twins if end == spec.trials else None
+        run_generation(scene, first, ending)
+        give_chances(scene, end, ending)
+        correct(scene, began, before)
+    return True
+
+
+def finished(folder: StudyFolder, spec: StudySpec) -> bool:
+    """Whether every trial of the spec is told and its controls are trained."""
+    if not Ledger.begun(folder.database):
+        return False
+    ledger = Ledger.open(folder.database)
+    return bool(ledger.facts().get("finished") == spec.trials)
+
+
+def deadline(began: float, seconds: float | None) -> Callable[[], bool]:
+    """Whether no further generation may start."""
+    return lambda: seconds is not None and time.monotonic() - began > seconds
+
+
+def keep(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
+    """Write down what the study is: its data, the examples of the proof, and last its spec."""
+    write_text(folder.data, data.to_json())
+    inputs = np.array(data.examples.open()[slice(*data.validation)][:PROOF])
+    write_bytes(folder.proof, save({"inputs": inputs}))
+    write_text(folder.spec, spec.to_toml())
+
+
+def in_words(space: Space) -> str:
+    """What fits, in one line."""
+    low, high = space.depth
+    kept = f"{' and '.join(space.families)}, {low} to {high} blocks, within {join(space.budgets)}"
+    out = "".join(f"; {family} is left out: {why}" for family, why in space.left_out)
+    return kept + out
+
+
+def record(ledger: Ledger, space: Space, data: TransferSet) -> None:
+    """Keep what reading the study later needs."""
+    chance, examples = judged(space.spec.metric, data)
+    facts: dict[str, Any] = {
+        "cost": space.budgets[0].cost,
+        "budgets": [[budget.cost, budget.bound] for budget in space.budgets],
+        "families": list(space.families),
+        "fixed": len(first_samples(space)),
+        "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
+        "chance": chance,
+        "examples": examples,
+    }
+    known = ledger.facts()
+    for key, value in facts.items():
+        if known.get(key) != value:
+            ledger.note(key, value)

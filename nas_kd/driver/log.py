@@ -1,0 +1,34 @@
+"""The search's log: each step and each scored student as one line of search.log."""
+
+import contextlib
+import os
+from datetime import UTC, datetime
+
+from nas_kd.driver.events import Event, Observe, Scored, Step
+from nas_kd.study.folder import StudyFolder
+
+
+def logged(folder: StudyFolder, observe: Observe) -> Observe:
+    """Also write steps and scores to search.log, with the time."""
+
+    def both(event: Event) -> None:
+        if isinstance(event, Step | Scored):
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            with contextlib.suppress(OSError), folder.log.open("a") as file:
+                file.write(f"{now} {os.getpid()} {line(event)}\n")
+        observe(event)
+
+    return both
+
+
+def line(event: Step | Scored) -> str:
+    """An event as one line of text."""
+    if isinstance(event, Step):
+        return event.text
+    how = f"T {event.temperature:.1f}, alpha {event.alpha:.2f}"
+    if event.continues is not None:
+        how += f"; trial {event.continues} gone on"
+    score = event.stopped or f"{100 * event.accuracy:.2f}%"
+    return (
+        f"trial {event.trial:<4}{score}  {event.student.name()}, {event.cost:,} {event.unit}, {how}"
+    )

@@ -1,0 +1,45 @@
+"""How a study is run. None of it decides a value, so all of it may change on resume."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from nas_kd.spec import StudySpec
+from nas_kd.spec.fields import PLACES
+
+MUCH = 5e9
+"""Bytes of arrays and signals beyond which a study asks first."""
+
+
+def default_folder(spec: StudySpec) -> Path:
+    """Where a study goes if it is not said: runs/DATA-BUDGET."""
+    budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
+    kind, _, rest = spec.data.partition(":")
+    name = Path(rest).stem if kind in PLACES else spec.data.replace(":", "-")
+    return Path("runs") / f"{name or 'data'}-{budget}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Where the study lies, where its data come from, and what trains its students."""
+
+    folder: Path
+    workers: int
+    """Worker processes; 0 trains in the driver's process."""
+    data_root: Path = Path("data")
+    teacher_weights: Path | None = None
+    devices: tuple[str, ...] = ("cpu",)
+    """`cpu`, or GPUs, which the workers share in turn."""
+    large: bool = False
+    """Arrays and signals of more than MUCH bytes are meant."""
+    seconds: float | None = None
+    """No generation starts after so long."""
+    job_limit: float = 3600.0
+    """A job that takes longer is taken from its worker and given to another."""
+
+
+def command(options: RunOptions) -> str:
+    """What to type to go on with a study."""
+    root = options.data_root
+    said = "" if root == Path("data") else f" --data-root {quote(str(root))}"
+    return f"nas-kd search --study {quote(str(options.folder))}{said}{' --yes' * options.large}"

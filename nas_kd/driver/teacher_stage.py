@@ -1,0 +1,292 @@
+"""The teacher and its signals: made ready once, kept in the study's folder, checked on resume."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nas_kd.costs.budgets import Budget, parse_budgets
+from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.classes import balanced, counted
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import TransferSet, size
+from nas_kd.driver.events import Ended, Observe, Started, Step
+from nas_kd.driver.jobs import ready_teacher
+from nas_kd.errors import UnusableTeacher
+from nas_kd.files import write_bytes, write_text
+from nas_kd.front import at_chance
+from nas_kd.metrics import METRICS, in_words, of_teachers
+from nas_kd.spec import StudySpec
+from nas_kd.study.folder import StudyFolder
+from nas_kd.teachers.adapting import Manner
+from nas_kd.teachers.loading import (
+    FROM_PYTHON,
+    TORCHVISION,
+    TRAINED,
+    Teacher,
+    TeacherReport,
+    create,
+)
+from nas_kd.teachers.making import TeacherJob, default_epochs
+from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
+from nas_kd.workers.in_process import InProcess
+from nas_kd.workers.job_queue import Awaited, Crew, Then
+
+MOST_MEAN = 2.0
+"""Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
+
+WEIGHTS, META = "weights.safetensors", "meta.json"
+
+
+def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
+    """The teacher that the spec asks for. Raises UnusableTeacher."""
+    expect_yours(spec, weights)
+    manner = Manner(
+        output=spec.teacher_output,
+        size=spec.teacher_size,
+        mean=spec.teacher_mean or None,
+        std=spec.teacher_std or None,
+        colour=spec.teacher.startswith(TORCHVISION),
+        data_mean=data.mean,
+        data_std=data.std,
+        unit=255.0 if in_bytes(data) else 1.0,
+    )
+    return Teacher(
+        spec.teacher,
+        data.input_shape,
+        len(data.classes),
+        spec.teacher_width,
+        str(weights.resolve()) if weights else None,
+        manner,
+    )
+
+
+def expect_yours(spec: StudySpec, weights: Path | None) -> None:
+    """Raise UnusableTeacher where something is said of a teacher of yours that is not named."""
+    said = {
+        "weights": weights, "output": spec.teacher_output, "size": spec.teacher_size,
+        "mean": spec.teacher_mean,
+    }  # fmt: skip
+    about = [f"--teacher-{name}" for name, value in said.items() if value]
+    if about and spec.teacher == TRAINED:
+        wrong = f"{'is' if len(about) == 1 else 'are'} for a teacher of yours, and none is named"
+        right = "Name it: --teacher module:function, or torchvision:resnet18."
+        raise UnusableTeacher(" ".join(about), wrong, right)
+
+
+def in_bytes(data: TransferSet) -> bool:
+    """Whether pictures go from 0 to 255, as numbers of whatever type."""
+    pictures = len(data.input_shape) == 3
+    return data.examples.dtype == "uint8" or (pictures and max(data.mean) > MOST_MEAN)
+
+
+def parameters_of(teacher: Teacher) -> int:
+    """How many a teacher has that is still to be trained, for budgets that are a share of it."""
+    with torch.device("meta"):
+        return sum(value.numel() for value in create(teacher).parameters())
+
+
+def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
+    """The spec's budgets before there is a study; a share is of the teacher to be trained.
+
+    Raises UnusableBudget for a share of a teacher of the user's own.
+    """
+    own = spec.teacher != TRAINED
+    return parse_budgets(spec.budget, None if own else parameters_of(describe(spec, data, None)))
+
+
+def known(folder: StudyFolder) -> dict[str, Any] | None:
+    """What is kept of the study's teacher, if it is ready."""
+    path = folder.teacher / "config.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+class Teaching:
+    """Brings the teacher, then its signals, each of them once."""
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        folder: StudyFolder,
+        crew: Crew,
+        data: TransferSet,
+        observe: Observe,
+        weights: Path | None,
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> None:
+        self.spec, self.folder, self.crew = spec, folder, crew
+        self.data, self.observe, self.device, self.threads = data, observe, device, threads
+        self.teacher = describe(spec, data, weights)
+        self.resumed = folder.spec.exists()
+        self.signals: Awaited[Signals] = Awaited()
+        self.facts: Awaited[dict[str, Any]] = Awaited()
+
+    @property
+    def own(self) -> bool:
+        """Whether the teacher is the user's own, not one to be trained."""
+        return self.teacher.target != TRAINED
+
+    def parameters(self) -> int:
+        """How many the teacher has; one of the user's own must be ready."""
+        if not self.own:
+            return parameters_of(self.teacher)
+        assert self.facts.value is not None
+        return int(self.facts.value["parameters"])
+
+    def begin(self) -> None:
+        """Send out what is missing; the signals are set when they are there."""
+        if self.resumed and (facts := known(self.folder)):
+            expect_file(facts, self.teacher.weights)
+            self._taught(facts)
+            return
+        epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
+        weights = balanced(self.data) if self.spec.class_weights == "balanced" else ()
+        job = TeacherJob(
+            self.teacher, self.data, epochs, self.spec.seed, self.device,
+            of_teachers(self.spec.metric), weights, self.spec.plugins, self.threads,
+        )  # fmt: skip
+        progress = self.folder.progress("teacher")
+        self.observe(Started("teacher", 1 if self.own else epochs, progress))
+        if not self.own:
+            parameters = parameters_of(self.teacher)
+            self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
+                              f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
+        self._send(ready_teacher, job, progress, then=self._made)
+
+    def _send(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
+        """Send a job to a worker; a teacher that is an object can only work in this process."""
+        if not self.teacher.target.startswith(FROM_PYTHON):
+            self.crew.submit(job, *arguments, then=then)
+            return
+        with InProcess() as executor:
+            here = Crew(executor)
+            here.submit(job, *arguments, then=then)
+            here.drain()
+
+    def _made(self, report: TeacherReport) -> None:
+        self.folder.progress("teacher").unlink(missing_ok=True)
+        write_bytes(self.folder.teacher / WEIGHTS, report.weights)
+        facts = asdict(self.teacher) | asdict(report)
+        del facts["weights"]
+        given = self.teacher.weights
+        facts["file_sha256"] = file_hash(given) if given else None
+        write_text(self.folder.teacher / "config.json", json.dumps(facts, indent=1))
+        self.observe(Ended("teacher"))
+        self._taught(facts)
+
+    def _taught(self, facts: dict[str, Any]) -> None:
+        for note in facts["notes"]:
+            self.observe(Step(f"teacher   {note}"))
+        accuracy = facts["accuracy"]
+        metric = of_teachers(self.spec.metric)
+        chance, examples = judged(metric, self.data)
+        measured = "" if metric == "accuracy" else f"{in_words(metric)} "
+        self.observe(Step(f"teacher   {measured}{100 * accuracy:.1f}% on validation, "
+                          f"{facts['parameters']:,} parameters, "
+                          f"made in {facts['seconds']:.0f} s"))  # fmt: skip
+        if at_chance(accuracy, examples, chance):
+            raise UnusableTeacher(
+                f"teacher {self.teacher.target!r}",
+                f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
+                "Check its weights, its normalisation and the order of its classes."
+                if self.own
+                else "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N "
+                "--study FOLDER.",
+            )
+        self.facts.set(facts)
+        weights = str(self.folder.teacher / WEIGHTS)
+        teacher = replace(self.teacher, weights=weights)
+        self._ask(SignalsJob(teacher, facts["sha256"], self.data, self.device))
+
+    def _ask(self, job: SignalsJob) -> None:
+        key = signals_key(job.sha256, self.data)
+        if (signals := kept(key, self.folder.signals(key) / META)) is None:
+            self._compute(key, job)
+            return
+        self._send(check_signals, job, signals, then=lambda _: self.signals.set(signals))
+
+    def _compute(self, key: str, job: SignalsJob) -> None:
+        """Have all workers compute the answers, slice by slice; the last one is of validation."""
+        parts = [(rows, self.data.views.count) for rows in slices(self.data)]
+        parts.append((self.data.validation, 1))
+        found: dict[int, NDArray[np.float32]] = {}
+
+        def arrived(number: int, logits_VNC: NDArray[np.float32]) -> None:
+            found[number] = logits_VNC
+            if len(found) == len(parts):
+                *train, validation = (found[number] for number in range(len(parts)))
+                self._keep(key, np.concatenate(train, axis=1), validation[0].argmax(-1))
+
+        self.observe(Started("signals", 1, self.folder.progress("signals")))
+        for number, part in enumerate(parts):
+            self._send(compute_signals, job, *part, then=partial(arrived, number))
+
+    def _keep(
+        self, key: str, logits_VNC: NDArray[np.float32], answers_N: NDArray[np.int64]
+    ) -> None:
+        place = self.folder.signals(key)
+        signals = Signals(
+            key,
+            ArrayRef.save(logits_VNC, place / "logits.npy"),
+            ArrayRef.save(answers_N, place / "answers.npy"),
+        )
+        facts = asdict(signals) | {"passes": self.data.views.count}
+        write_text(place / META, json.dumps(facts, indent=1))
+        self.observe(Ended("signals"))
+        views, examples, _ = logits_VNC.shape
+        self.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "
+                          f"{views} {'pass' if views == 1 else 'passes'}"))  # fmt: skip
+        self.signals.set(signals)
+
+
+def expect_file(facts: dict[str, Any], weights: str | None) -> None:
+    """Raise UnusableTeacher for a weight file that a study's teacher did not come from."""
+    if weights and "file_sha256" in facts and file_hash(weights) != facts["file_sha256"]:
+        raise UnusableTeacher(
+            f"--teacher-weights {weights}",
+            "is not the file that this study's teacher came from",
+            "Leave it out, for a study keeps its teacher, or name a new folder with --study.",
+        )
+
+
+def file_hash(path: str) -> str:
+    """Hash of a file's bytes. Raises UnusableTeacher if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        right = "Name the file of its weights, .safetensors or .pt."
+        wrong = f"cannot be read ({error.strerror})"
+        raise UnusableTeacher(f"--teacher-weights {path}", wrong, right) from error
+
+
+def kept(key: str, meta: Path) -> Signals | None:
+    """Signals that were kept; None if there are none, or if an older version kept fewer arrays."""
+    if not meta.exists():
+        return None
+    facts = json.loads(meta.read_text())
+    names = [field.name for field in fields(Signals) if field.name != "key"]
+    if not facts.keys() >= set(names):
+        return None
+    return Signals(key, **{name: beside(meta, facts[name]) for name in names})
+
+
+def beside(meta: Path, facts: dict[str, Any]) -> ArrayRef:
+    """An array of a study that may have been moved: it lies beside the file that tells of it."""
+    here = {"shape": tuple(facts["shape"]), "path": str(meta.with_name(Path(facts["path"]).name))}
+    return ArrayRef(**facts | here)
+
+
+def judged(metric: str, data: TransferSet) -> tuple[float, int]:
+    """What guessing reaches by a metric on the validation split, and how many independent examples
+    it is as sure as."""
+    counts_C = torch.from_numpy(counted(data, data.validation))
+    return METRICS[metric].chance(counts_C), METRICS[metric].examples(counts_C)

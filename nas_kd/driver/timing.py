@@ -1,0 +1,95 @@
+"""How long a search will take: estimated from a few steps before it, corrected as it goes.
+
+Suffixes: B examples of a batch, C channels, H and W pixels.
+"""
+
+import time
+from datetime import timedelta
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from nas_kd.data.transfer import size
+from nas_kd.driver.context import Scene, member, rung_job
+from nas_kd.driver.events import Step
+from nas_kd.registry import import_plugins
+from nas_kd.space.first import first_samples
+from nas_kd.training import RungJob, gathered, laid_out, normaliser, out_of_memory, tensor
+
+STEPS = 3
+
+TOO_LARGE = "not known: a default student takes more memory than there is"
+
+
+def time_students(jobs: tuple[RungJob, ...]) -> float | None:
+    """Mean seconds that these students' whole trainings would take, one by one; None where one of
+    them takes more memory than there is."""
+    total = 0.0
+    for job in jobs:
+        import_plugins(job.settings.plugins)
+        steps = -(-size(job.data.train) // job.settings.batch) * job.settings.epochs
+        try:
+            total += steps * seconds_of(job)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            return None
+    return total / len(jobs)
+
+
+def seconds_of(job: RungJob) -> float:
+    """Seconds of one training step of a job's student: the fastest of a few, on real examples."""
+    device = torch.device(job.settings.device)
+    cohort = gathered(job.members, device)
+    layout = laid_out(cohort.network, [member.config for member in job.members])
+    first = job.data.labelled[0]
+    rows = slice(first, first + min(job.settings.batch, size(job.data.labelled)))
+    examples_BX = normaliser(job.data, layout, device)(tensor(job.data.examples)[rows].to(device))
+    labels_B = tensor(job.data.labels)[rows].to(device)
+    taken = []
+    for number in range(STEPS + 1):
+        began = time.perf_counter()
+        cohort.optimizer.zero_grad()
+        cross_entropy(cohort.network(examples_BX), labels_B).backward()
+        cohort.optimizer.step(number + 1, 1.0)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        taken.append(time.perf_counter() - began)
+    return min(taken[1:])
+
+
+def estimate(scene: Scene, workers: int) -> None:
+    """Say how long the students will take, from the default students of the families."""
+    samples = [s for s in first_samples(scene.space) if s["alpha"] > 0] or first_samples(
+        scene.space
+    )
+    jobs = tuple(
+        rung_job(scene, [member(scene, 0, scene.space.student(sample), sample, None, 0)], 0, 1)
+        for sample in samples
+    )
+    trials = scene.spec.trials - scene.ledger.told()
+
+    def say(each: float | None) -> None:
+        if each is None:
+            scene.observe(Step(f"time      {TOO_LARGE}"))
+            return
+        whole = each * trials / max(1, workers)
+        most = "at most about" if scene.spec.rungs else "about"
+        scene.observe(Step(f"time      {most} {in_words(whole)} for {trials} trials"))
+
+    scene.crew.submit(time_students, jobs, then=say)
+
+
+def correct(scene: Scene, began: float, before: int) -> None:
+    """Say how long the rest will take, from the pace of this run so far."""
+    told = scene.ledger.told()
+    left = scene.spec.trials - told
+    if left > 0 and told > before:
+        pace = (time.monotonic() - began) / (told - before)
+        scene.observe(Step(f"time      {told} of {scene.spec.trials} trials, "
+                           f"about {in_words(pace * left)} left"))  # fmt: skip
+
+
+def in_words(seconds: float) -> str:
+    """A length of time, rounded to what can be known."""
+    return str(timedelta(seconds=max(1, round(seconds))))

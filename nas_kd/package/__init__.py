@@ -1,0 +1,1 @@
+"""Packages: writing a student's folder, its card, loading it back, scoring it, ONNX."""

@@ -1,0 +1,149 @@
+"""Scoring a package: on its study's own splits, or on other data.
+
+Suffixes: N examples, C classes, X the shape of one example.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas_kd.data import source_of
+from nas_kd.data.columns import encode_as, read_columns
+from nas_kd.data.source import Examples, Labelled, Request
+from nas_kd.data.transfer import TransferSet, prepare
+from nas_kd.errors import Unusable, UnusableData
+from nas_kd.files import write_text
+from nas_kd.metrics import METRICS, of_teachers
+from nas_kd.package.card import card
+from nas_kd.package.load import Student, load_student, read_config
+from nas_kd.spec.fields import PLACES, placed
+
+
+def evaluate(package: Path, data: str | None, data_root: Path, split: str) -> dict[str, Any]:
+    """Score a package on a split of its own data, or on other data.
+
+    Other data count whole where they have no test split of their own. A look at the study's own
+    test split is counted in the card. Raises UnusablePackage, UnusableData, Unusable.
+    """
+    facts = read_config(package)
+    student = load_student(package)
+    data = placed(data) if data else None
+    root, name = data_root.expanduser().resolve(), data or facts["data"]["name"]
+    mine = own_data(facts, name, root)
+    part = rows_of(mine, split) if mine else other_examples(facts, name, root, split)
+    logits_NC, labels_N = respond(student, part.examples_NX), torch.tensor(part.labels_N)
+    result = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": name,
+        "split": split if mine or split == "validation" else "its test split, or all it has",
+        **{
+            name: float(METRICS[name].score(logits_NC, labels_N))
+            for name in dict.fromkeys(("accuracy", of_teachers(facts["metric"])))
+        },
+        "examples": len(part.labels_N),
+        "trial": facts["trial"],
+    }
+    if split == "test" and mine:
+        count_test(package, facts, result)
+    return result
+
+
+@torch.inference_mode()
+def respond(student: Student, examples_NX: Examples) -> Tensor:
+    """The student's logits [N, C] for images as they are stored."""
+    parts = torch.from_numpy(np.array(examples_NX)).split(512)
+    return torch.cat([student(part) for part in parts])
+
+
+def own_data(facts: dict[str, Any], name: str, root: Path) -> TransferSet | None:
+    """The study's data, cut as they were; None where others are named.
+
+    Those of a file that was moved are told by their content, for a student has learned most of
+    them. Raises Unusable if the data of the study's own name changed.
+    """
+    wanted = facts["data"]
+    kinds = {text.partition(":")[0] for text in (name, wanted["name"])}
+    named = name == wanted["name"]
+    if not named and (len(kinds) > 1 or not kinds <= PLACES):
+        return None
+    request = Request(
+        root,
+        wanted["split_seed"],
+        **{name: wanted[name] for name in ("unlabelled", "image_size", "layout", "label", "group")},
+    )
+    try:
+        found = prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
+    except UnusableData:
+        if named:
+            raise
+        return None
+    if named and found.key != wanted["key"]:
+        wrong = f"is not what it was (content {found.key[:12]}, then {wanted['key'][:12]})"
+        raise Unusable(f"data {name!r}", wrong, "Name other data with --data.")
+    return found if found.key == wanted["key"] else None
+
+
+def rows_of(data: TransferSet, split: str) -> Labelled:
+    """The validation or the test split of prepared data."""
+    rows = slice(*(data.validation if split == "validation" else data.test))
+    return Labelled(data.examples.open()[rows], data.labels.open()[rows])
+
+
+def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
+    """Other data, whole or their test split, with the student's classes. Raises Unusable."""
+    shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
+    wanted, columns = facts["data"], read_columns(facts["input"].get("columns", ()))
+    request = Request(
+        root,
+        image_size=shape[-1],
+        channels=shape[0],
+        layout=wanted["layout"],
+        label=wanted["label"],
+        columns=tuple(column.name for column in columns),
+    )
+    raw = source_of(name).load(request)
+    if split == "validation":
+        if raw.validation is None:
+            right = "Leave --split out: other data count whole, or their test split."
+            raise Unusable(f"data {name!r}", "has no validation split of its own", right)
+        parts = [raw.validation]
+    else:
+        parts = [raw.test] if raw.test else [part for part in (raw.train, raw.validation) if part]
+    images = np.concatenate([part.examples_NX for part in parts])
+    if bool(columns) != bool(raw.table):
+        wrong, takes = ("is no table", "tables") if columns else ("is a table", f"examples {shape}")
+        raise Unusable(f"data {name!r}", wrong, f"The student takes {takes}.")
+    if raw.table:
+        images = encode_as(raw.table, images, columns, f"data {name!r}")
+    labels = np.concatenate([part.labels_N for part in parts])
+    if len(labels) == 0:
+        raise Unusable(f"data {name!r}", "has no examples with a class", "Name other data.")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise Unusable(f"data {name!r}", "has values that are NaN or infinite", "Fill them.")
+    if images.shape[1:] != shape or not set(raw.classes) <= set(classes):
+        wrong = f"has examples {images.shape[1:]} of the classes {', '.join(raw.classes[:12])}"
+        right = f"The student takes {shape} and the classes {', '.join(classes[:12])}."
+        raise Unusable(f"data {name!r}", wrong, right)
+    if not (labels.min() >= 0 and labels.max() < len(raw.classes)):
+        wrong = f"has labels {labels.min()} to {labels.max()} for {len(raw.classes)} classes"
+        raise Unusable(f"data {name!r}", wrong, f"Number them as {', '.join(classes[:12])}.")
+    return Labelled(images, np.array([classes.index(name) for name in raw.classes])[labels])
+
+
+def count_test(package: Path, facts: dict[str, Any], result: dict[str, Any]) -> None:
+    """Note a look at the test split in the package, its card, and the study if it is there."""
+    study = Path(facts["study"])
+    for path in (package / "evaluations.json", study / "evaluations.json"):
+        if path.parent.is_dir():
+            write_text(path, json.dumps([*read_list(path), result], indent=1))
+    write_text(package / "card.md", card(facts, read_list(package / "evaluations.json")))
+
+
+def read_list(path: Path) -> list[dict[str, Any]]:
+    """The entries in a JSON file; none if there is no file."""
+    return json.loads(path.read_text()) if path.exists() else []

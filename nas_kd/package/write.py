@@ -1,0 +1,102 @@
+"""The student package: config, weights, a proof and a card; and loading it back, proved.
+
+A package proves itself when it is loaded: its parameters are counted again and held against the
+budget, and its stored inputs must give the stored logits.
+
+Suffixes: B examples, C channels or classes, H and W pixels.
+"""
+
+import json
+import platform
+import shutil
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save
+
+from nas_kd.costs.budgets import COSTS
+from nas_kd.data.transfer import TransferSet
+from nas_kd.errors import Unusable, UnusableStudy
+from nas_kd.files import write_bytes, write_text
+from nas_kd.package.card import card
+from nas_kd.package.evaluate import read_list
+from nas_kd.package.load import load_student
+from nas_kd.students.decode import counts
+from nas_kd.study.view import StudyView, TrialRow
+
+
+def export(view: StudyView, which: str, to: Path) -> Path:
+    """Write the package of a trial (`best`, `knee` or a number) to a new folder, and prove it.
+
+    Raises UnusableStudy for a trial that has no student, Unusable for a folder that exists.
+    """
+    chosen = view.pick(which)
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise Unusable(str(to), "exists and is no empty folder", "Name another folder with --to.")
+    number = original(view, chosen)
+    data = TransferSet.from_json(view.folder.data.read_text())
+    kept = view.folder.student(number)
+    if not (kept / "config.json").exists():
+        right = "Bring the study's folder back as a whole, or search again in a new one."
+        raise UnusableStudy(str(kept), "is missing: the student's weights were there", right)
+    inputs = load_file(view.folder.proof)["inputs"]
+    logits = load_file(kept / "proof.safetensors")["logits"]
+    facts = describe(view, chosen, data)
+    evaluations = read_list(view.folder.evaluations)
+    mine = [one for one in evaluations if one["trial"] == chosen.number]
+    write_bytes(to / "weights.safetensors", (kept / "weights.safetensors").read_bytes())
+    write_bytes(to / "proof.safetensors", save({"inputs": inputs, "logits": logits}))
+    write_text(to / "evaluations.json", json.dumps(mine))
+    write_text(to / "card.md", card(facts, mine))
+    write_text(to / "config.json", json.dumps(facts, indent=1))
+    try:
+        load_student(to)
+    except Exception:
+        shutil.rmtree(to)
+        raise
+    return to
+
+
+def original(view: StudyView, row: TrialRow) -> int:
+    """The trial that trained this student: its own number, or the one it is the same as, or what
+    that one went on as."""
+    facts = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
+    same = int(facts.get("duplicate_of", row.number))
+    return next((other.number for other in view.rows if other.continues == same), same)
+
+
+def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any]:
+    """Everything that is known of a student."""
+    size_of = counts(row.student)
+    stored = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
+    return {
+        "schema": 1,
+        "student": asdict(row.student),
+        "input": {"shape": data.input_shape, "mean": data.mean, "std": data.std,
+                  "columns": [asdict(column) for column in data.columns]},
+        "classes": data.classes,
+        "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()}
+        | {cost: stored[cost] for cost, _ in view.facts["budgets"] if cost not in COSTS},
+        "budgets": view.facts["budgets"],
+        "metric": view.spec.metric,
+        "validation": {"accuracy": row.accuracy, "examples": view.examples},
+        "distillation": {
+            "alpha": row.alpha, "temperature": row.temperature, "knowledge": row.knowledge,
+            "learning_rate": row.learning_rate, "epochs": view.spec.epochs,
+        },
+        "teacher": {
+            name: view.facts["teacher"][name]
+            for name in ("target", "sha256", "accuracy", "parameters")
+        },
+        "data": {"name": view.spec.data, "key": data.key, "split_seed": view.spec.split_seed,
+                 "unlabelled": view.spec.unlabelled, "views": view.spec.views,
+                 **{name: getattr(view.spec, name) for name in
+                    ("image_size", "layout", "label", "group")}},
+        "plugins": view.spec.plugins,
+        "study": str(view.folder.root),
+        "trial": row.number,
+        "versions": {name: version(name) for name in ("nas-kd", "torch", "optuna")}
+        | {"python": platform.python_version()},
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The search space: what is searched, the fixed first samples, the sampler."""

@@ -1,0 +1,67 @@
+"""The fixed first samples: default students, and the ladder of narrower ones."""
+
+from math import sqrt
+
+from nas_kd.costs.budgets import LATENCY
+from nas_kd.front import LEAST_SHARE
+from nas_kd.space.sample import complete
+from nas_kd.space.space import Sample, Space
+from nas_kd.students import FAMILIES
+from nas_kd.students.decode import cost
+
+DEFAULTS = {"width": 1.0, "temperature": 4.0, "alpha": 0.9, "learning_rate": 0.02}
+"""What a family's default student has beside its own depth and taper."""
+
+
+def default_sample(space: Space, family: str, alpha: float | None = None) -> Sample:
+    """The default student of a family: the largest that fits at its own depth and taper."""
+    part = FAMILIES[family]
+    wanted = DEFAULTS | {"depth": part.default_depth, "taper": part.default_taper}
+    sample = {name: space.near(name, value) for name, value in wanted.items()}
+    if alpha is not None:
+        sample["alpha"] = alpha
+    return complete(space, sample | {"family": family, "depth": int(sample["depth"])})
+
+
+def first_samples(space: Space) -> list[Sample]:
+    """The first trials: each family's default student, and the same without the teacher."""
+    alphas = (None, 0.0) if space.ends("alpha")[0] == 0 < space.ends("alpha")[1] else (None,)
+    return [default_sample(space, f, alpha) for f in space.families for alpha in alphas]
+
+
+NARROWINGS = 8
+"""Halvings of a width's range, on its logarithm: to less than a hundredth of it."""
+
+
+def never_stopped(space: Space) -> tuple[range, range]:
+    """The fixed first trials, which others are compared with: the numbers of the default students,
+    and those of the ladder."""
+    defaults = len(first_samples(space))
+    return range(defaults), range(defaults, defaults + len(ladder(space)))
+
+
+def ladder(space: Space) -> tuple[float, ...]:
+    """The shares of the budget at which the first family's default student is also proposed: a
+    tenth, where fronts begin to be judged, and halfway up from there in equal ratios.
+
+    None where width is fixed, or narrowing would take many measurements, or networks built.
+    """
+    low, high = space.ends("width")
+    measured = any(budget.cost == LATENCY for budget in space.budgets)
+    unknown = FAMILIES[space.families[0]].counts is None
+    if low == high or measured or unknown or space.spec.sampler == "random":
+        return ()
+    return LEAST_SHARE, sqrt(LEAST_SHARE)
+
+
+def narrowed(space: Space, share: float) -> Sample:
+    """The first family's default student at the largest width within a share of the budget, or of
+    what it can cost where another budget binds."""
+    sample, budget = default_sample(space, space.families[0]), space.budgets[0]
+    bound = share * min(budget.bound, cost(space.student(sample), budget))
+    low, high = space.ends("width")
+    for _ in range(NARROWINGS):
+        middle = sqrt(low * high)
+        price = cost(space.student(sample | {"width": middle}), budget)
+        low, high = (middle, high) if price <= bound else (low, middle)
+    return sample | {"width": low}

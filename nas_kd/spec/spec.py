@@ -1,0 +1,278 @@
+"""StudySpec: everything that decides a value, one frozen and validated object.
+
+It is read from TOML and flags, and written back as TOML. How a study is run (workers, folder,
+files) is no part of it and may change on resume.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from nas_kd.data.source import IMAGE_SIDE, Request
+from nas_kd.errors import InvalidSpec, suggestion
+from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.metrics import METRICS
+from nas_kd.registry import import_plugins
+from nas_kd.schemes import SCHEMES
+from nas_kd.spec.fields import (
+    PLACES,
+    FloatSetting,
+    IntSetting,
+    Names,
+    chosen_from,
+    known,
+    listed,
+    paired,
+    reachable,
+    readable,
+    several,
+    within,
+    worded,
+)
+from nas_kd.students import FAMILIES
+from nas_kd.students.family import Option
+
+
+def default_rungs(epochs: int) -> tuple[int, ...]:
+    """Epochs at which trials are compared: after one, three and six tenths of the training."""
+    return tuple(sorted({r for tenths in (1, 3, 6) if (r := ceil(tenths * epochs / 10)) < epochs}))
+
+
+class StudySpec(BaseModel):
+    """With the same versions and kind of CPU, equal specs give equal studies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+    budget: Annotated[Names, AfterValidator(readable)]
+    """Bounds on every student: "20k", "5M macs", "200kB", "25%"; the first is the cost axis."""
+    data: Annotated[str, AfterValidator(reachable)] = "glyphs"
+    """A named source, `imagefolder:PATH`, `npz:PATH`, `csv:PATH`, `parquet:PATH`, or
+    `module:function`."""
+    layout: Literal["auto", "pictures", "signals", "table"] = "auto"
+    """What arrays are; auto goes by their shape, and says what it took them for."""
+    label: str | None = None
+    """The column of a table that has the classes; unset, one that is called so."""
+    group: str | None = None
+    """The column of a table whose values are never parted between splits."""
+    image_size: Annotated[int, Field(ge=4, le=512)] = IMAGE_SIDE
+    """Side of the square that an imagefolder's pictures are resized to."""
+    unlabelled: Annotated[int, Field(ge=0)] = 0
+    """Unlabelled examples that join the transfer set, where the source makes some."""
+    views: Annotated[int, Field(ge=1, le=100)] = 1
+    """Fixed shifts and flips in which students see an example; 1 is none."""
+    seed: int = 0
+    """Draws the students' weights, the order of examples and the proposals."""
+    split_seed: int = 0
+    """Draws the splits and the views."""
+    teacher: str = "train"
+    """`train` trains one; `module:function` returns your nn.Module; `torchvision:resnet18`."""
+    teacher_output: Annotated[str | None, BeforeValidator(worded)] = None
+    """Which of your teacher's outputs are the logits, by name or position."""
+    teacher_size: Annotated[int, Field(ge=1)] | None = None
+    """Side in pixels of the pictures that your teacher takes; unset, those of the data."""
+    teacher_mean: Annotated[tuple[float, ...], BeforeValidator(several)] = ()
+    """Your teacher's own normalisation, of pixels from 0 to 1; unset, the data's."""
+    teacher_std: Annotated[tuple[float, ...], BeforeValidator(several)] = ()
+    """The deviations beside `teacher_mean`."""
+    teacher_epochs: Annotated[int, Field(ge=1)] | None = None
+    """Epochs of a trained teacher; unset, enough for it to see 120,000 examples."""
+    teacher_width: Annotated[int, Field(ge=1)] = 32
+    """Channels of a trained teacher's first block."""
+    family: Annotated[Names, known(FAMILIES)] = ("cnn", "mlp")
+    """The families that are searched; also `module:Class`, `torchvision:resnet18`, `teacher`. The
+    first one's default student is also tried at a tenth and a third of the budget, if its costs are
+    known in closed form."""
+    knowledge: Annotated[Names, known(KNOWLEDGE)] = ("kl",)
+    """The distillation term; several are searched."""
+    scheme: Annotated[str, known(SCHEMES)] = "offline"
+    """Who teaches."""
+    depth: Annotated[IntSetting, within(1, 16)] = (1, 6)
+    """Blocks of a student."""
+    width: Annotated[FloatSetting, within(0.01, 1)] = (0.2, 1.0)
+    """Share of the widest student that fits."""
+    taper: Annotated[FloatSetting, within(0.1, 10)] = (0.7, 2.0)
+    """Ratio of neighbouring blocks' widths."""
+    temperature: Annotated[FloatSetting, within(0.1, 1000)] = (1.0, 20.0)
+    """T of the soft term."""
+    alpha: Annotated[FloatSetting, within(0, 1)] = (0.0, 1.0)
+    """Share of the soft term; 0 is without the teacher, 1 without the labels."""
+    learning_rate: Annotated[FloatSetting, within(1e-6, 1)] = (0.003, 0.05)
+    """Peak of the one-cycle schedule."""
+    options: Annotated[dict[str, Annotated[tuple[Option, ...], BeforeValidator(chosen_from)]],
+                       Field(default_factory=dict)]  # fmt: skip
+    """Options of the families: one value fixes an option, a list searches it. Beside the settings,
+    as --fix squeeze_excite=true, they are understood too."""
+    multiple_of: Literal[1, 4, 8] = 1
+    """Channels are rounded to multiples of this."""
+    trials: Annotated[int, Field(ge=1)] = 32
+    """Students that are proposed, stopped ones included."""
+    generation: Annotated[int, Field(ge=1)] = 16
+    """Trials that are proposed, compared and told together."""
+    epochs: Annotated[int, Field(ge=1)] = 10
+    """Epochs of a student that is not stopped."""
+    rungs: Annotated[tuple[int, ...], BeforeValidator(paired)] = Field(
+        default_factory=lambda known: default_rungs(known.get("epochs", 1))
+    )
+    """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
+    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 6
+    """One in eta goes on from a rung, the nearest to the front there; so do the front and the most
+    accurate."""
+    second_chances: Annotated[float, Field(ge=0, le=1)] = 0.45
+    """After a generation stopped students go on to their end, those first that promise most for an
+    epoch, until this share of all epochs so far is trained; 0 is never."""
+    batch: Annotated[int | None, Field(ge=2)] = None
+    """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` gives every class the same share of the loss with the labels."""
+    metric: Annotated[str, known(METRICS)] = "accuracy"
+    """What students are judged by on the validation split."""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    """AdamW's decay, which spares norms and biases."""
+    sampler: Literal["tpe", "random"] = "tpe"
+    """What proposes students after the fixed first ones."""
+    plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """Modules that register parts of yours; each worker imports them."""
+
+    @field_validator("teacher_std")
+    @classmethod
+    def _beside_the_mean(cls, std: tuple[float, ...], known: ValidationInfo) -> tuple[float, ...]:
+        mean = known.data.get("teacher_mean", ())
+        if len(std) != len(mean) or any(s <= 0 for s in std):
+            raise ValueError("must be as many as teacher_mean, each more than zero")
+        if any(value > 2 for value in (*mean, *std)):
+            raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
+        return std
+
+    @field_validator("family", mode="before")
+    @classmethod
+    def _as_the_teacher(cls, family: Any, known: ValidationInfo) -> Any:
+        teacher = known.data.get("teacher", "train")
+        names = listed(family)
+        if not isinstance(names, tuple) or "teacher" not in names:
+            return names
+        if ":" not in teacher or teacher.startswith("python:"):
+            raise ValueError(
+                "teacher is your own teacher made narrower: name it as --teacher module:function "
+                "or torchvision:MODEL; the one that is trained is a wide cnn"
+            )
+        return tuple(teacher if name == "teacher" else name for name in names)
+
+    @field_validator("options")
+    @classmethod
+    def _offered(
+        cls, options: dict[str, tuple[Option, ...]], known: ValidationInfo
+    ) -> dict[str, tuple[Option, ...]]:
+        families = known.data.get("family", ())
+        offered = {n: v for f in families for n, v in FAMILIES[f].options.items()}
+        for name, values in options.items():
+            if name not in offered:
+                has = ", ".join(offered) or "none"
+                raise ValueError(f"{name} is no option of {', '.join(families)}; they have {has}")
+            if not values or any(value not in offered[name] for value in values):
+                choices = ", ".join(json.dumps(value) for value in offered[name])
+                raise ValueError(f"{name} must be of {choices}")
+        return options
+
+    @field_validator("rungs")
+    @classmethod
+    def _rising(cls, rungs: tuple[int, ...], known: ValidationInfo) -> tuple[int, ...]:
+        epochs = known.data.get("epochs", 10**9)
+        if any(b <= a for a, b in pairwise((0, *rungs, epochs))):
+            raise ValueError(f"must rise from 1 to below epochs = {epochs}")
+        return rungs
+
+    @classmethod
+    def create(cls, given: Mapping[str, Any]) -> Self:
+        """Validate all settings at once. Raises InvalidSpec with every problem."""
+        modules = listed(given.get("plugins"))
+        if isinstance(modules, tuple) and all(isinstance(module, str) for module in modules):
+            import_plugins(modules)
+        try:
+            return cls.model_validate(folded(given))
+        except ValidationError as error:
+            fields = tuple(cls.model_fields)
+            found = [p for p in error.errors() if p["type"] != "default_factory_not_called"]
+            problems = {str(p["loc"][0]): explain(dict(p), fields) for p in found}
+            raise InvalidSpec(tuple(problems.values())) from None
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, Any]:
+        """The settings in a TOML file. Raises InvalidSpec."""
+        try:
+            return tomllib.loads(path.read_text())
+        except FileNotFoundError:
+            raise InvalidSpec((f"{path}: there is no such file",)) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
+
+    def request(self, root: Path, tell: Callable[[str], None] = lambda text: None) -> Request:
+        """What the data source is asked for; `root` is the folder of its files."""
+        return Request(
+            root.expanduser().resolve(),
+            self.split_seed,
+            self.unlabelled,
+            self.image_size,
+            layout=self.layout,
+            label=self.label,
+            group=self.group,
+            tell=tell,
+        )
+
+    def to_toml(self) -> str:
+        """The whole spec as TOML that `read` reads."""
+        facts = self.model_dump(mode="json", exclude_none=True)
+        nested = {f"options.{name}": value for name, value in facts.pop("options").items()}
+        return "".join(f"{name} = {json.dumps(v)}\n" for name, v in (facts | nested).items())
+
+    def differences(self, other: "StudySpec") -> tuple[str, ...]:
+        """The settings that differ, but for `trials`, which may grow."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return tuple(
+            f"{name}: {mine[name]} there, {theirs[name]} asked"
+            for name in mine
+            if name != "trials" and mine[name] != theirs[name] and not moved(name, mine, theirs)
+        )
+
+
+def folded(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with options of families among them put under `options`."""
+    names = {name for family in FAMILIES.values() for name in family.options}
+    beside = {name: value for name, value in given.items() if name in names}
+    settings = {name: value for name, value in given.items() if name not in names}
+    if beside:
+        settings["options"] = dict(settings.get("options", {})) | beside
+    return settings
+
+
+def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether two settings differ only in the path of the data, whose content is compared."""
+    kinds = {str(settings[name]).partition(":")[0] for settings in (mine, theirs)}
+    return name == "data" and kinds <= PLACES and len(kinds) == 1
+
+
+def explain(problem: dict[str, Any], fields: tuple[str, ...]) -> str:
+    """One problem in words: the setting, what is wrong, what was given."""
+    name, inside = str(problem["loc"][0]), problem["loc"][1:]
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: is no setting.{suggestion(name, fields)}"
+    if problem["type"] == "missing" and not inside:
+        return f'{name}: is needed, for example {name} = "20k"'
+    if inside and str(inside[0]) not in "0123456789":
+        return f"{name}: must be a number, or a pair [low, high] (given: {problem['input']!r})"
+    message = str(problem.get("ctx", {}).get("error") or problem["msg"]).rstrip(".")
+    return f"{name}: {message} (given: {problem['input']!r})"

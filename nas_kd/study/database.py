@@ -1,0 +1,164 @@
+"""The study in Optuna's own database: one atomic write to propose, one to tell."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from nas_kd.errors import UnusableStudy
+from nas_kd.space.sampler import DIRECTIONS
+
+logging.getLogger("optuna").setLevel(logging.WARNING)
+
+
+def open_sqlite(path: Path) -> RDBStorage:
+    """SQLite in WAL mode, whose transactions take the write lock when they begin.
+
+    So readers (a dashboard) never block the search, and a second writer waits instead of failing.
+    """
+    url = f"sqlite:///{path.resolve()}".replace("{", "{{").replace("}", "}}")
+    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=60000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(storage.engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()
+    return storage
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Raise UnusableStudy for a database that is damaged, or may not be written: readers too write
+    beside it."""
+    try:
+        yield
+    except (DBAPIError, StorageInternalError) as error:
+        cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
+        right = "It must be whole, in a folder that you may write to: mend it, or copy the study."
+        raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
+
+
+def asked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that were asked for, in order: without those that continue one."""
+    return [trial for trial in trials if "continues" not in trial.user_attrs]
+
+
+class Ledger:
+    """A stored study, written in an order that a crash cannot confuse."""
+
+    def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
+        self.storage, self.study = storage, study
+
+    @staticmethod
+    def begun(path: Path) -> bool:
+        """Whether a database holds a study; one whose making was interrupted has only tables."""
+        with opening(path):
+            return path.exists() and bool(optuna.get_all_study_names(open_sqlite(path)))
+
+    @classmethod
+    def open(cls, path: Path) -> "Ledger":
+        """The study in this database. Raises UnusableStudy."""
+        right = "Name the folder of a study, or make one: nas-kd search --budget 20k"
+        if not path.exists():
+            raise UnusableStudy(str(path.parent), "holds no study.db", right)
+        with opening(path):
+            storage = open_sqlite(path)
+            names = optuna.get_all_study_names(storage)
+        if len(names) != 1:
+            raise UnusableStudy(str(path), f"holds {len(names)} studies, not one", right)
+        study = optuna.load_study(study_name=names[0], storage=storage)
+        return cls(storage, study)
+
+    @classmethod
+    def create(cls, path: Path, name: str, score: str, cost: str) -> "Ledger":
+        """The study in this database, made if there is none, of two named objectives.
+
+        One that is there keeps its name, whatever its folder is called by now.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with opening(path):
+            storage = open_sqlite(path)
+            known = optuna.get_all_study_names(storage)
+        study = optuna.create_study(
+            study_name=known[0] if known else name,
+            storage=storage,
+            directions=DIRECTIONS,
+            load_if_exists=True,
+        )
+        if study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names([score, cost])
+        return cls(storage, study)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def asked(self) -> list[FrozenTrial]:
+        """The trials that were asked for, in order."""
+        return asked(self.trials())
+
+    def told(self) -> int:
+        """How many of the asked trials are finished."""
+        return sum(trial.state.is_finished() for trial in self.asked())
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of the whole study: teacher, data, controls."""
+        return self.study.user_attrs
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a fact of the whole study."""
+        self.study.set_user_attr(key, value)
+
+    def propose(
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Add a running trial with everything that is known before training, or nothing."""
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=dict(params),
+                distributions=dict(distributions),
+                user_attrs=dict(attributes),
+            )
+        )
+
+    def tell(
+        self, number: int, values: tuple[float, float] | None, attributes: Mapping[str, Any]
+    ) -> None:
+        """Finish a trial: complete with its values, or stopped without.
+
+        A trial that a person failed in the dashboard stays as it is.
+        """
+        study = self.storage.get_study_id_from_name(self.study.study_name)
+        row = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        if self.storage.get_trial(row).state.is_finished():
+            return
+        try:
+            for key, value in attributes.items():
+                self.storage.set_trial_user_attr(row, key, value)
+            state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+            self.study.tell(number, values, state=state, skip_if_finished=True)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return

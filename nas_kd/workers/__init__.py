@@ -1,0 +1,1 @@
+"""Workers: processes that do jobs, the queue of jobs, devices. They know no study."""

@@ -1,0 +1,467 @@
+"""Whole searches: real training, real databases, in this process and in workers."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from optuna.trial import TrialState
+from sklearn.datasets import load_digits
+
+from nas_kd.costs.budgets import parse_budgets
+from nas_kd.data.transfer import TransferSet
+from nas_kd.driver import generation
+from nas_kd.driver.drive import drive
+from nas_kd.driver.events import Event, Scored, Started, Step
+from nas_kd.driver.options import RunOptions
+from nas_kd.driver.stopper import survivors
+from nas_kd.driver.teacher_stage import describe
+from nas_kd.errors import (
+    BudgetTooSmall,
+    SpecDiffers,
+    Unusable,
+    UnusableData,
+    UnusableStudy,
+    UnusableTeacher,
+    WorkFailed,
+)
+from nas_kd.files import write_text
+from nas_kd.front import Point
+from nas_kd.report.summary import summarize
+from nas_kd.study.database import open_sqlite
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.view import StudyView, read_study
+from nas_kd.teachers.network import wide
+from tests.conftest import TAUGHT, results, searched, tiny
+
+
+def test_a_search_ends_with_students_that_fit_and_a_front(study: StudyView) -> None:
+    bound = parse_budgets(study.spec.budget)[0].bound
+    done = [row for row in study.rows if row.state == "complete"]
+    assert len(study.rows) == 8
+    assert len(done) >= 7
+    assert all(0 < row.cost <= bound for row in done)
+    assert all(row.cost == row.counts.parameters for row in done)
+    assert study.front
+    assert study.pick("best").accuracy == max(row.accuracy or 0 for row in done)
+
+
+def test_everything_of_a_finished_study_is_in_its_folder(study: StudyView) -> None:
+    names = {path.name for path in study.folder.root.iterdir()}
+    assert {"spec.toml", "study.db", "search.log", "data.json", "teacher", "signals",
+            "students"} <= names  # fmt: skip
+    for row in study.rows:
+        if row.state == "complete" and not row.note:
+            place = study.folder.student(row.number)
+            assert {path.name for path in place.iterdir()} == {
+                "config.json", "weights.safetensors", "proof.safetensors",
+            }  # fmt: skip
+    assert not list((study.folder.root / "checkpoints").rglob("*.*"))
+
+
+def test_the_twin_is_the_best_student_without_the_teacher(study: StudyView) -> None:
+    best, twin = study.pick("best"), study.facts["twin"]
+    assert best.alpha > 0
+    assert twin["trial"] == best.number
+    assert twin["student"] == best.student.to_json()
+    assert '"alpha": 0.0' in twin["settings"]
+
+
+def test_two_workers_give_the_same_study_bit_for_bit(study: StudyView, tmp_path: Path) -> None:
+    other = searched(tmp_path / "other", workers=2, **TAUGHT)
+    assert results(other) == results(study)
+    assert other.facts["twin"] == study.facts["twin"]
+    for row in study.rows:
+        mine, theirs = (v.folder.student(row.number) / "weights.safetensors"
+                        for v in (study, other))  # fmt: skip
+        assert mine.exists() == theirs.exists()
+        assert not mine.exists() or mine.read_bytes() == theirs.read_bytes()
+
+
+def test_a_worker_without_work_begins_the_twin_of_the_best_so_far(
+    study: StudyView, tmp_path: Path
+) -> None:
+    seen: list[Event] = []
+    folder = tmp_path / "many"
+    drive(tiny(**TAUGHT), RunOptions(folder, workers=6), seen.append)
+    began = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job.startswith("twin")]
+    scored = [n for n, event in enumerate(seen) if isinstance(event, Scored)]
+    assert began[0] < scored[-1]
+    twin = read_study(StudyFolder(folder)).facts["twin"]
+    assert twin == study.facts["twin"]
+    assert not list(folder.rglob("*.epochs"))
+    seen.clear()
+    drive(tiny(**TAUGHT | {"trials": 12}), RunOptions(folder, workers=6), seen.append)
+    jobs = [event.job for event in seen if isinstance(event, Started)]
+    assert f"twin of trial {twin['trial']}" not in jobs
+
+
+def test_a_search_that_was_interrupted_at_its_twin_goes_on_also_when_compared_with_the_teacher(
+    tmp_path: Path,
+) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Started) and event.job.startswith("twin"):
+            raise KeyboardInterrupt
+
+    spec = TAUGHT | {"metric": "agreement", "trials": 4}
+    with pytest.raises(KeyboardInterrupt):
+        drive(tiny(**spec), RunOptions(tmp_path / "study", workers=0), stop)
+    assert "twin" in searched(tmp_path / "study", **spec).facts
+
+
+def test_a_study_that_is_extended_equals_one_that_was_longer_from_the_start(
+    study: StudyView, tmp_path: Path
+) -> None:
+    searched(tmp_path / "grown", trials=4, **TAUGHT)
+    grown = searched(tmp_path / "grown", trials=8, **TAUGHT)
+    assert results(grown) == results(study)
+
+
+def test_a_finished_study_says_so_and_how_to_add_trials(tmp_path: Path) -> None:
+    searched(tmp_path / "study", trials=4)
+    events: list[Event] = []
+    drive(tiny(trials=4), RunOptions(tmp_path / "study", 0), events.append)
+    (only,) = events
+    assert isinstance(only, Step)
+    assert "--trials +4" in only.text
+
+
+def test_a_finished_study_is_not_taken_for_one_of_other_data(
+    tmp_path: Path, study: StudyView
+) -> None:
+    pictures, classes = load_digits(return_X_y=True)
+    for name, turned in (("one", pictures), ("two", pictures[:, ::-1])):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "mine.npz", X=turned.reshape(-1, 8, 8) / 16, y=classes)
+    searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
+    searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
+    with pytest.raises(SpecDiffers, match="data: content"):
+        searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/two/mine.npz")
+    with pytest.raises(UnusableData, match="cannot be read"):
+        searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/three/mine.npz")
+    shutil.rmtree(tmp_path / "one")
+    searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
+    for weights in (study.folder.proof, tmp_path / "nowhere.pt"):
+        with pytest.raises(UnusableTeacher, match="is for a teacher of yours, and none is named"):
+            searched(study.folder.root, **TAUGHT, teacher_weights=weights)
+
+
+def test_a_database_whose_making_was_interrupted_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "driver.lock").touch()
+    open_sqlite(tmp_path / "study" / "study.db")  # tables, and no study in them
+    assert len(searched(tmp_path / "study", trials=4).rows) == 4
+
+
+def test_a_study_goes_on_in_a_folder_of_another_name(tmp_path: Path, study: StudyView) -> None:
+    searched(tmp_path / "study", trials=4, **TAUGHT)
+    (tmp_path / "study").rename(tmp_path / "renamed")
+    assert results(searched(tmp_path / "renamed", trials=8, **TAUGHT)) == results(study)
+
+
+def test_a_search_whose_time_takes_too_much_memory_to_know_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*arguments: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("nas_kd.driver.timing.gathered", short)
+    seen: list[Event] = []
+    drive(tiny(trials=4), RunOptions(tmp_path / "study", 0), seen.append)
+    said = [event.text for event in seen if isinstance(event, Step)]
+    assert any("not known: a default student takes more memory" in text for text in said)
+    assert len(read_study(StudyFolder(tmp_path / "study")).points) > 0
+
+
+def test_files_of_something_else_are_left_alone(tmp_path: Path) -> None:
+    for place in ("teacher/net.py", "checkpoints/best.pt", "search.log"):
+        write_text(tmp_path / place, "mine")
+    with pytest.raises(UnusableStudy, match="of something else"):
+        searched(tmp_path, trials=4)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    kept = {path.relative_to(tmp_path).as_posix() for path in left}
+    assert kept == {"teacher/net.py", "checkpoints/best.pt", "search.log"}
+
+
+def test_another_spec_in_the_same_folder_lists_the_differences(tmp_path: Path) -> None:
+    searched(tmp_path / "study", trials=4)
+    with pytest.raises(SpecDiffers, match="epochs: 2 there, 3 asked"):
+        searched(tmp_path / "study", trials=4, epochs=3)
+
+
+def test_equal_trials_are_trained_once(tmp_path: Path) -> None:
+    view = searched(
+        tmp_path / "study", family="mlp", depth=2, width=1.0, taper=1.0, learning_rate=0.02,
+        temperature=4.0, alpha=0.9, trials=4,
+    )  # fmt: skip
+    assert [row.note for row in view.rows] == ["", *["same as trial 0"] * 3]
+    assert len({row.accuracy for row in view.rows}) == 1
+    assert len(list(view.folder.root.glob("students/*/config.json"))) == 1
+
+
+def test_without_a_gain_the_twin_is_the_student_itself(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", alpha=0.0, trials=4)
+    assert view.pick("best").alpha == 0
+    assert "twin" not in view.facts
+    assert "Every student was trained without the teacher" in summarize(view).sentence
+
+
+def test_with_a_fixed_alpha_the_largest_that_fits_is_trained_alone_as_a_control(
+    tmp_path: Path,
+) -> None:
+    view = searched(tmp_path / "study", alpha=0.9, trials=4)
+    for family in ("cnn", "mlp"):
+        assert '"alpha": 0.0' in view.facts[f"largest {family} alone"]["settings"]
+
+
+def test_students_that_are_stopped_at_a_rung_are_pruned_without_values(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=12, generation=12, epochs=3, rungs=[1])
+    trials = view.optuna.get_trials()
+    stopped = [t for t in trials if t.state == TrialState.PRUNED]
+    assert stopped
+    assert all(t.values is None and not t.intermediate_values for t in stopped)
+    assert all([epoch for epoch, _ in t.user_attrs["rungs"]] == [1] for t in stopped)
+    finished = [t for t in trials if t.state == TrialState.COMPLETE]
+    assert all([epoch for epoch, _ in t.user_attrs["rungs"]] == [1, 3] for t in finished
+               if "duplicate_of" not in t.user_attrs)  # fmt: skip
+
+
+@pytest.mark.parametrize("also", [[], ["40kB ram"]])
+def test_a_rung_sees_no_cost_below_a_tenth_of_what_a_student_can_cost(
+    tmp_path: Path, also: list[str]
+) -> None:
+    view = searched(tmp_path / "study", budget=["60k", *also], width=[0.05, 1.0], trials=12,
+                    generation=12, epochs=3, rungs=[1], family="cnn")  # fmt: skip
+    fixed = view.facts["fixed"]
+    least = min(60_000, max(row.cost for row in view.rows[:fixed])) / 10
+    assert any(row.cost < least for row in view.rows)
+    seen = [Point(row.number, row.rungs[0][1], max(row.cost, least)) for row in view.rows]
+    stopped = {row.number for row in view.rows if row.state == "stopped"}
+    steady = fixed + 2  # those of the ladder are not stopped either
+    assert stopped == set(range(steady, 12)) - survivors(seen, [], view.spec.eta, leaders=2)
+
+
+def test_the_front_the_nearest_and_the_most_accurate_go_on_from_a_rung(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=20, generation=10, epochs=3, rungs=[2], eta=99.0,
+                    family="mlp", second_chances=0.0)  # fmt: skip
+    fixed = set(range(view.facts["fixed"]))
+    least = min(2_000, max(view.rows[n].cost for n in fixed)) / 10
+    earlier, seen = (
+        [Point(row.number, row.rungs[0][1], max(row.cost, least)) for row in rows]
+        for rows in (view.rows[:10], view.rows[10:])
+    )
+    finished = {row.number for row in view.rows[10:] if row.state == "complete"}
+    assert finished == survivors(seen, earlier, 99.0, leaders=1)
+    assert finished != survivors(seen, earlier, 99.0, leaders=2)
+
+
+def test_a_student_whose_loss_is_not_finite_is_stopped_with_the_reason(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", learning_rate=[0.9, 1.0], family="mlp", trials=4)
+    bad = [row for row in view.rows if row.state == "stopped"]
+    assert all("not finite" in row.note for row in bad)
+    assert len(view.rows) == 4
+
+
+def test_views_are_seen_by_teacher_and_student(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2, generation=2, views=3)
+    (meta,) = view.folder.root.glob("signals/*/meta.json")
+    assert '"passes": 3' in meta.read_text()
+
+
+def test_signals_of_an_older_version_are_computed_again(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2, generation=2)
+    (meta,) = view.folder.root.glob("signals/*/meta.json")
+    facts = json.loads(meta.read_text())
+    del facts["answers_N"]
+    meta.write_text(json.dumps(facts))
+    view = searched(tmp_path / "study", trials=4, generation=2)
+    assert len(view.rows) == 4
+    assert "answers_N" in json.loads(meta.read_text())
+
+
+def test_the_teacher_is_asked_once_a_view_and_not_once_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas_kd.teachers import loading, signals
+
+    answered: list[int] = []
+
+    def watched(teacher: loading.Teacher) -> torch.nn.Module:
+        network = loading.load(teacher)
+        network.register_forward_hook(lambda module, given, result: answered.append(len(result)))
+        return network
+
+    monkeypatch.setattr(signals, "load", watched)
+    view = searched(tmp_path / "study", trials=4, views=2, **TAUGHT)
+    assert len(view.points) == 4
+    assert sum(answered) == 2 * 1077 + 360  # the train split twice, the validation split once
+
+
+def test_signals_are_joined_in_the_order_of_their_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = searched(tmp_path / "whole", trials=2, generation=2, views=2)
+    monkeypatch.setattr("nas_kd.teachers.signals.SLICE", 256)
+    sliced = searched(tmp_path / "sliced", workers=0, trials=2, generation=2, views=2)
+    for name in ("logits.npy", "answers.npy"):
+        one, other = (
+            np.load(next(v.folder.root.glob(f"signals/*/{name}"))) for v in (whole, sliced)
+        )
+        assert np.array_equal(one, other)
+
+
+def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:
+    network = wide((1, 8, 8), 10, 4)
+    torch.save(network.state_dict(), tmp_path / "teacher.pt")
+    guesses = pytest.raises(UnusableTeacher, match="is at chance on the data")
+    with guesses:
+        searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4,
+                 teacher_weights=tmp_path / "teacher.pt")  # fmt: skip
+
+
+def test_a_search_that_never_began_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BudgetTooSmall):
+        searched(tmp_path / "study", budget="10", trials=4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_can_be_mended_in_the_same_folder(tmp_path: Path) -> None:
+    with pytest.raises(BudgetTooSmall):
+        searched(tmp_path / "study", budget="10", trials=4)
+    with pytest.raises(UnusableTeacher):
+        searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4)
+    view = searched(tmp_path / "study", trials=4)
+    assert view.facts["teacher"]["target"] == "train"
+
+
+def test_your_own_teacher_teaches(study: StudyView, tmp_path: Path) -> None:
+    weights = study.folder.teacher / "weights.safetensors"
+    view = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
+                    teacher_weights=weights)  # fmt: skip
+    assert view.facts["teacher"]["sha256"] == study.facts["teacher"]["sha256"]
+    with pytest.raises(UnusableTeacher, match="is not the file that this study's teacher came"):
+        searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8,
+                 teacher_weights=study.folder.proof)  # fmt: skip
+    for file, wrong in ((study.folder.proof, "is not the file"), ("nowhere.pt", "cannot be read")):
+        with pytest.raises(UnusableTeacher, match=wrong):
+            searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
+                     teacher_weights=Path(file))  # fmt: skip
+    grown = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8)
+    assert len(grown.rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mean", "unit"), [("uint8", 78.0, 255), ("float32", 78.0, 255), ("float32", 0.3, 1)]
+)
+def test_a_teachers_normalisation_is_of_pictures_from_0_to_1(
+    digits: TransferSet, dtype: str, mean: float, unit: float
+) -> None:
+    data = replace(digits, examples=replace(digits.examples, dtype=dtype), mean=(mean,))
+    assert describe(tiny(), data, None).manner.unit == unit
+
+
+def test_a_budget_may_be_a_share_of_the_teacher(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", budget=["10%", "60k macs"], trials=4)
+    bounds = dict(view.facts["budgets"])
+    assert bounds["parameters"] == pytest.approx(view.facts["teacher"]["parameters"] / 10)
+    assert all(row.counts.macs <= 60_000 for row in view.rows)
+
+
+def test_time_that_is_up_starts_no_generation(tmp_path: Path) -> None:
+    events: list[Event] = []
+    options = RunOptions(tmp_path / "study", 0, seconds=0.001)
+    drive(tiny(), options, events.append)
+    assert any("is up after 0 of 8 trials" in e.text for e in events if isinstance(e, Step))
+    assert not any(isinstance(e, Scored) for e in events)
+    assert read_study(StudyFolder(options.folder)).rows == ()
+
+
+def cancelled_by_a_person(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a trial cancelled in the moment before it is told."""
+    tell = generation.tell
+
+    def cancel(scene: Any, trial: Any, rest: Any) -> None:
+        if trial.number == number:
+            scene.ledger.study.tell(number, state=TrialState.FAIL)
+        tell(scene, trial, rest)
+
+    monkeypatch.setattr(generation, "tell", cancel)
+
+
+def test_a_trial_that_a_person_cancels_stays_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled_by_a_person(1, monkeypatch)
+    view = searched(tmp_path / "study", trials=4)
+    assert view.rows[1].state == "cancelled"
+    assert len(view.rows) == 4
+    assert [line.state for line in summarize(view).lines if line.accuracy is None] == ["cancelled"]
+
+
+def test_who_equals_a_cancelled_student_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {
+        "family": "mlp", "depth": 2, "width": 1.0, "taper": 1.0, "learning_rate": 0.02,
+        "temperature": 4.0, "alpha": 0.9, "trials": 4, "generation": 1,
+    }  # fmt: skip
+    cancelled_by_a_person(0, monkeypatch)
+    view = searched(tmp_path / "study", **one)
+    assert [row.state for row in view.rows] == ["cancelled", *["complete"] * 3]
+    assert [row.note for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
+
+
+def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(
+    tmp_path: Path,
+) -> None:
+    options = RunOptions(tmp_path / "study", 1, job_limit=0.01)
+    with pytest.raises(WorkFailed, match="run the same search again"):
+        drive(tiny(trials=4), options, lambda event: None)
+    drive(tiny(trials=4), RunOptions(tmp_path / "study", 1), lambda event: None)
+    assert len(read_study(StudyFolder(tmp_path / "study")).points) == 4
+
+
+def test_what_happened_is_in_the_log(study: StudyView) -> None:
+    text = study.folder.log.read_text()
+    for part in ("data      digits", "teacher ", "signals ", "fits ", "trial 0 ", "control "):
+        assert part in text
+
+
+def test_the_teachers_hash_is_the_same_before_and_after(study: StudyView) -> None:
+    from nas_kd.teachers.loading import Teacher, fingerprint, load
+
+    weights = study.folder.teacher / "weights.safetensors"
+    teacher = Teacher("train", (1, 8, 8), 10, width=8, weights=str(weights))
+    assert fingerprint(load(teacher)) == study.facts["teacher"]["sha256"]
+
+
+def test_a_study_is_judged_by_another_metric_and_its_classes_weighed(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", metric="balanced-accuracy", class_weights="balanced")
+    assert view.optuna.metric_names == ["validation balanced accuracy", "parameters"]
+    assert view.metric == "balanced accuracy"
+    assert view.facts["chance"] == 0.1
+    plain = searched(tmp_path / "plain")
+    assert results(view) != results(plain)
+
+
+def test_a_metric_that_is_always_right_is_refused_before_anything_is_trained(
+    tmp_path: Path,
+) -> None:
+    pictures, classes = load_digits(n_class=4, return_X_y=True)
+    np.savez(tmp_path / "four.npz", X=pictures.reshape(-1, 8, 8), y=classes)
+    with pytest.raises(Unusable, match="is always right where there are 4 classes"):
+        searched(tmp_path / "study", data=f"npz:{tmp_path}/four.npz", metric="top-5")
+
+
+def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", metric="agreement", trials=4, batch=32)
+    teacher, *_ = summarize(view).lines
+    assert teacher.accuracy == 1
+    assert 0.5 < view.facts["teacher"]["accuracy"] < 1
+    assert "worse than a student" not in summarize(view).sentence
+    assert view.metric == "agreement with the teacher"
+    assert all(row.accuracy for row in view.rows if row.state == "complete")

@@ -1,0 +1,83 @@
+"""The study in Optuna's own database."""
+
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
+
+from nas_kd.errors import UnusableStudy
+from nas_kd.study.database import Ledger, open_sqlite
+
+SPACE = {"width": FloatDistribution(0, 1)}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
+
+
+def test_the_database_is_in_wal_mode_and_locks_when_it_begins(ledger: Ledger) -> None:
+    with ledger.storage.engine.connect() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        assert mode == "wal"
+        path = str(ledger.storage.engine.url.database)
+        other = sqlite3.connect(path, timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+
+def test_the_objectives_have_names_and_directions(ledger: Ledger) -> None:
+    assert ledger.study.metric_names == ["validation accuracy", "parameters"]
+    assert [d.name for d in ledger.study.directions] == ["MAXIMIZE", "MINIMIZE"]
+
+
+def test_a_trial_is_proposed_with_all_that_is_known_and_told_once(ledger: Ledger) -> None:
+    ledger.propose({"width": 0.5}, SPACE, {"channels": "3-4"})
+    ledger.propose({"width": 0.6}, SPACE, {"channels": "5"})
+    ledger.tell(0, (0.9, 100.0), {"seconds": 1.5})
+    ledger.tell(1, None, {"fault": "NaN"})
+    ledger.tell(0, (0.1, 1.0), {"seconds": 9})
+    first, second = ledger.trials()
+    assert (first.state, first.values) == (TrialState.COMPLETE, [0.9, 100.0])
+    assert first.user_attrs == {"channels": "3-4", "seconds": 1.5}
+    assert (second.state, second.values) == (TrialState.PRUNED, None)
+    assert second.intermediate_values == {}
+
+
+def test_a_trial_that_a_person_failed_stays_cancelled(ledger: Ledger) -> None:
+    ledger.propose({"width": 0.5}, SPACE, {})
+    ledger.study.tell(0, state=TrialState.FAIL)
+    ledger.tell(0, (0.9, 100.0), {})
+    assert ledger.trials()[0].state == TrialState.FAIL
+
+
+def test_facts_of_the_study_are_kept(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.note("teacher", {"accuracy": 0.9})
+    assert Ledger.open(tmp_path / "study.db").facts() == {"teacher": {"accuracy": 0.9}}
+
+
+def test_what_is_no_study_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnusableStudy, match=r"holds no study\.db"):
+        Ledger.open(tmp_path / "study.db")
+    open_sqlite(tmp_path / "study.db")
+    with pytest.raises(UnusableStudy, match="holds 0 studies"):
+        Ledger.open(tmp_path / "study.db")
+
+
+def test_braces_in_a_path_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "a{b}c"
+    Ledger.create(folder / "study.db", "mine", "validation accuracy", "macs")
+    assert (folder / "study.db").exists()
+    assert Ledger.open(folder / "study.db").study.study_name == "mine"
+
+
+def test_the_best_trials_of_optuna_are_the_front(ledger: Ledger) -> None:
+    for number, values in enumerate([(0.9, 100.0), (0.8, 50.0), (0.7, 80.0)]):
+        ledger.propose({"width": number / 10}, SPACE, {})
+        ledger.tell(number, values, {})
+    assert {trial.number for trial in ledger.study.best_trials} == {0, 1}
+    assert optuna.get_all_study_names(ledger.storage) == ["mine"]

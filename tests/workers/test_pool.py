@@ -1,0 +1,225 @@
+"""The process pool's five promises, with real processes and real kills."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nas_kd.errors import UnknownName, WorkerDied, WorkerOverdue, WorkFailed
+from nas_kd.registry import Registry
+from nas_kd.workers.executors import open_executor
+from nas_kd.workers.in_process import InProcess
+from nas_kd.workers.job_queue import Awaited, Crew
+from nas_kd.workers.pool import ProcessPool
+
+
+@pytest.fixture
+def pool() -> Iterator[ProcessPool]:
+    pool = ProcessPool(2, limit=20)
+    yield pool
+    pool.shutdown(cancel_futures=True)
+
+
+def test_a_worker_that_dies_loses_only_its_own_job(pool: ProcessPool) -> None:
+    jobs = [pool.submit(pow, 2, n) for n in range(5)]
+    dying = pool.submit(os.kill, pool.submit(os.getpid).result(), signal.SIGKILL)
+    after = [pool.submit(pow, 3, n) for n in range(5)]
+    assert [job.result() for job in jobs] == [1, 2, 4, 8, 16]
+    assert [job.result() for job in after] == [1, 3, 9, 27, 81]
+    assert dying.done() or isinstance(dying.exception(), WorkerDied | None)
+    with pytest.raises(WorkerDied):
+        pool.submit(os._exit, 3).result()
+
+
+def test_an_overdue_worker_is_ended() -> None:
+    pool = ProcessPool(1, limit=0.5)
+    slow = pool.submit(time.sleep, 30)
+    with pytest.raises(WorkerOverdue, match=r"0\.5 seconds"):
+        slow.result()
+    assert pool.submit(pow, 2, 3).result() == 8
+    pool.shutdown()
+
+
+@pytest.mark.parametrize("limit", [1e9, float("inf")])
+def test_a_limit_that_no_clock_can_tell_is_none(limit: float) -> None:
+    pool = ProcessPool(1, limit)
+    assert pool.submit(pow, 2, 3).result(timeout=60) == 8
+    pool.shutdown()
+
+
+class Unreadable:
+    """What a worker can send, and nobody can read."""
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return int, ("no number",)
+
+
+def test_a_result_that_cannot_be_read_is_an_error_and_not_waited_for(pool: ProcessPool) -> None:
+    with pytest.raises(ValueError, match="no number"):
+        pool.submit(Unreadable).result(timeout=60)
+    assert pool.submit(pow, 2, 3).result(timeout=60) == 8
+
+
+def test_an_error_of_a_job_comes_back_with_its_traceback(pool: ProcessPool) -> None:
+    registry: Registry[int] = Registry("fruit", apple=1)
+    with pytest.raises(UnknownName, match="Did you mean 'apple'") as caught:
+        pool.submit(registry.__missing__, "appel").result()
+    assert "In a worker process" in caught.value.__notes__[0]
+
+
+def test_workers_have_one_torch_thread(pool: ProcessPool) -> None:
+    import torch
+
+    assert pool.submit(torch.get_num_threads).result() == 1
+
+
+def rounded_on_a_gpu() -> bool:
+    """Whether convolutions may be computed in TF32."""
+    import torch
+
+    return torch.backends.cudnn.allow_tf32
+
+
+def test_answers_are_float32_on_a_gpu_too(pool: ProcessPool) -> None:
+    before = rounded_on_a_gpu()
+    here = open_executor(0)
+    assert not here.submit(rounded_on_a_gpu).result()
+    here.shutdown()
+    assert not pool.submit(rounded_on_a_gpu).result()
+    assert rounded_on_a_gpu() == before
+
+
+def page_faults(turns: int) -> int:
+    """How often the kernel has to find a page for so many tensors of 40 MB, one after the other."""
+    import resource
+
+    import torch
+
+    torch.ones(10_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(turns):
+        torch.ones(10_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def keeps_large_blocks() -> bool:
+    """Whether this machine's allocator can be told to, and its pages are so small that it shows."""
+    name, version = platform.libc_ver()
+    huge = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    new = name == "glibc" and tuple(map(int, version.split(".")[:2])) >= (2, 35)
+    return new and not (huge.exists() and "[always]" in huge.read_text())
+
+
+@pytest.mark.skipif(not keeps_large_blocks(), reason="needs glibc 2.35 and no huge pages")
+def test_a_worker_keeps_the_memory_that_a_step_freed_for_the_next_one(pool: ProcessPool) -> None:
+    import resource
+
+    assert pool.submit(page_faults, 8).result() < 3 * 40_000_000 / resource.getpagesize()
+
+
+SCRIPT = """
+print("main ran", flush=True)
+from nas_kd.study.pool import ProcessPool
+pool = ProcessPool(2)
+print([job.result() for job in [pool.submit(pow, 2, n) for n in range(4)]], flush=True)
+pool.shutdown()
+"""
+
+
+def test_an_unguarded_script_is_not_run_again_by_its_workers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout == "main ran\n[1, 2, 4, 8]\n"
+
+
+BUSY = """
+import os, sys, time
+from nas_kd.study.pool import ProcessPool
+pool = ProcessPool(2)
+if sys.argv[1] == "busy":
+    print(pool._server.pid, *[j.result() for j in [pool.submit(os.getpid) for _ in range(9)]])
+    for _ in range(2):
+        pool.submit(sum, range(10**11))
+else:
+    print(pool._server.pid)
+sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("when", ["busy", "starting"])
+def test_no_process_is_left_two_seconds_after_the_driver_was_killed(when: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY, when], stdout=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout is not None
+        pids = {int(pid) for pid in driver.stdout.readline().split()}
+        assert len(pids) >= (2 if when == "busy" else 1)
+        assert all(alive(pid) for pid in pids)
+        driver.kill()
+    time.sleep(2)
+    assert not [pid for pid in pids if alive(pid)]
+
+
+def test_cancelling_ends_what_runs_and_drops_what_waits() -> None:
+    pool = ProcessPool(1)
+    pool.submit(pow, 1, 1).result()
+    running, waiting = pool.submit(time.sleep, 60), pool.submit(pow, 2, 2)
+    while not running.running():
+        time.sleep(0.01)
+    pool.shutdown(cancel_futures=True)
+    assert waiting.cancelled()
+    assert isinstance(running.exception(), WorkerDied)
+    with pytest.raises(RuntimeError, match="shut down"):
+        pool.submit(pow, 2, 2)
+
+
+def test_a_worker_that_ended_while_it_waited_does_not_hinder_cancelling() -> None:
+    pool = ProcessPool(1)
+    pid = pool.submit(os.getpid).result()
+    os.kill(pid, signal.SIGKILL)
+    while alive(pid):
+        time.sleep(0.01)
+    pool.shutdown(cancel_futures=True)
+
+
+def test_zero_workers_work_in_this_process() -> None:
+    executor = open_executor(0)
+    assert isinstance(executor, InProcess)
+    assert executor.submit(os.getpid).result() == os.getpid()
+    with pytest.raises(ValueError, match="invalid literal"):
+        executor.submit(int, "x").result()
+    executor.shutdown()
+
+
+def test_a_crew_sends_a_job_out_three_times_and_then_gives_up(pool: ProcessPool) -> None:
+    crew = Crew(pool)
+    crew.submit(os._exit, 3, then=lambda result: None)
+    with pytest.raises(WorkFailed, match="tried several times"):
+        crew.drain()
+
+
+def test_a_crew_does_what_follows_from_a_result(pool: ProcessPool) -> None:
+    crew, found = Crew(pool), []
+    value: Awaited[int] = Awaited()
+    value.when(lambda: crew.submit(pow, value.value, 2, then=found.append))
+    crew.submit(pow, 2, 5, then=value.set)
+    crew.drain()
+    value.when(lambda: found.append(0))
+    assert found == [1024, 0]
