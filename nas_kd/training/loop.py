@@ -4,7 +4,7 @@
   every trial, so that a cohort shares its batches.
 - The network is in train mode at every step, and nothing waits for the device inside an epoch:
   the loss stays a tensor until the rung ends.
-- One torch thread a worker, and one a share of a teacher's batch (see `nas_kd/workers/fork_server.py` and
+- One torch thread a worker, and one for each share of a teacher's batch (see
   `nas_kd/training/data_parallel.py`): results are the same bit for bit.
 
 Suffixes: B examples of a batch, N of a split, C classes or channels, G students.
