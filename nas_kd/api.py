@@ -1,7 +1,6 @@
 """nas-kd from Python: search, and a study that was searched."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pandas as pd
 import plotly.graph_objects as go
 from torch import nn
 
-from nas_kd.costs.budgets import COSTS
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.layout import LAYOUTS
 from nas_kd.driver.drive import drive
@@ -25,7 +23,8 @@ from nas_kd.report.summary import Summary, summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.view import StudyView, TrialRow, read_study
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.loading import give
 from nas_kd.workers.devices import default_workers, parse_devices
 
@@ -115,7 +114,7 @@ class Study:
         return self._view.spec
 
     @property
-    def best(self) -> TrialRow:
+    def best(self) -> StudentRecord:
         """The completed trial of highest validation accuracy."""
         return self._view.pick("best")
 
@@ -133,11 +132,11 @@ class Study:
 
     def trials(self) -> pd.DataFrame:
         """Every trial, a row each; a student that went on has two."""
-        return frame(self._view.rows)
+        return frame(self._view, self._view.rows)
 
     def front(self) -> pd.DataFrame:
         """The trials on the Pareto front, cheapest first."""
-        return frame(self._view.front)
+        return frame(self._view, self._view.front)
 
     def figure(self, name: str = "pareto") -> go.Figure:
         """A figure: `pareto`, `history` or `rungs`."""
@@ -173,22 +172,32 @@ class Study:
         return load_student(target if target.exists() else self.export(number, target))
 
 
-def frame(rows: Sequence[TrialRow]) -> pd.DataFrame:
+def frame(view: StudyView, rows: Sequence[StudentRecord]) -> pd.DataFrame:
     """Trials as a frame, a row each."""
-    made = pd.DataFrame([flat(row) for row in rows])
-    return made.astype({"continues": "Int64", "goes_on": "Int64"}) if rows else made
+    made = pd.DataFrame([flat(view, row) for row in rows])
+    links = ("generation", "duplicate_of", "continues", "goes_on")
+    return made.astype(dict.fromkeys(links, "Int64")) if rows else made
 
 
-def flat(row: TrialRow) -> Mapping[str, Any]:
-    """A trial as a row of a frame: the student's config in place of the record."""
-    facts = asdict(row)
-    student = row.student
-    del facts["student"]
-    facts["rungs"] = " ".join(f"{epoch}:{accuracy:.4f}" for epoch, accuracy in row.rungs)
-    return facts | {
-        "family": student.family,
-        "depth": student.depth,
-        "channels": student.label(),
-        "options": student.extras().removeprefix(", "),
-        **{name: count(row.counts, student.bits) for name, count in COSTS.items()},
+def flat(view: StudyView, row: StudentRecord) -> Mapping[str, Any]:
+    """A trial as a row of a frame: its student, settings and costs in columns of their own."""
+    return {
+        "number": row.number,
+        "state": row.state,
+        "accuracy": row.accuracy,
+        "cost": row.costs[view.cost],
+        "fill": row.fill,
+        **row.settings,
+        "seconds": row.seconds,
+        "rungs": " ".join(f"{epoch}:{accuracy:.4f}" for epoch, accuracy in row.rungs),
+        "generation": row.generation,
+        "duplicate_of": row.duplicate_of,
+        "continues": row.continues,
+        "goes_on": view.goes_on.get(row.number),
+        "note": view.note(row),
+        "family": row.config.family,
+        "depth": row.config.depth,
+        "channels": row.config.label(),
+        "options": row.config.extras().removeprefix(", "),
+        **row.costs,
     }

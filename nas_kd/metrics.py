@@ -110,6 +110,6 @@ READ_AS = {
 }
 
 
-def in_words(metric: str) -> str:
+def metric_in_words(metric: str) -> str:
     """A metric's name as it is read: balanced accuracy."""
     return READ_AS.get(metric, metric.replace("-", " "))

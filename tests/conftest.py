@@ -1,9 +1,11 @@
 """Real small objects that many tests share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -14,10 +16,18 @@ from nas_kd.data import SOURCES
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.driver.drive import drive
+from nas_kd.driver.jobs import train_students
 from nas_kd.driver.options import RunOptions
 from nas_kd.spec import StudySpec
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
+from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study
+from nas_kd.training import RungResult
+from nas_kd.workers.in_process import InProcess
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TINY: dict[str, Any] = {
     "budget": "2k",
@@ -34,7 +44,7 @@ TINY: dict[str, Any] = {
 
 
 SEED = int(os.environ.get("NAS_KD_TEST_SEED", "0"))
-"""Is added to the seed of every search here: what tests assert holds for any trained numbers."""
+"""Is added to the seed of the splits: what tests assert holds for any trained numbers."""
 
 TAUGHT = {"alpha": [0.1, 1.0], "batch": 32}
 """So that the best student has a teacher, and a twin without."""
@@ -68,14 +78,16 @@ def digits(cache: Path) -> TransferSet:
 
 def tiny(**settings: Any) -> StudySpec:
     """The spec of a search of seconds, with some settings changed."""
-    seeded = {"seed": settings.get("seed", 0) + SEED}
+    seeded = {"split_seed": settings.get("split_seed", 0) + SEED}
     return StudySpec.create(TINY | settings | seeded)
 
 
-def searched(folder: Path, workers: int = 0, **settings: Any) -> StudyView:
+def searched(
+    folder: Path, workers: int = 0, executor: Executor | None = None, **settings: Any
+) -> StudyView:
     """Search and read the study."""
     options = RunOptions(folder, workers, teacher_weights=settings.pop("teacher_weights", None))
-    drive(tiny(**settings), options, lambda event: None)
+    drive(tiny(**settings), options, lambda event: None, executor)
     return read_study(StudyFolder(folder))
 
 
@@ -84,6 +96,40 @@ def study(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> StudyView:
     """A finished study; read only."""
     torch.manual_seed(0)
     return searched(tmp_path_factory.mktemp("studies") / "digits-2k", **TAUGHT)
+
+
+def record(number: int = 0, **changes: Any) -> StudentRecord:
+    """A student that nobody trained."""
+    plain = StudentRecord(
+        number,
+        StudentConfig("cnn", (1, 8, 8), 10, 2, (3, 4)),
+        {"knowledge": "kl", "temperature": 4.0, "alpha": 0.9, "learning_rate": 0.02},
+        {"parameters": 100, "macs": 1000},
+        fill=0.5,
+        generation=0,
+    )
+    return replace(plain, **changes)
+
+
+class Graded(InProcess):
+    """Trains students for real, and gives them the accuracies that a test wants: of a trial, at an
+    epoch."""
+
+    def __init__(self, grade: Callable[[int, int], float]) -> None:
+        super().__init__()
+        self.grade = grade
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future = super().submit(fn, *args, **kwargs)
+        if fn is not train_students or future.exception():
+            return future
+        graded: Future[Any] = Future()
+        graded.set_result(tuple(tuple(map(self.graded, rung)) for rung in future.result()))
+        return graded
+
+    def graded(self, result: RungResult) -> RungResult:
+        """The result with its accuracy by hand."""
+        return replace(result, accuracy=self.grade(result.trial, result.epochs))
 
 
 def results(view: StudyView) -> list[tuple[Any, ...]]:

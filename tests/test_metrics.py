@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, t
 from nas_kd.data.classes import balanced, imbalance
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.transfer import TransferSet, prepare
-from nas_kd.metrics import METRICS, counts, in_words
+from nas_kd.metrics import METRICS, counts, metric_in_words
 
 Theirs = Callable[[Any, Any], float]
 THEIRS: dict[str, Theirs] = {
@@ -48,7 +48,7 @@ def test_guessing_reaches_what_each_metric_gives_for_the_commonest_class() -> No
     assert METRICS["accuracy"].examples(counts_C) == 100
     assert METRICS["balanced-accuracy"].examples(counts_C) == 22
     assert counts(torch.tensor([0, 2, 2, -1]), 4).tolist() == [1, 0, 2, 0]
-    assert [in_words(name) for name in METRICS] == [
+    assert [metric_in_words(name) for name in METRICS] == [
         "accuracy", "balanced accuracy", "macro F1", "top-5 accuracy", "agreement with the teacher",
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def view(table: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> 
 
 
 def test_only_families_that_take_a_table_are_searched(view: StudyView) -> None:
-    assert {row.student.family for row in view.rows} == {"mlp"}
+    assert {row.config.family for row in view.rows} == {"mlp"}
     assert view.facts["families"] == ["mlp"]
 
 
@@ -107,7 +107,7 @@ def test_a_package_is_not_scored_on_a_table_of_other_columns_or_on_no_table(
 
 def test_the_report_and_onnx_of_a_table_are_made(view: StudyView, tmp_path: Path) -> None:
     study = Study.open(view.folder.root)
-    assert f"mlp {view.pick('best').student.label()}" in study.report().read_text()
+    assert f"mlp {view.pick('best').config.label()}" in study.report().read_text()
     package = study.export("best", tmp_path / "best", onnx=True)
     assert (package / "model.onnx").exists()
 
@@ -123,8 +123,8 @@ def test_signals_go_the_whole_way_in_every_convolutional_family(tmp_path: Path) 
         family=["cnn", "resnet", "mobilenet"], budget=["2k", "8kB ram"], generation=12, trials=12,
         block=["basic", "bottleneck"], epochs=3, alpha=[0.1, 1.0],
     )  # fmt: skip
-    assert {row.student.input_shape for row in view.rows} == {(2, 40)}
-    assert {row.student.family for row in view.rows} == {"cnn", "resnet", "mobilenet"}
+    assert {row.config.input_shape for row in view.rows} == {(2, 40)}
+    assert {row.config.family for row in view.rows} == {"cnn", "resnet", "mobilenet"}
     study = Study.open(view.folder.root)
     assert study.trials()["ram"].max() <= 8_000
     for number in (1, 2):
@@ -140,6 +140,6 @@ def test_signals_go_the_whole_way_in_every_convolutional_family(tmp_path: Path) 
 )
 def test_mobile_students_leave_as_onnx(tmp_path: Path, options: dict[str, object]) -> None:
     view = searched(tmp_path / "study", family="mobilenet", trials=1, depth=3, **options)
-    assert view.rows[0].student.options == options
+    assert view.rows[0].config.options == options
     export(view, "0", tmp_path / "best")
     assert to_onnx(tmp_path / "best").exists()

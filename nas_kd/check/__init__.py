@@ -6,10 +6,10 @@ from pathlib import Path
 from nas_kd.check.examples import of_examples
 from nas_kd.check.finding import Fact, Finding
 from nas_kd.check.study import of_study
-from nas_kd.check.teacher import Patient, of_teacher
+from nas_kd.check.teacher import TeacherUnderTest, of_teacher
 from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare
-from nas_kd.driver.teacher_stage import expect_yours
+from nas_kd.driver.teacher_stage import require_named_teacher
 from nas_kd.spec import StudySpec
 from nas_kd.teachers.loading import TRAINED
 
@@ -26,10 +26,10 @@ def check(
     source, request = source_of(spec.data), spec.request(data_root)
     data = prepare(spec.data, source, request, spec.split_seed, spec.views)
     yield from of_examples(data, source, request, spec.split_seed)
-    expect_yours(spec, weights)
-    patient = None if spec.teacher == TRAINED else Patient.load(spec, data, weights)
-    if patient is None:
+    require_named_teacher(spec, weights)
+    teacher = None if spec.teacher == TRAINED else TeacherUnderTest.load(spec, data, weights)
+    if teacher is None:
         yield Fact("teacher", "one will be trained on the data; there is nothing to check yet")
     else:
-        yield from of_teacher(patient)
-    yield from of_study(spec, data, workers, patient.parameters if patient else None)
+        yield from of_teacher(teacher)
+    yield from of_study(spec, data, workers, teacher.parameters if teacher else None)

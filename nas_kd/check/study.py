@@ -8,18 +8,16 @@ from pathlib import Path
 from nas_kd.check.finding import Fact, Finding
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.driver.context import settings_of
-from nas_kd.driver.drive import in_words
+from nas_kd.driver.drive import space_in_words
 from nas_kd.driver.teacher_stage import describe, parameters_of
-from nas_kd.driver.timing import TOO_LARGE, time_students
-from nas_kd.driver.timing import in_words as time_in_words
+from nas_kd.driver.timing import TOO_LARGE, default_jobs, duration_in_words, time_students
 from nas_kd.files import cache_folder
 from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
-from nas_kd.training import Member, RungJob
+from nas_kd.training.recipe import Recipe
 
 PROCESS = 0.55e9
 """Bytes of a process that has torch loaded (studies/overhead)."""
@@ -34,31 +32,17 @@ def of_study(
     """What fits, and what the study takes. Raises BudgetTooSmall, UnusableBudget."""
     budgets = parse_budgets(spec.budget, teacher or parameters_of(describe(spec, data, None)))
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
-    yield Fact("fits", in_words(space))
-    each = time_students(default_jobs(space, data))
+    yield Fact("fits", space_in_words(space))
+    each = time_students(default_jobs(Recipe(spec, data), space))
     said = TOO_LARGE
     if each is not None:
-        whole = time_in_words(each * spec.trials / max(1, workers))
+        whole = duration_in_words(each * spec.trials / max(1, workers))
         said = (
             f"at most about {whole} for {spec.trials} trials of {spec.epochs} epochs "
             f"with {max(1, workers)} workers, the teacher's beside"
         )
     yield Fact("time", said)
     yield from room(spec, data, workers, space)
-
-
-def default_jobs(space: Space, data: TransferSet) -> tuple[RungJob, ...]:
-    """The default students of all families, without a teacher, to be timed."""
-    samples = [sample for sample in first_samples(space) if sample["alpha"] == 0]
-    samples = samples or first_samples(space)
-    settings = settings_of(space.spec, data)
-    return tuple(
-        RungJob(
-            (Member(0, space.student(sample), 1.0, 0.0, 0.01, sample["knowledge"], seed=0),),
-            data, None, settings, 0, 0, 1,
-        )
-        for sample in samples
-    )  # fmt: skip
 
 
 def room(

@@ -32,7 +32,7 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class TeacherUnderTest:
     """A teacher, the data, and what it answers on both splits."""
 
     network: Adapted
@@ -44,7 +44,7 @@ class Patient:
     """On the validation examples."""
 
     @classmethod
-    def load(cls, spec: StudySpec, data: TransferSet, weights: Path | None) -> "Patient":
+    def load(cls, spec: StudySpec, data: TransferSet, weights: Path | None) -> "TeacherUnderTest":
         """The teacher of a spec. Raises UnusableTeacher."""
         network, notes = load_and_tell(describe(spec, data, weights))
         assert isinstance(network, Adapted)
@@ -90,22 +90,22 @@ def asked(network: nn.Module, data: TransferSet, rows: Rows) -> Tensor:
         raise UnusableTeacher("the teacher", wrong, right) from error
 
 
-def of_teacher(patient: Patient) -> Iterator[Fact | Finding]:
+def of_teacher(teacher: TeacherUnderTest) -> Iterator[Fact | Finding]:
     """Everything that can be said of a teacher on the data."""
-    train = patient.right(asked(patient.network, patient.data, patient.train), patient.train)
-    yield Fact("teacher", f"{100 * patient.accuracy:.1f}% of {size(patient.validation):,} "
-                          f"validation examples, {100 * train:.1f}% of {size(patient.train):,} "
+    train = teacher.right(asked(teacher.network, teacher.data, teacher.train), teacher.train)
+    yield Fact("teacher", f"{100 * teacher.accuracy:.1f}% of {size(teacher.validation):,} "
+                          f"validation examples, {100 * train:.1f}% of {size(teacher.train):,} "
                           "train examples")  # fmt: skip
-    for note in patient.notes:
+    for note in teacher.notes:
         yield Fact("teacher", note)
     for look in (steady, answers, normalisation, order, modes, knowledge):
-        yield from look(patient)
+        yield from look(teacher)
 
 
-def steady(patient: Patient) -> Iterator[Finding]:
+def steady(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it answers the same when it is asked again, in eval mode."""
-    few = (patient.validation[0], min(patient.validation[1], patient.validation[0] + 256))
-    first, again = (asked(patient.network, patient.data, few) for _ in range(2))
+    few = (teacher.validation[0], min(teacher.validation[1], teacher.validation[0] + 256))
+    first, again = (asked(teacher.network, teacher.data, few) for _ in range(2))
     if not torch.allclose(first, again, atol=1e-4, rtol=1e-4):
         yield Finding(
             "teacher", "answers differently when it is asked again, in eval mode", "wrong",
@@ -113,9 +113,9 @@ def steady(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def answers(patient: Patient) -> Iterator[Finding]:
+def answers(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it gives probabilities."""
-    if any("probabilities" in note for note in patient.notes):
+    if any("probabilities" in note for note in teacher.notes):
         yield Finding(
             "teacher", "gives probabilities where logits are meant", "doubtful",
             "Their logarithms are used; take the softmax out of the teacher, since rounded "
@@ -123,82 +123,82 @@ def answers(patient: Patient) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def normalisation(patient: Patient) -> Iterator[Finding]:
+def normalisation(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it does far better with pixels scaled in another of the usual ways."""
-    channels, *sides = patient.data.input_shape
+    channels, *sides = teacher.data.input_shape
     pictures = len(sides) == 2
-    colour = IMAGENET if pictures and (channels == 3 or patient.network.manner.colour) else None
-    unit = patient.network.manner.unit
+    colour = IMAGENET if pictures and (channels == 3 or teacher.network.expects.colour) else None
+    unit = teacher.network.expects.unit
     mean, std = (
-        tuple(v / unit for v in values) for values in (patient.data.mean, patient.data.std)
+        tuple(v / unit for v in values) for values in (teacher.data.mean, teacher.data.std)
     )
     usual = [((0.0,), (1.0,)), ((0.5,), (0.5,)), ((0.0,), (1 / 255,)), (mean, std), colour]
-    best, manner = patient.accuracy, None
+    best, expects = teacher.accuracy, None
     for way in filter(None, usual):
-        other = replace(patient.network.manner, mean=way[0], std=way[1])
-        network = Adapted(patient.network.network, other, patient.network.classes, "the teacher")
-        found = patient.right(asked(network, patient.data, patient.validation), patient.validation)
-        if found > max(best, patient.accuracy + patient.margin):
-            best, manner = found, other
-    if manner and manner.mean and manner.std:
-        flags = [",".join(f"{v:.4g}" for v in values) for values in (manner.mean, manner.std)]
+        other = replace(teacher.network.expects, mean=way[0], std=way[1])
+        network = Adapted(teacher.network.network, other, teacher.network.classes, "the teacher")
+        found = teacher.right(asked(network, teacher.data, teacher.validation), teacher.validation)
+        if found > max(best, teacher.accuracy + teacher.margin):
+            best, expects = found, other
+    if expects and expects.mean and expects.std:
+        flags = [",".join(f"{v:.4g}" for v in values) for values in (expects.mean, expects.std)]
         yield Finding(
             "teacher",
-            f"is right in {best:.1%} instead of {patient.accuracy:.1%} with another normalisation",
+            f"is right in {best:.1%} instead of {teacher.accuracy:.1%} with another normalisation",
             "wrong", f"Say --teacher-mean {flags[0]} --teacher-std {flags[1]}.",
         )  # fmt: skip
 
 
-def order(patient: Patient) -> Iterator[Finding]:
+def order(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether its classes are those of the data in another order."""
-    labels_N = patient.labels(patient.validation).numpy()
-    given_N = patient.answers_NC.argmax(-1).numpy()
-    classes = len(patient.data.classes)
+    labels_N = teacher.labels(teacher.validation).numpy()
+    given_N = teacher.answers_NC.argmax(-1).numpy()
+    classes = len(teacher.data.classes)
     table_CC: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
     np.add.at(table_CC, (given_N, labels_N), 1)
     rows, columns = linear_sum_assignment(table_CC, maximize=True)
     best = table_CC[rows, columns].sum() / len(labels_N)
-    if best > patient.accuracy + max(0.1, 5 * standard_error(best, len(labels_N))):
+    if best > teacher.accuracy + max(0.1, 5 * standard_error(best, len(labels_N))):
         swapped = ", ".join(f"{a} is {b}" for a, b in zip(rows, columns, strict=True) if a != b)
         yield Finding(
             "teacher",
-            f"would be right in {best:.1%} instead of {patient.accuracy:.1%} with its classes in "
+            f"would be right in {best:.1%} instead of {teacher.accuracy:.1%} with its classes in "
             f"another order: its {swapped}",
-            "wrong", f"Put its outputs in the data's order: {', '.join(patient.data.classes)}.",
+            "wrong", f"Put its outputs in the data's order: {', '.join(teacher.data.classes)}.",
         )  # fmt: skip
 
 
-def modes(patient: Patient) -> Iterator[Finding]:
+def modes(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it is better in train mode: the statistics of its batch norms do not fit."""
-    twin = copy.deepcopy(patient.network).train()
-    normalise = normaliser(patient.data)
-    examples_NX = tensor(patient.data.examples)[slice(*patient.validation)]
+    twin = copy.deepcopy(teacher.network).train()
+    normalise = normaliser(teacher.data)
+    examples_NX = tensor(teacher.data.examples)[slice(*teacher.validation)]
     pieces = examples_NX.tensor_split(-(-len(examples_NX) // BATCH))
     try:
         with torch.no_grad():
             parts = [twin(normalise(piece)) for piece in pieces]
     except (NasKDError, RuntimeError, ValueError):
         return  # it answers in another form in train mode
-    found = patient.right(torch.cat(parts), patient.validation)
-    if found > patient.accuracy + patient.margin:
+    found = teacher.right(torch.cat(parts), teacher.validation)
+    if found > teacher.accuracy + teacher.margin:
         yield Finding(
             "teacher",
-            f"is right in {found:.1%} in train mode and {patient.accuracy:.1%} in eval mode: its "
+            f"is right in {found:.1%} in train mode and {teacher.accuracy:.1%} in eval mode: its "
             "batch norms' running statistics are of other data, or of too few steps",
             "wrong", "Pass the train examples through it once in train mode, and save it again.",
         )  # fmt: skip
 
 
-def knowledge(patient: Patient) -> Iterator[Finding]:
+def knowledge(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it knows nothing, or suspiciously much."""
-    count = size(patient.validation)
-    chance, _ = judged("accuracy", patient.data)
-    if at_chance(patient.accuracy, count, chance):
+    count = size(teacher.validation)
+    chance, _ = judged("accuracy", teacher.data)
+    if at_chance(teacher.accuracy, count, chance):
         yield Finding(
-            "teacher", f"is at chance: {patient.accuracy:.1%}", "wrong",
+            "teacher", f"is at chance: {teacher.accuracy:.1%}", "wrong",
             "Check its weights, its normalisation and the order of its classes.",
         )  # fmt: skip
-    elif patient.accuracy == 1.0 and count >= 100:
+    elif teacher.accuracy == 1.0 and count >= 100:
         yield Finding(
             "teacher", f"is perfect on {count:,} validation examples", "doubtful",
             "Make sure that it was not trained on them: they must be left for judging.",

@@ -20,12 +20,12 @@ def smallest(
 
     Example: nas-kd smallest runs/glyphs-20k --accuracy 85%
     """
-    from nas_kd.report.smallest import find, in_words, target_of
+    from nas_kd.report.smallest import answer_in_words, find, target_of
     from nas_kd.study.folder import StudyFolder
     from nas_kd.study.view import read_study
 
     view = read_study(StudyFolder(study))
-    typer.echo(in_words(view, find(view, target_of(view, accuracy, of_teacher))))
+    typer.echo(answer_in_words(view, find(view, target_of(view, accuracy, of_teacher))))
 
 
 @app.command()

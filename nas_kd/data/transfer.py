@@ -180,8 +180,8 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     return TransferSet(
         name=name,
         classes=raw.classes,
-        examples=kept(examples, examples_hash, place / "examples.npy"),
-        labels=kept(labels, labels_hash, place / f"labels-{labels_hash[:12]}.npy"),
+        examples=kept_array(examples, examples_hash, place / "examples.npy"),
+        labels=kept_array(labels, labels_hash, place / f"labels-{labels_hash[:12]}.npy"),
         train=(0, rows.get("unlabelled", rows["train"])[1]),
         labelled=rows["train"],
         validation=rows["validation"],
@@ -219,7 +219,7 @@ def laid(parts: Sequence[Part]) -> Examples:
     return examples
 
 
-def kept(array: Any, sha256: str, path: Path) -> ArrayRef:
+def kept_array(array: Any, sha256: str, path: Path) -> ArrayRef:
     """The array of this hash at `path`; written unless it is there already."""
     if not path.exists():
         return ArrayRef.save(array, path, sha256)

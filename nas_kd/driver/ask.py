@@ -1,70 +1,66 @@
 """Asking: each proposal is written with all that is known of it before it is trained."""
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from nas_kd.costs.budgets import COSTS
-from nas_kd.driver.context import Scene
-from nas_kd.space.sample import distributions
+from nas_kd.driver.context import SearchContext
+from nas_kd.space.sample import distributions, settings_of
 from nas_kd.space.sampler import propose_all
-from nas_kd.space.space import Sample
+from nas_kd.space.space import Space
+from nas_kd.spec.settings import Sample
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.database import asked
-from nas_kd.study.record import latest
+from nas_kd.study.database import Ledger
+from nas_kd.study.record import StudentRecord, asked, one_per_student
 
 
-def propose_missing(scene: Scene, places: Sequence[int]) -> None:
+def propose_missing(context: SearchContext, places: Sequence[int]) -> None:
     """Write those of the asked trials that are not proposed yet, by their places among the asked.
 
-    The sampler sees a student that went on once, as it ended.
+    The sampler sees a promoted student once, as it ended.
     """
-    known = scene.ledger.trials()
+    trials, known = context.ledger.trials(), context.ledger.records()
     missing = [place for place in places if place >= len(asked(known))]
     if not missing:
         return
-    searched = distributions(scene.space)
-    seen = {identity(t.user_attrs): t.number for t in reversed(known) if t.state != TrialState.FAIL}
-    proposed = propose_all(latest(known), missing, scene.space)
-    for number, (_, sample) in enumerate(proposed, len(known)):
-        config = scene.space.student(sample)
-        facts = attributes(scene, config) | {"settings": settings(sample)}
-        key = identity(facts)
-        if key in seen:
-            facts["duplicate_of"] = seen[key]
-        seen.setdefault(key, number)
-        scene.ledger.propose({name: sample[name] for name in searched}, searched, facts)
+    searched = distributions(context.space)
+    seen = {r.identity: r.number for r in reversed(known) if r.state != "cancelled"}
+    before: list[FrozenTrial] = [trials[record.number] for record in one_per_student(known)]
+    proposed = propose_all(before, missing, context.space)
+    for number, (place, sample) in enumerate(proposed, len(known)):
+        generation = place // context.spec.generation
+        record = new_record(context.space, number, sample, generation)
+        record = replace(record, duplicate_of=seen.get(record.identity))
+        seen.setdefault(record.identity, number)
+        params = {name: sample[name] for name in searched}
+        context.ledger.propose(params, searched, record.proposed())
 
 
-def propose_again(scene: Scene, trial: FrozenTrial) -> None:
-    """Write that a stopped trial goes on, as a trial of its own with the same student."""
-    facts = {k: v for k, v in trial.user_attrs.items() if k not in ("rungs", "seconds")}
-    facts["continues"] = trial.number
-    scene.ledger.propose(trial.params, trial.distributions, facts)
+def new_record(space: Space, number: int, sample: Sample, generation: int) -> StudentRecord:
+    """The record of a sample that nobody trained yet."""
+    config, first = space.student(sample), space.budgets[0]
+    return StudentRecord(
+        number,
+        config,
+        settings_of(sample),
+        costs_of(space, config),
+        fill=round(cost(config, first) / first.bound, 4),
+        generation=generation,
+    )
 
 
-def settings(sample: Sample) -> str:
-    """What a trial has beside its student, in canonical JSON."""
-    names = ("alpha", "knowledge", "learning_rate", "temperature")
-    return json.dumps({name: sample[name] for name in names})
-
-
-def identity(attributes: dict[str, Any]) -> str:
-    """What makes two trials the same: student and settings."""
-    return str(attributes["student"] + attributes["settings"])
-
-
-def attributes(scene: Scene, config: StudentConfig) -> dict[str, Any]:
-    """What is known of a student before it is trained."""
+def costs_of(space: Space, config: StudentConfig) -> Mapping[str, int]:
+    """What a student costs, of each kind that can be counted or is bounded."""
     size = counts(config)
-    first = scene.space.budgets[0]
-    return {
-        "channels": config.label(),
-        **{name: count(size, config.bits) for name, count in COSTS.items()},
-        **{b.cost: cost(config, b) for b in scene.space.budgets if b.cost not in COSTS},
-        "fill": round(cost(config, first) / first.bound, 4),
-        "student": config.to_json(),
-    }
+    measured = {b.cost: cost(config, b) for b in space.budgets if b.cost not in COSTS}
+    return {name: count(size, config.bits) for name, count in COSTS.items()} | measured
+
+
+def propose_again(ledger: Ledger, record: StudentRecord) -> None:
+    """Write that a stopped student goes on, as a trial of its own."""
+    stored = ledger.trials()[record.number]
+    again = replace(record, continues=record.number)
+    ledger.propose(stored.params, stored.distributions, again.proposed())

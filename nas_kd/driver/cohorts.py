@@ -4,63 +4,50 @@ A function of the trials and the kind of device alone, never of how many workers
 of them is free, so that results are the same for any number.
 """
 
-from collections.abc import Container, Iterable, Sequence
-from typing import Any
+from collections.abc import Container, Hashable, Iterable, Sequence
 
-from optuna.trial import FrozenTrial
-
-from nas_kd.driver.context import Scene, batch_of
-from nas_kd.metrics import METRICS
 from nas_kd.students import FAMILIES
-from nas_kd.students.family import StudentConfig
 from nas_kd.students.packing import most_together
+from nas_kd.study.record import StudentRecord
+from nas_kd.training.recipe import Recipe
 
-Trials = tuple[FrozenTrial, ...]
+Cohort = tuple[StudentRecord, ...]
 
-STEP = 30_000
+BLOCK = 30_000
 """What a block costs beside its arithmetic, in MACs of an example: mostly Python's time."""
 
-SHARE = 0.5
+LARGEST_SHARE = 0.5
 """No cohort is more than this share of a generation's work, so that two workers stay busy."""
 
 
-def student(trial: FrozenTrial) -> StudentConfig:
-    """The student of a stored trial."""
-    return StudentConfig.from_json(trial.user_attrs["student"])
-
-
-def taught(scene: Scene, trial: FrozenTrial) -> bool:
-    """Whether a trial learns from the teacher."""
-    return bool(scene.sample(trial)["alpha"] > 0)
-
-
-def waits(scene: Scene, trial: FrozenTrial) -> bool:
-    """Whether a trial needs the teacher's signals: to learn from them or to be compared with."""
-    return taught(scene, trial) or METRICS[scene.spec.metric].of_teacher
-
-
-def work(trials: Iterable[FrozenTrial]) -> float:
-    """How long these trials take to train, in no unit."""
-    return float(sum(trial.user_attrs["macs"] + STEP * student(trial).depth for trial in trials))
+def work(records: Iterable[StudentRecord]) -> float:
+    """How long these students take to train, in no unit."""
+    return float(sum(record.costs["macs"] + BLOCK * record.config.depth for record in records))
 
 
 def cohorts(
-    scene: Scene, trials: Sequence[FrozenTrial], apart: Sequence[Container[int]] = ()
-) -> list[Trials]:
-    """The trials in pieces that train together, the longest first; those of each part of `apart`
-    share with none outside it.
+    recipe: Recipe,
+    records: Sequence[StudentRecord],
+    apart: Sequence[Container[int]] = (),
+    teacher_ready: bool = True,
+) -> list[Cohort]:
+    """The students in cohorts that train together, the longest first; trials of each part of
+    `apart` share a cohort with none outside it.
 
-    While the teacher is not ready, trials that do not need it come before, the shortest first:
+    While the teacher is not ready, students that do not need it come before, the shortest first:
     there is time, and somebody is waiting for a first result.
     """
-    limit, batch = SHARE * work(trials), batch_of(scene.spec, scene.data)
-    groups: dict[Any, list[FrozenTrial]] = {}
-    for trial in trials:
-        part = tuple(trial.number in numbers for numbers in apart)
-        groups.setdefault((together(scene, trial, batch), part), []).append(trial)
-    pieces = [p for group in groups.values() for p in cut(scene.device, batch, group, limit)]
-    waiting = scene.signals.value is None
-    early = [piece for piece in pieces if waiting and not waits(scene, piece[0])]
+    limit = LARGEST_SHARE * work(records)
+    groups: dict[Hashable, list[StudentRecord]] = {}
+    for record in records:
+        part = tuple(record.number in numbers for numbers in apart)
+        groups.setdefault((together(recipe, record), part), []).append(record)
+    pieces = [piece for group in groups.values() for piece in cut(recipe, group, limit)]
+    early = [
+        piece
+        for piece in pieces
+        if not teacher_ready and not recipe.needs_teacher(piece[0].settings)
+    ]
     late = [piece for piece in pieces if piece not in early]
     return [
         *sorted(early, key=lambda piece: (work(piece), piece[0].number)),
@@ -68,23 +55,22 @@ def cohorts(
     ]
 
 
-def together(scene: Scene, trial: FrozenTrial, batch: int) -> Any:
-    """Trials for which this is equal can train in one network."""
-    config = student(trial)
+def together(recipe: Recipe, record: StudentRecord) -> Hashable:
+    """Students for which this is equal can train in one network."""
+    config = record.config
     pack = FAMILIES[config.family].pack
-    if pack is None or most_together(scene.device, config, batch) == 1:
-        return trial.number
-    knowledge = scene.sample(trial)["knowledge"]
-    return (config.family, pack.alike(config), taught(scene, trial), knowledge)
+    if pack is None or most_together(recipe.device, config, recipe.batch) == 1:
+        return record.number
+    return (config.family, pack.alike(config), record.taught, record.settings["knowledge"])
 
 
-def cut(device: str, batch: int, group: Sequence[FrozenTrial], limit: float) -> list[Trials]:
-    """Pieces of trials of similar width, each as large as is worth it, none beyond the limit."""
-    pieces: list[list[FrozenTrial]] = []
+def cut(recipe: Recipe, group: Sequence[StudentRecord], limit: float) -> list[Cohort]:
+    """Cohorts of students of similar width, each as large as is worth it, none beyond the limit."""
+    pieces: list[list[StudentRecord]] = []
     most = 0
-    for trial in sorted(group, key=lambda t: (-max(student(t).channels), t.number)):
-        if not pieces or len(pieces[-1]) == most or work([*pieces[-1], trial]) > limit:
+    for record in sorted(group, key=lambda r: (-max(r.config.channels), r.number)):
+        if not pieces or len(pieces[-1]) == most or work([*pieces[-1], record]) > limit:
             pieces.append([])
-            most = most_together(device, student(trial), batch)
-        pieces[-1].append(trial)
-    return [tuple(sorted(piece, key=lambda trial: trial.number)) for piece in pieces]
+            most = most_together(recipe.device, record.config, recipe.batch)
+        pieces[-1].append(record)
+    return [tuple(sorted(piece, key=lambda record: record.number)) for piece in pieces]

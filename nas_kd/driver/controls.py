@@ -5,200 +5,223 @@ that: of a student that leads clearly at the last rung, since a twin is the long
 left, and of the best so far when a worker would wait.
 """
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
-
-from nas_kd.driver.ask import attributes, settings
-from nas_kd.driver.cohorts import student, taught
-from nas_kd.driver.context import Reached, Scene, member, rung_job, taught_pair
+from nas_kd.driver.ask import costs_of
+from nas_kd.driver.context import SearchContext, weight_seed_trial
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import train_students
-from nas_kd.driver.rung_points import Results, price
+from nas_kd.driver.rung_points import Results
 from nas_kd.front import Point, best, not_told_apart
 from nas_kd.metrics import METRICS
 from nas_kd.space.first import default_sample, first_samples
-from nas_kd.space.sample import complete
-from nas_kd.space.space import Sample
+from nas_kd.space.sample import complete, settings_of
+from nas_kd.space.space import Space
+from nas_kd.spec.settings import Value
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.record import root
+from nas_kd.study.checkpoints import keep_student
+from nas_kd.study.record import StudentRecord
 from nas_kd.training import RungResult
 from nas_kd.workers.job_queue import Awaited
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A student to be trained once: its name, the trial that it is compared with, its sample, and
-    the trial whose initial weights it has."""
+    """A student to be trained once, beside the trial that it is compared with."""
 
     name: str
     trial: int
-    sample: Sample
-    root: int
+    config: StudentConfig
+    settings: Mapping[str, Value]
+    weights_of: int
+    """The trial whose initial weights it has."""
+
+    @property
+    def job(self) -> str:
+        """The name of its training; twins of several trials may be begun."""
+        return f"twin of trial {self.trial}" if self.name == "twin" else self.name
 
 
-def wanted(scene: Scene) -> list[Control]:
+def wanted(context: SearchContext) -> list[Control]:
     """The best taught student's twin without the teacher, and defaults that are no trials."""
-    if not any(t.state == TrialState.COMPLETE for t in scene.ledger.trials()):
+    space, records = context.space, context.ledger.records()
+    if not any(record.state == "complete" for record in records):
         return []
-    controls = []
-    if (twin := twin_of_the_best(scene, {})) is not None:
-        controls.append(twin)
-    if all(sample["alpha"] > 0 for sample in first_samples(scene.space)):
-        controls += [
-            Control(f"largest {name} alone", n, default_sample(scene.space, name, 0.0), n)
-            for n, name in enumerate(scene.space.families)
-        ]
+    twin = twin_of_the_best(context, {})
+    controls = [twin] if twin else []
+    if all(sample["alpha"] > 0 for sample in first_samples(space)):
+        for number, family in enumerate(space.families):
+            sample = default_sample(space, family, 0.0)
+            name, config = f"largest {family} alone", space.student(sample)
+            controls.append(Control(name, number, config, settings_of(sample), number))
     return controls
 
 
-def twin_of_the_best(scene: Scene, results: Results) -> Control | None:
+def twin_of_the_best(context: SearchContext, results: Results) -> Control | None:
     """The twin of the best taught student among those that are told, or have these results."""
-    trials = scene.ledger.trials()
-    told = [Point(t.number, *t.values) for t in trials if t.state == TrialState.COMPLETE]
-    ended = [
-        Point(number, kept[-1].accuracy, price(scene, trials[number]))
+    records, axis = context.ledger.records(), context.axis
+    told = {r.number: r.accuracy for r in records if r.state == "complete"}
+    ended = {
+        number: kept[-1].accuracy
         for number, kept in results.items()
-        if kept and kept[-1].epochs == scene.spec.epochs and not kept[-1].fault
-    ]
-    top = best(point for point in (*told, *ended) if taught(scene, trials[point.trial]))
-    return None if top is None else twin_of(scene, top.trial)
+        if kept and kept[-1].epochs == context.spec.epochs and not kept[-1].fault
+    }
+    top = best(
+        Point(number, accuracy, records[number].costs[axis])
+        for number, accuracy in (told | ended).items()
+        if accuracy is not None and records[number].taught
+    )
+    return None if top is None else twin_of(context.space, records[top.trial])
 
 
-def twin_of(scene: Scene, trial: int) -> Control:
-    """A trial's twin without the teacher."""
-    stored = scene.ledger.trials()[trial]
-    return Control("twin", trial, scene.sample(stored) | {"alpha": 0.0}, root(stored))
+def twin_of(space: Space, record: StudentRecord) -> Control:
+    """A student's twin without the teacher."""
+    sample = {"family": record.config.family, **record.config.options, **record.settings}
+    alone = settings_of(complete(space, sample | {"alpha": 0.0}))
+    return Control("twin", record.number, record.config, alone, record.original)
 
 
-def begin_twin_of_the_leader(scene: Scene, going: Results) -> None:
+def begin_twin_of_the_leader(context: SearchContext, going: Results) -> None:
     """Begin the twin that is likely to be wanted, judged by the accuracy at the last rung of the
     taught students that go on from there, now or in an earlier generation.
 
     It must be the best of all, and no other whose twin is no trial already within one standard
     error of it. With one worker there is nothing to gain.
     """
-    if not scene.spec.rungs or scene.crew.workers < 2:
+    if not context.spec.rungs or context.queue.workers < 2:
         return
-    stop, trials = scene.spec.rungs[-1], scene.ledger.trials()
-    told = [t for t in trials if t.state == TrialState.COMPLETE]
-    at_rung = {t.number: dict(t.user_attrs.get("rungs", [])).get(stop) for t in told}
+    stop, records = context.spec.rungs[-1], context.ledger.records()
+    at_rung = {r.number: r.at(stop) for r in records if r.state == "complete"}
     at_rung |= {n: {r.epochs: r.accuracy for r in kept}.get(stop) for n, kept in going.items()}
     points = [
-        Point(number, accuracy, price(scene, trials[number]))
+        Point(number, accuracy, records[number].costs[context.axis])
         for number, accuracy in at_rung.items()
-        if accuracy is not None and taught(scene, trials[number])
+        if accuracy is not None and records[number].taught
     ]
-    near = not_told_apart(points, scene.ledger.facts()["examples"])
-    twins = [twin for n in near if trial_of(scene, twin := twin_of(scene, n)) is None]
+    near = not_told_apart(points, context.ledger.facts()["examples"])
+    twins = [twin_of(context.space, records[number]) for number in near]
+    twins = [twin for twin in twins if trial_of(context.space, records, twin) is None]
     top = best(points)
     if top and [twin.trial for twin in twins] == [top.trial]:
-        begin(scene, twins[0])
+        begin(context, twins[0])
 
 
-def begin_twin(scene: Scene, going: Results) -> None:
+def begin_twin(context: SearchContext, going: Results) -> None:
     """Have a worker that would wait train the twin of the student that is the best so far."""
-    twin = twin_of_the_best(scene, going)
+    twin = twin_of_the_best(context, going)
     if twin is not None:
-        begin(scene, twin)
+        begin(context, twin)
 
 
-def begin(scene: Scene, twin: Control) -> None:
+def begin(context: SearchContext, twin: Control) -> None:
     """Train a twin, unless it is begun, or known, or a trial."""
-    if scene.signals.value is None or twin.trial in scene.twins or is_known(scene, twin):
+    known = twin.trial in context.twins or is_known(context.ledger.facts(), twin)
+    if context.signals.value is None or known:
         return
-    if not trial_of(scene, twin):
-        scene.twins[twin.trial] = train(scene, twin)
+    if not trial_of(context.space, context.ledger.records(), twin):
+        context.twins[twin.trial] = train(context, twin)
 
 
-def run_controls(scene: Scene) -> None:
+def run_controls(context: SearchContext) -> None:
     """Train the controls that are missing, and keep their results as facts of the study.
 
     A default student's twin is a trial already. Twins that were begun and are not wanted are not
     waited for.
     """
-    awaited: list[Awaited[Reached]] = []
-    for control in wanted(scene):
-        if is_known(scene, control):
+    awaited: list[Awaited[RungResult]] = []
+    for control in wanted(context):
+        if is_known(context.ledger.facts(), control):
             continue
-        begun = scene.twins.get(control.trial) if control.name == "twin" else None
-        pair = trial_of(scene, control)
-        if pair and pair.state == TrialState.COMPLETE:
-            begun = Awaited()
-            begun.set((float(pair.values[0]), None))
-        reached = begun or train(scene, control)
-        reached.when(partial(note, scene, control, reached))
+        same = trial_of(context.space, context.ledger.records(), control)
+        if same and same.accuracy is not None:
+            note(context, control, same.accuracy, same_as=same.number)
+            continue
+        begun = context.twins.get(control.trial) if control.name == "twin" else None
+        reached = begun or train(context, control)
+        reached.when(partial(keep, context, control, reached))
         awaited.append(reached)
-    ready = scene.signals
-    scene.crew.drain(lambda: None not in (ready.value, *(one.value for one in awaited)))
+    ready = context.signals
+    context.queue.run_until(lambda: None not in (ready.value, *(one.value for one in awaited)))
 
 
-def is_known(scene: Scene, control: Control) -> bool:
+def is_known(facts: Mapping[str, Any], control: Control) -> bool:
     """Whether a control's result is a fact of the study already."""
-    kept = scene.ledger.facts().get(control.name)
+    kept = facts.get(control.name)
     return kept is not None and kept["trial"] == control.trial
 
 
-def trial_of(scene: Scene, control: Control) -> FrozenTrial | None:
+def trial_of(
+    space: Space, records: Sequence[StudentRecord], control: Control
+) -> StudentRecord | None:
     """The trial that a twin is already: same student, weights and settings."""
-    trials = scene.ledger.trials()
-    for trial in trials[: len(first_samples(scene.space))]:
-        same = (
-            "duplicate_of" not in trial.user_attrs
-            and taught_pair(scene.space, trial.number) == control.trial
-            and trial.user_attrs["student"] == trials[control.trial].user_attrs["student"]
-            and scene.sample(trial) == complete(scene.space, control.sample)
-        )
-        if same and control.name == "twin":
-            return trial
+    if control.name != "twin":
+        return None
+    for record in records[: len(first_samples(space))]:
+        if (
+            record.duplicate_of is None
+            and weight_seed_trial(space, record.number) == control.trial
+            and record.config == control.config
+            and record.settings == control.settings
+        ):
+            return record
     return None
 
 
-def built(scene: Scene, control: Control) -> StudentConfig:
-    """A control's student. The twin is the winner's own."""
-    if control.name == "twin":
-        return student(scene.ledger.trials()[control.trial])
-    return scene.space.student(control.sample)
-
-
-def note(scene: Scene, control: Control, reached: Awaited[Reached]) -> None:
-    """Keep a control's result, and say it; one that failed has no accuracy."""
-    assert reached.value is not None
-    accuracy, fault = reached.value
-    facts: dict[str, Any] = attributes(scene, built(scene, control))
-    facts |= {"trial": control.trial, "accuracy": None if fault else accuracy, "fault": fault}
-    facts["settings"] = settings(control.sample)
-    scene.ledger.note(control.name, facts)
-    said = fault or f"{100 * accuracy:.1f}%"
-    scene.observe(Step(f"control   {control.name} of trial {control.trial}: {said}"))
-
-
-def train(scene: Scene, control: Control) -> Awaited[Reached]:
-    """Send a control out, with the seed of its trial, as soon as there is what it is compared
-    with; what it reached."""
-    reached: Awaited[Reached] = Awaited()
-    config = built(scene, control)
-    one = member(scene, control.trial, config, control.sample, None, control.root)
-    epochs, name = scene.spec.epochs, control.name
-    if name == "twin":
-        name = f"twin of trial {control.trial}"  # another one may have begun early
-    progress = scene.folder.progress(name.replace(" ", "-"))
+def train(context: SearchContext, control: Control) -> Awaited[RungResult]:
+    """Send a control out as soon as there is what it is compared with; its result, in time."""
+    reached: Awaited[RungResult] = Awaited()
+    epochs, recipe = context.spec.epochs, context.recipe
+    seed_of = weight_seed_trial(context.space, control.weights_of)
+    member = recipe.member(control.trial, control.config, control.settings, seed_of)
+    progress = context.folder.progress(control.job.replace(" ", "-"))
 
     def arrived(results: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
-        scene.observe(Ended(name))
-        (result,) = results[0]
-        reached.set((result.accuracy, result.fault))
+        context.observe(Ended(control.job))
+        reached.set(results[0][0])
 
     def go() -> None:
-        scene.observe(Started(name, epochs, progress))
-        job = rung_job(scene, [one], 0, epochs)
-        scene.crew.submit(train_students, job, (), progress, then=arrived)
+        context.observe(Started(control.job, epochs, progress))
+        job = recipe.job([member], context.signals.value, 0, epochs)
+        context.queue.submit(train_students, job, (), progress, then=arrived)
 
-    if METRICS[scene.spec.metric].of_teacher:
-        scene.signals.when(go)
+    if METRICS[context.spec.metric].of_teacher:
+        context.signals.when(go)
     else:
         go()
     return reached
+
+
+def keep(context: SearchContext, control: Control, reached: Awaited[RungResult]) -> None:
+    """Keep a control's student, and its result; one that failed has no accuracy."""
+    result = reached.value
+    assert result is not None
+    if result.fault is None:
+        keep_student(context.folder.control(control.job), control.config, result)
+    note(context, control, None if result.fault else result.accuracy, result.fault)
+
+
+def note(
+    context: SearchContext,
+    control: Control,
+    accuracy: float | None,
+    fault: str | None = None,
+    same_as: int | None = None,
+) -> None:
+    """Keep what a control reached as a fact of the study, and say it."""
+    facts: dict[str, Any] = {
+        **costs_of(context.space, control.config),
+        "student": control.config.to_json(),
+        "settings": json.dumps(dict(control.settings)),
+        "trial": control.trial,
+        "accuracy": accuracy,
+        "fault": fault,
+        "same_as": same_as,
+    }
+    context.ledger.note(control.name, facts)
+    said = fault or f"{100 * (accuracy or 0):.1f}%"
+    context.observe(Step(f"control   {control.name} of trial {control.trial}: {said}"))

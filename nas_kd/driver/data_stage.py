@@ -7,7 +7,7 @@ from nas_kd.data.classes import MEND_IMBALANCE, imbalance
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
 from nas_kd.driver.events import Observe, Step
 from nas_kd.driver.options import MUCH, RunOptions
-from nas_kd.driver.teacher_stage import expect_file, expect_yours, judged, known
+from nas_kd.driver.teacher_stage import expect_file, judged, known, require_named_teacher
 from nas_kd.errors import SpecDiffers, Unusable, UnusableData
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
@@ -55,9 +55,9 @@ def expect_unchanged(spec: StudySpec, options: RunOptions, folder: StudyFolder) 
         except UnusableData:
             if folder.read_spec().data != spec.data:
                 raise
-    expect_yours(spec, options.teacher_weights)
-    if options.teacher_weights:
-        expect_file(known(folder) or {}, str(options.teacher_weights))
+    require_named_teacher(spec, options.teacher_weights)
+    if options.teacher_weights and (facts := known(folder)):
+        expect_file(facts, str(options.teacher_weights))
 
 
 def expect_room(data: TransferSet, meant: bool) -> None:

@@ -11,19 +11,20 @@ from safetensors.numpy import save
 
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.driver.context import Scene
+from nas_kd.driver.context import SearchContext
 from nas_kd.driver.controls import begin_twin, begin_twin_of_the_leader, run_controls
 from nas_kd.driver.data_stage import expect_unchanged, prepared
 from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.generation import Ending, run_generation
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions, command
-from nas_kd.driver.promotion import give_chances
-from nas_kd.driver.teacher_stage import Teaching, judged
+from nas_kd.driver.promotion import promote_stopped
+from nas_kd.driver.signals_stage import SignalsStage
+from nas_kd.driver.teacher_stage import TeacherStage, judged
 from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import UnusableStudy
 from nas_kd.files import write_bytes, write_text
-from nas_kd.metrics import in_words as metric_in_words
+from nas_kd.metrics import metric_in_words
 from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
@@ -34,9 +35,10 @@ from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
 from nas_kd.teachers.loading import FROM_PYTHON
 from nas_kd.training import PROOF
+from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import kind
 from nas_kd.workers.executors import open_executor
-from nas_kd.workers.job_queue import Crew
+from nas_kd.workers.job_queue import JobQueue
 
 
 def drive(
@@ -58,9 +60,9 @@ def drive(
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
         executor = executor or open_executor(options.workers, options.job_limit, options.devices)
-        crew = Crew(executor, options.workers)
+        queue = JobQueue(executor, options.workers)
         try:
-            run(spec, options, folder, holder, crew, both)
+            run(spec, options, folder, holder, queue, both)
         except StorageInternalError as error:
             raise UnusableStudy(
                 str(folder.database),
@@ -68,7 +70,7 @@ def drive(
                 "Make room or mend it, then run the same search again; what is finished is kept.",
             ) from error
         finally:
-            executor.shutdown(cancel_futures=crew.busy)
+            executor.shutdown(cancel_futures=queue.busy)
             folder.clear()
 
 
@@ -77,7 +79,7 @@ def run(
     options: RunOptions,
     folder: StudyFolder,
     holder: str,
-    crew: Crew,
+    queue: JobQueue,
     observe: Observe,
 ) -> None:
     """Everything between taking the folder and giving it back.
@@ -88,48 +90,47 @@ def run(
     """
     began = time.monotonic()
     data = prepared(spec, options, folder, observe)
-    device = kind(options.devices)
-    teaching = Teaching(
-        spec, folder, crew, data, observe, options.teacher_weights, device, max(1, options.workers)
-    )
-    if teaching.own:
-        teaching.begin()
-        crew.drain(lambda: teaching.facts.value is not None)
-    budgets = parse_budgets(spec.budget, teaching.parameters())
+    recipe = Recipe(spec, data, kind(options.devices))
+    weights, threads = options.teacher_weights, max(1, options.workers)
+    teacher = TeacherStage(recipe, folder, queue, observe, weights, threads)
+    signals = SignalsStage(recipe, folder, queue, observe, teacher)
+    if teacher.own:
+        teacher.begin()
+        queue.run_until(lambda: teacher.facts.value is not None)
+    budgets = parse_budgets(spec.budget, teacher.parameters())
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
-    keep(folder, spec, data)
-    if not teaching.own:
-        teaching.begin()
-    observe(Step(f"fits      {in_words(space)}"))
+    keep_spec(folder, spec, data)
+    if not teacher.own:
+        teacher.begin()
+    observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
     ledger = Ledger.create(folder.database, folder.root.name, *objectives)
     with lease(ledger, str(folder.root), holder):
-        record(ledger, space, data)
-        teaching.facts.when(lambda: ledger.note("teacher", teaching.facts.value))
-        signals = teaching.signals
-        scene = Scene(spec, folder, ledger, crew, data, space, signals, observe, device)
-        estimate(scene, options.workers)
-        whole = generations(scene, deadline(began, options.seconds))
-        run_controls(scene)
+        record_facts(ledger, space, data)
+        teacher.facts.when(lambda: ledger.note("teacher", teacher.facts.value))
+        context = SearchContext(recipe, folder, ledger, queue, space, signals.ready, observe)
+        estimate(context, options.workers)
+        whole = generations(context, deadline(began, options.seconds))
+        run_controls(context)
         if whole and ledger.told() == spec.trials:
             ledger.note("finished", spec.trials)
 
 
-def generations(scene: Scene, too_late: Callable[[], bool]) -> bool:
+def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
     """Run one generation after the other, as long as there is time; whether there was for all."""
-    spec = scene.spec
-    began, before = time.monotonic(), scene.ledger.told()
-    scene.observe(Planned(spec.trials, spec.epochs, before))
+    spec = context.spec
+    began, before = time.monotonic(), context.ledger.told()
+    context.observe(Planned(spec.trials, spec.epochs, before))
     twins = Ending(begin_twin_of_the_leader, begin_twin)
     for first in range(0, spec.trials, spec.generation):
         if too_late():
-            scene.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
+            context.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
             return False
         end = min(first + spec.generation, spec.trials)
         ending = twins if end == spec.trials else None
-        run_generation(scene, first, ending)
-        give_chances(scene, end, ending)
-        correct(scene, began, before)
+        run_generation(context, first, ending)
+        promote_stopped(context, end, ending)
+        correct(context, began, before)
     return True
 
 
@@ -146,7 +147,7 @@ def deadline(began: float, seconds: float | None) -> Callable[[], bool]:
     return lambda: seconds is not None and time.monotonic() - began > seconds
 
 
-def keep(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
+def keep_spec(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
     """Write down what the study is: its data, the examples of the proof, and last its spec."""
     write_text(folder.data, data.to_json())
     inputs = np.array(data.examples.open()[slice(*data.validation)][:PROOF])
@@ -154,7 +155,7 @@ def keep(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
     write_text(folder.spec, spec.to_toml())
 
 
-def in_words(space: Space) -> str:
+def space_in_words(space: Space) -> str:
     """What fits, in one line."""
     low, high = space.depth
     kept = f"{' and '.join(space.families)}, {low} to {high} blocks, within {join(space.budgets)}"
@@ -162,7 +163,7 @@ def in_words(space: Space) -> str:
     return kept + out
 
 
-def record(ledger: Ledger, space: Space, data: TransferSet) -> None:
+def record_facts(ledger: Ledger, space: Space, data: TransferSet) -> None:
     """Keep what reading the study later needs."""
     chance, examples = judged(space.spec.metric, data)
     facts: dict[str, Any] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas_kd.students.family import StudentConfig
+from nas_kd.study.record import StudentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,18 @@ class Ended:
 class Scored:
     """A student reached its last rung, or was stopped."""
 
-    trial: int
-    student: StudentConfig
+    student: StudentRecord
+    """As it was proposed, before it was trained."""
     accuracy: float
-    cost: int
-    temperature: float
-    alpha: float
+    axis: str
+    """The kind of cost that the study's first budget bounds."""
     stopped: str | None = None
-    unit: str = "parameters"
-    continues: int | None = None
-    """The stopped trial that went on as this one."""
+    """Why it was stopped, if it was."""
+
+    @property
+    def cost(self) -> int:
+        """What the student costs, of that kind."""
+        return self.student.costs[self.axis]
 
 
 Event = Step | Planned | Started | Ended | Scored

@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
+class LearningCurve:
     """How far a student came: its accuracies by epoch, up to where it ended or was stopped."""
 
     trial: int
@@ -77,7 +77,11 @@ class Found:
 
 
 def chosen(
-    ended: Sequence[Climb], waiting: Sequence[Climb], epochs: int, left: int, scale: Scale
+    ended: Sequence[LearningCurve],
+    waiting: Sequence[LearningCurve],
+    epochs: int,
+    left: int,
+    scale: Scale,
 ) -> list[int]:
     """The trials that go on from where they wait to their end, after `epochs`, within the epochs
     that are `left`, the most promising first; ties go to the lower number.
@@ -110,7 +114,7 @@ def chosen(
         left -= needs(one, epochs)
 
 
-def needs(one: Climb, epochs: int) -> int:
+def needs(one: LearningCurve, epochs: int) -> int:
     """The epochs from where a student waits to its end."""
     return epochs - one.rungs[-1][0]
 
@@ -134,8 +138,8 @@ def expected_gain(ahead: float, error: float) -> float:
 
 
 def predictions(
-    ended: Sequence[Climb], waiting: Sequence[Climb], stop: int, scale: Scale
-) -> list[tuple[Climb, tuple[float, float]]]:
+    ended: Sequence[LearningCurve], waiting: Sequence[LearningCurve], stop: int, scale: Scale
+) -> list[tuple[LearningCurve, tuple[float, float]]]:
     """Those that wait at a rung, each with its predicted worth in the end and the error of that.
 
     A ridge regression of the rise from that rung (Hoerl and Kennard 1970, "Ridge regression: biased
@@ -156,7 +160,7 @@ def predictions(
 
 
 def features(
-    climbs: Sequence[Climb], stop: int, families: Sequence[str], scale: Scale
+    climbs: Sequence[LearningCurve], stop: int, families: Sequence[str], scale: Scale
 ) -> tuple[Array, Array]:
     """What is known of students at a rung [N, F], and their worth there [N]."""
     worth_N = np.array([scale.worth(dict(one.rungs)[stop]) for one in climbs])

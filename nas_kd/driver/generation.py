@@ -4,36 +4,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any
-
-from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.driver.ask import propose_missing
-from nas_kd.driver.cohorts import cohorts, student, waits
-from nas_kd.driver.context import Scene, member, rung_job
+from nas_kd.driver.cohorts import cohorts
+from nas_kd.driver.context import SearchContext, weight_seed_trial
 from nas_kd.driver.events import Ended, Scored, Started
 from nas_kd.driver.jobs import train_students
 from nas_kd.driver.rung_points import (
     Results,
-    at,
     earlier_points,
     everyone_at,
     goes_on,
-    most,
-    place,
-    price,
-    sound,
+    reached,
+    rung_point,
+    top_cost,
+    without_fault,
 )
 from nas_kd.driver.stopper import LEADERS, survivors
 from nas_kd.space.first import never_stopped
-from nas_kd.study.checkpoints import find, forget, keep, keep_last, keep_student
-from nas_kd.study.record import latest, root
+from nas_kd.study.checkpoints import (
+    find_result,
+    forget,
+    keep_last,
+    keep_result,
+    keep_student,
+)
+from nas_kd.study.record import StudentRecord, one_per_student, outcome
 from nas_kd.training import RungResult
 
 Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
-Beside = Callable[[Scene, Results], None]
+Beside = Callable[[SearchContext, Results], None]
 """What may train beside the last students, given the results so far of those that go on."""
 
 
@@ -46,28 +48,30 @@ class Ending:
     idle: Beside
 
 
-def run_generation(scene: Scene, first: int, ending: Ending | None = None) -> None:
+def run_generation(context: SearchContext, first: int, ending: Ending | None = None) -> None:
     """Propose, train and tell the generation that starts at place `first` of the asked trials."""
-    places = range(first, min(first + scene.spec.generation, scene.spec.trials))
-    propose_missing(scene, places)
-    trials = scene.ledger.asked()[places.start : places.stop]
-    if all(trial.state.is_finished() for trial in trials):
+    places = range(first, min(first + context.spec.generation, context.spec.trials))
+    propose_missing(context, places)
+    records = context.ledger.asked()[places.start : places.stop]
+    if all(record.finished for record in records):
         return
-    results = climb(scene, [t for t in trials if taking_part(t)], ending)
-    for trial in trials:
-        if trial.state == TrialState.RUNNING:
-            tell(scene, trial, results.get(trial.number, []))
+    results = climb(context, [r for r in records if taking_part(r)], ending)
+    for record in records:
+        if not record.finished:
+            tell(context, record, results.get(record.number, []))
 
 
-def taking_part(trial: FrozenTrial) -> bool:
+def taking_part(record: StudentRecord) -> bool:
     """Whether a trial is compared with its generation: told or not, but trained and not cancelled.
 
     After a crash between two tells the told ones still decide who is stopped.
     """
-    return trial.state != TrialState.FAIL and "duplicate_of" not in trial.user_attrs
+    return record.state != "cancelled" and record.duplicate_of is None
 
 
-def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) -> Results:
+def climb(
+    context: SearchContext, records: Sequence[StudentRecord], ending: Ending | None
+) -> Results:
     """Train the trials from rung to rung; each has results up to where it was stopped.
 
     The fixed first trials are what others are compared with, so they are never stopped and wait
@@ -75,44 +79,59 @@ def climb(scene: Scene, trials: Sequence[FrozenTrial], ending: Ending | None) ->
     a front (unless there are workers for all); the default students fill the time in which the
     others wait for one another.
     """
-    results: Results = {trial.number: [] for trial in trials}
-    defaults, narrow = never_stopped(scene.space)
+    results: Results = {record.number: [] for record in records}
+    defaults, narrow = never_stopped(context.space)
     steady = {*defaults, *narrow}
-    spans = list(pairwise((0, *scene.spec.rungs, scene.spec.epochs)))
-    live, top = list(trials), most(scene)
-    for rung, (_, stop) in enumerate(spans):
+    spans = list(pairwise((0, *context.spec.rungs, context.spec.epochs)))
+    live = list(records)
+    for rung, span in enumerate(spans):
         last = rung == len(spans) - 1
         fill = None
         if last and ending:
-            going = {t.number: results[t.number] for t in live}
-            ending.start(scene, going)
-            fill = partial(ending.idle, scene, going)
-        pieces = cohorts(scene, live, apart=(defaults, narrow))
-        queued = len(pieces) > 2 * scene.crew.workers
+            going = {record.number: results[record.number] for record in live}
+            ending.start(context, going)
+            fill = partial(ending.idle, context, going)
+        ready = context.signals.value is not None
+        pieces = cohorts(context.recipe, live, (defaults, narrow), ready)
+        queued = len(pieces) > 2 * context.queue.workers
         for cohort in sorted(pieces, key=lambda piece: piece[0].number not in narrow):
             number = cohort[0].number
             if number not in steady:
-                advance(scene, cohort, spans[rung : rung + 1], results)
+                advance(context, cohort, [span], results)
             elif rung == 0:
                 ahead = queued and number in narrow
-                advance(scene, cohort, spans, results, len(spans) if ahead else 1)
-        scene.crew.drain(partial(everyone_at, live, rung, results), fill)
-        live = [t for t in live if at(results[t.number], rung)]
+                advance(context, cohort, spans, results, len(spans) if ahead else 1)
+        context.queue.run_until(partial(everyone_at, live, rung, results), fill)
+        live = [record for record in live if reached(results[record.number], rung)]
         if not last:
-            points = [place(scene, t, results[t.number][rung].accuracy, top) for t in live]
-            before = earlier_points(scene, trials, stop, top)
-            on = survivors(points, before, scene.spec.eta, LEADERS)
-            further = [t for t in live if goes_on(t, stop, on | steady)]
-            for trial in live:
-                if trial not in further:
-                    say(scene, trial, results[trial.number][-1], f"stopped at epoch {stop}")
-            live = further
+            live = compared(context, records, live, results, rung)
     return results
 
 
+def compared(
+    context: SearchContext,
+    generation: Sequence[StudentRecord],
+    live: Sequence[StudentRecord],
+    results: Results,
+    rung: int,
+) -> list[StudentRecord]:
+    """The trials that go on from a rung; of the others it is said that they are stopped there."""
+    known, stop = context.ledger.records(), context.spec.rungs[rung]
+    axis, top = context.axis, top_cost(context.space, known)
+    points = [rung_point(r, results[r.number][rung].accuracy, axis, top) for r in live]
+    earlier = earlier_points(known, generation, stop, axis, top)
+    on = survivors(points, earlier, context.spec.eta, LEADERS)
+    on |= {number for numbers in never_stopped(context.space) for number in numbers}
+    further = [record for record in live if goes_on(record, stop, on)]
+    for record in live:
+        if record not in further:
+            say(context, record, results[record.number][-1], f"stopped at epoch {stop}")
+    return further
+
+
 def advance(
-    scene: Scene,
-    cohort: Sequence[FrozenTrial],
+    context: SearchContext,
+    cohort: Sequence[StudentRecord],
     spans: Sequence[Span],
     results: Results,
     at_once: int = 1,
@@ -122,45 +141,45 @@ def advance(
     A cohort of which only some results were kept is trained again as a whole: what it computes
     depends, in the last bits, on who is in it.
     """
-    cohort = sound(cohort, results)
+    cohort = without_fault(cohort, results)
     if not spans or not cohort:
         return
     (start, stop), *further = spans
-    kept = {t.number: recorded(t, stop) or find(scene.folder, t.number, stop) for t in cohort}
+    kept = {r.number: told_result(r, stop) or find_result(context.folder, r.number, stop)
+            for r in cohort}  # fmt: skip
     if all(kept.values()):
-        arrive(scene, cohort, results, tuple(filter(None, kept.values())))
-        advance(scene, cohort, further, results, at_once)
+        arrive(context, cohort, results, tuple(filter(None, kept.values())))
+        advance(context, cohort, further, results, at_once)
         return
     missing = cohort
-    if start and any(not results[t.number][-1].checkpoint for t in cohort):
-        done = [t for t in cohort if kept[t.number]]  # told, and its checkpoints removed
-        arrive(scene, done, results, tuple(filter(None, kept.values())))
-        missing = [t for t in cohort if t not in done and not t.state.is_finished()]
+    if start and any(not results[r.number][-1].checkpoint for r in cohort):
+        done = [r for r in cohort if kept[r.number]]  # told, and its checkpoints removed
+        arrive(context, done, results, tuple(filter(None, kept.values())))
+        missing = [r for r in cohort if r not in done and not r.finished]
         cohort, at_once = [*done, *missing], 1
         if not missing:
-            advance(scene, cohort, further, results)
+            advance(context, cohort, further, results)
             return
-    go_on = partial(advance, scene, cohort, spans[at_once:], results, at_once)
-    go = partial(send, scene, missing, spans[:at_once], results, go_on)
-    if waits(scene, cohort[0]):
-        scene.signals.when(go)
+    go_on = partial(advance, context, cohort, spans[at_once:], results, at_once)
+    go = partial(train, context, missing, spans[:at_once], results, go_on)
+    if context.recipe.needs_teacher(cohort[0].settings):
+        context.signals.when(go)
     else:
         go()
 
 
-def recorded(trial: FrozenTrial, epoch: int) -> RungResult | None:
+def told_result(record: StudentRecord, epoch: int) -> RungResult | None:
     """What a told trial had at a rung, without its checkpoint."""
-    fault = trial.user_attrs.get("fault")
-    for there, accuracy in trial.user_attrs.get("rungs", []):
-        if there == epoch and trial.state.is_finished():
-            last = there == trial.user_attrs["rungs"][-1][0]
-            return RungResult(trial.number, accuracy, there, 0.0, b"", fault if last else None)
-    return None
+    accuracy = record.at(epoch) if record.finished else None
+    if accuracy is None:
+        return None
+    fault = record.fault if epoch == record.rungs[-1][0] else None
+    return RungResult(record.number, accuracy, epoch, 0.0, b"", fault)
 
 
-def send(
-    scene: Scene,
-    cohort: Sequence[FrozenTrial],
+def train(
+    context: SearchContext,
+    cohort: Sequence[StudentRecord],
     spans: Sequence[Span],
     results: Results,
     then: Callable[[], None],
@@ -168,90 +187,73 @@ def send(
     """Send a cohort out to be trained through spans of epochs; `then` follows its results."""
     start, stop = spans[0]
     stops = [end for _, end in spans]
-    before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers(cohort)}
+    numbers = [record.number for record in cohort]
+    before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers}
     members = [
-        member(scene, t.number, student(t), scene.sample(t), before[t.number], root(t))
-        for t in cohort
-    ]
-    first = cohort[0].number
-    name = f"trial{'s' * (len(cohort) > 1)} " + ", ".join(map(str, numbers(cohort)))
-    progress = scene.folder.progress(f"{first:05}")
-    scene.observe(Started(name, stops[-1] - start, progress))
+        context.recipe.member(
+            r.number, r.config, r.settings, weight_seed_trial(context.space, r.original),
+            before[r.number],
+        )
+        for r in cohort
+    ]  # fmt: skip
+    name = f"trial{'s' * (len(cohort) > 1)} " + ", ".join(map(str, numbers))
+    progress = context.folder.progress(f"{numbers[0]:05}")
+    context.observe(Started(name, stops[-1] - start, progress))
 
     def arrived(given: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
-        scene.observe(Ended(name))
-        told = {trial.number for trial in cohort if trial.state.is_finished()}
+        context.observe(Ended(name))
+        told = {record.number for record in cohort if record.finished}
         for result in chain(*given):
             if result.trial not in told:
-                keep(scene.folder, result)
+                keep_result(context.folder, result)
         for at_rung in given:
-            arrive(scene, sound(cohort, results), results, at_rung)
+            arrive(context, without_fault(cohort, results), results, at_rung)
         then()
 
-    job = rung_job(scene, members, start, stop)
-    scene.crew.submit(train_students, job, stops[1:], progress, then=arrived)
-
-
-def numbers(trials: Sequence[FrozenTrial]) -> list[int]:
-    """The numbers of trials."""
-    return [trial.number for trial in trials]
+    job = context.recipe.job(members, context.signals.value, start, stop)
+    context.queue.submit(train_students, job, stops[1:], progress, then=arrived)
 
 
 def arrive(
-    scene: Scene,
-    cohort: Sequence[FrozenTrial],
+    context: SearchContext,
+    cohort: Sequence[StudentRecord],
     results: Results,
     given: tuple[RungResult, ...],
 ) -> None:
     """Take kept results, and say so where one is the trial's last."""
-    for trial, result in zip(cohort, given, strict=True):
-        results[trial.number].append(result)
-        if result.fault or result.epochs == scene.spec.epochs:
-            say(scene, trial, result, result.fault)
+    for record, result in zip(cohort, given, strict=True):
+        results[record.number].append(result)
+        if result.fault or result.epochs == context.spec.epochs:
+            say(context, record, result, result.fault)
 
 
-def say(scene: Scene, trial: FrozenTrial, result: RungResult, stopped: str | None) -> None:
+def say(
+    context: SearchContext, record: StudentRecord, result: RungResult, stopped: str | None
+) -> None:
     """Tell whoever listens how a trial ended, unless it was told before."""
-    if trial.state.is_finished():
-        return
-    sample = scene.sample(trial)
-    scene.observe(
-        Scored(
-            trial.number,
-            student(trial),
-            result.accuracy,
-            trial.user_attrs[scene.space.budgets[0].cost],
-            sample["temperature"],
-            sample["alpha"],
-            stopped,
-            scene.space.budgets[0].cost,
-            trial.user_attrs.get("continues"),
-        )
-    )
+    if not record.finished:
+        context.observe(Scored(record, result.accuracy, context.axis, stopped))
 
 
-def tell(scene: Scene, trial: FrozenTrial, results: Sequence[RungResult]) -> None:
+def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungResult]) -> None:
     """Finish a trial: its student is on disk before, its checkpoints are removed after, but for
     the last one of a stopped student, which may go on from there."""
-    if "duplicate_of" in trial.user_attrs:
-        same = trial.user_attrs["duplicate_of"]
-        original = next(t for t in latest(scene.ledger.trials()) if root(t) == same)
-        scene.ledger.tell(trial.number, original.values, {})
+    if record.duplicate_of is not None:
+        known = one_per_student(context.ledger.records())
+        same = next(r for r in known if r.original == record.duplicate_of)
+        values = None if same.accuracy is None else (same.accuracy, same.costs[context.axis])
+        context.ledger.tell(record.number, values, {})
         return
     last = results[-1]
-    facts: dict[str, Any] = {
-        "rungs": [[result.epochs, result.accuracy] for result in results],
-        "seconds": round(sum(result.seconds for result in results), 2),
-    }
-    values = None
-    if last.fault:
-        facts["fault"] = last.fault
-    elif last.epochs == scene.spec.epochs:
-        values = (last.accuracy, price(scene, trial))
-        keep_student(scene.folder, student(trial), last)
-    scene.ledger.tell(trial.number, values, facts)
-    if values or last.fault or not scene.spec.second_chances:
-        forget(scene.folder, trial.number)
+    rungs = [(result.epochs, result.accuracy) for result in results]
+    facts = outcome(rungs, sum(result.seconds for result in results), last.fault)
+    complete = last.fault is None and last.epochs == context.spec.epochs
+    values = (last.accuracy, record.costs[context.axis]) if complete else None
+    if complete:
+        keep_student(context.folder.student(record.number), record.config, last)
+    context.ledger.tell(record.number, values, facts)
+    if complete or last.fault or not context.spec.second_chances:
+        forget(context.folder, record.number)
     else:
-        keep_last(scene.folder, last)
+        keep_last(context.folder, last)

@@ -5,6 +5,7 @@ import os
 from datetime import UTC, datetime
 
 from nas_kd.driver.events import Event, Observe, Scored, Step
+from nas_kd.spec.settings import settings_in_words
 from nas_kd.study.folder import StudyFolder
 
 
@@ -25,10 +26,12 @@ def line(event: Step | Scored) -> str:
     """An event as one line of text."""
     if isinstance(event, Step):
         return event.text
-    how = f"T {event.temperature:.1f}, alpha {event.alpha:.2f}"
-    if event.continues is not None:
-        how += f"; trial {event.continues} gone on"
+    record = event.student
+    how = settings_in_words(record.settings)
+    if record.continues is not None:
+        how += f"; trial {record.continues} gone on"
     score = event.stopped or f"{100 * event.accuracy:.2f}%"
     return (
-        f"trial {event.trial:<4}{score}  {event.student.name()}, {event.cost:,} {event.unit}, {how}"
+        f"trial {record.number:<4}{score}  {record.config.name()}, {event.cost:,} {event.axis}, "
+        f"{how}"
     )

@@ -1,122 +1,116 @@
-"""Second chances: after each generation, stopped students that now promise most go on to their end.
+"""Promotion: after each generation, stopped students of which most is to be expected go on.
 
 At a rung a student is compared with what is known there; later it is known how students of its cost
-and family rose from that rung. A finished trial of Optuna never changes, so a student goes on as a
-trial of its own, which `continues` the stopped one.
+and family rose from that rung. A finished trial of Optuna never changes, so a promoted student goes
+on as a trial of its own, which `continues` the stopped one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
 
-from optuna.trial import FrozenTrial, TrialState
-
 from nas_kd.driver.ask import propose_again
-from nas_kd.driver.cohorts import cohorts, student
-from nas_kd.driver.context import Scene
+from nas_kd.driver.cohorts import cohorts
+from nas_kd.driver.context import SearchContext
 from nas_kd.driver.events import Step
-from nas_kd.driver.expected_improvement import Climb, Scale, chosen
+from nas_kd.driver.expected_improvement import LearningCurve, Scale, chosen
 from nas_kd.driver.generation import Ending, advance, tell
-from nas_kd.driver.rung_points import Results, everyone_at, most, price
+from nas_kd.driver.rung_points import Results, everyone_at, top_cost
 from nas_kd.space.first import never_stopped
-from nas_kd.study.checkpoints import find, forget
-from nas_kd.study.database import asked
-from nas_kd.study.record import latest, root
+from nas_kd.study.checkpoints import find_result, forget
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.record import StudentRecord, asked, one_per_student
 from nas_kd.training import RungResult
 
 
-def give_chances(scene: Scene, end: int, ending: Ending | None = None) -> None:
+def promote_stopped(context: SearchContext, end: int, ending: Ending | None = None) -> None:
     """Let stopped students go on after the generation that ends before this place of the asked.
 
-    Nobody goes on before all fixed first students ended, which the others are compared with. All of
-    a generation's are proposed before any of them is told; what was begun is finished, also where a
-    study that was interrupted goes on with more trials, and its generations end elsewhere.
+    Nobody goes on before all fixed first students ended, which the others are compared with. All
+    of a generation's are proposed before any of them is told; what was begun is finished, also
+    where a study that was interrupted goes on with more trials, and its generations end elsewhere.
     """
-    trials = scene.ledger.trials()
-    proposed = asked(trials)
-    following = proposed[end].number if len(proposed) > end else None
-    _, narrow = never_stopped(scene.space)
+    records = context.ledger.records()
+    places = asked(records)
+    following = places[end].number if len(places) > end else None
+    _, narrow = never_stopped(context.space)
     if following is None and end >= narrow.stop:
-        propose_promising(scene, trials, proposed[-1].number + 1)
+        propose_promising(context, records, places[-1].number + 1)
     going = [
-        trial
-        for trial in scene.ledger.trials()[:following]
-        if trial.state == TrialState.RUNNING and "continues" in trial.user_attrs
+        record
+        for record in context.ledger.records()[:following]
+        if not record.finished and record.continues is not None
     ]
     if going:
-        roots = ", ".join(str(root(trial)) for trial in going)
-        scene.observe(Step(f"chances   trial{'s' * (len(going) > 1)} {roots} will go on"))
-        finish(scene, going, ending)
+        originals = ", ".join(str(record.original) for record in going)
+        context.observe(Step(f"chances   trial{'s' * (len(going) > 1)} {originals} will go on"))
+        finish(context, going, ending)
 
 
-def propose_promising(scene: Scene, trials: list[FrozenTrial], first: int) -> None:
+def propose_promising(context: SearchContext, records: Sequence[StudentRecord], first: int) -> None:
     """Propose those that go on, from number `first` on, unless some of them are told already."""
-    before, begun = trials[:first], trials[first:]
-    if any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in begun):
+    before, begun = records[:first], records[first:]
+    if any(record.finished and record.state != "cancelled" for record in begun):
         return
-    known = {root(trial) for trial in begun}
-    for number in promising(scene, before):
+    known = {record.original for record in begun}
+    for number in promising(context, before):
         if number not in known:
-            propose_again(scene, before[number])
+            propose_again(context.ledger, before[number])
 
 
-def promising(scene: Scene, trials: list[FrozenTrial]) -> list[int]:
+def promising(context: SearchContext, records: Sequence[StudentRecord]) -> list[int]:
     """The stopped trials that go on, of all so far."""
-    spec, facts = scene.spec, scene.ledger.facts()
-    now, gone = latest(trials), {root(t) for t in trials if "continues" in t.user_attrs}
-    climbs = {t.number: climb_of(scene, t) for t in now if t.user_attrs.get("rungs")}
-    spent = sum(climb.rungs[-1][0] for climb in climbs.values())
-    allowed = int(spec.second_chances * spec.epochs * len(climbs))
-    ended = [climbs[t.number] for t in now if t.number in climbs and t.state == TrialState.COMPLETE]
+    spec, facts = context.spec, context.ledger.facts()
+    gone = {record.original for record in records if record.continues is not None}
+    now = [record for record in one_per_student(records) if record.rungs]
+    curves = {record.number: curve_of(record, context.axis) for record in now}
+    spent = sum(curve.rungs[-1][0] for curve in curves.values())
+    allowed = int(spec.second_chances * spec.epochs * len(curves))
+    ended = [curves[record.number] for record in now if record.state == "complete"]
     waiting = [
-        climbs[t.number]
-        for t in now
-        if t.number in climbs
-        and t.state == TrialState.PRUNED
-        and "fault" not in t.user_attrs
-        and t.number not in gone
+        curves[record.number]
+        for record in now
+        if record.state == "stopped" and record.number not in gone
     ]
-    scale = Scale(most(scene), facts["chance"], facts["examples"])
+    scale = Scale(top_cost(context.space, records), facts["chance"], facts["examples"])
     return chosen(ended, waiting, spec.epochs, allowed - spent, scale)
 
 
-def climb_of(scene: Scene, trial: FrozenTrial) -> Climb:
+def curve_of(record: StudentRecord, axis: str) -> LearningCurve:
     """How far a told trial came."""
-    rungs = tuple((int(epoch), float(accuracy)) for epoch, accuracy in trial.user_attrs["rungs"])
-    return Climb(trial.number, student(trial).family, price(scene, trial), rungs)
+    return LearningCurve(record.number, record.config.family, record.costs[axis], record.rungs)
 
 
-def finish(scene: Scene, going: list[FrozenTrial], ending: Ending | None) -> None:
+def finish(context: SearchContext, going: Sequence[StudentRecord], ending: Ending | None) -> None:
     """Train trials from where those that they continue were stopped to their end, and tell them."""
-    trials = scene.ledger.trials()
-    results: Results = {t.number: so_far(scene, t.number, trials[root(t)]) for t in going}
+    known, spec = context.ledger.records(), context.spec
+    results: Results = {r.number: so_far(context.folder, r, known[r.original]) for r in going}
 
-    def start(trial: FrozenTrial) -> int:
-        return results[trial.number][-1].epochs if results[trial.number] else 0
+    def start(record: StudentRecord) -> int:
+        return results[record.number][-1].epochs if results[record.number] else 0
 
     pieces = [
         (first, piece)
         for first, group in groupby(sorted(going, key=start), key=start)
-        for piece in cohorts(scene, list(group))
+        for piece in cohorts(context.recipe, list(group))
     ]
-    ends = (*scene.spec.rungs, scene.spec.epochs)
+    ends = (*spec.rungs, spec.epochs)
     for first, piece in pieces:
         spans = list(pairwise((first, *(end for end in ends if end > first))))
-        advance(scene, piece, spans, results)
-    idle: Callable[[], None] | None = partial(ending.idle, scene, results) if ending else None
-    scene.crew.drain(partial(everyone_at, going, len(scene.spec.rungs), results), idle)
-    for trial in going:
-        tell(scene, trial, results[trial.number])
-        forget(scene.folder, root(trial))
+        advance(context, piece, spans, results)
+    idle: Callable[[], None] | None = partial(ending.idle, context, results) if ending else None
+    context.queue.run_until(partial(everyone_at, going, len(spec.rungs), results), idle)
+    for record in going:
+        tell(context, record, results[record.number])
+        forget(context.folder, record.original)
 
 
-def so_far(scene: Scene, number: int, stopped: FrozenTrial) -> list[RungResult]:
+def so_far(folder: StudyFolder, record: StudentRecord, stopped: StudentRecord) -> list[RungResult]:
     """What a stopped trial had at its rungs, as results of the trial that continues it, the last
     with its checkpoint; nothing if that is lost, and the student is trained anew."""
-    rungs = stopped.user_attrs["rungs"]
-    kept = find(scene.folder, stopped.number, rungs[-1][0])
+    kept = find_result(folder, stopped.number, stopped.rungs[-1][0])
     if kept is None:
         return []
-    results = [RungResult(number, accuracy, epoch, 0.0, b"") for epoch, accuracy in rungs]
+    results = [RungResult(record.number, a, epoch, 0.0, b"") for epoch, a in stopped.rungs]
     return [*results[:-1], replace(results[-1], checkpoint=kept.checkpoint)]

@@ -1,31 +1,26 @@
-"""The teacher and its signals: made ready once, kept in the study's folder, checked on resume."""
+"""The teacher: made ready once, kept in the study's folder, and the same on resume."""
 
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nas_kd.costs.budgets import Budget, parse_budgets
-from nas_kd.data.arrays import ArrayRef
-from nas_kd.data.classes import balanced, counted
-from nas_kd.data.signals import Signals
+from nas_kd.data.classes import counted
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.events import Ended, Observe, Started, Step
 from nas_kd.driver.jobs import ready_teacher
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import at_chance
-from nas_kd.metrics import METRICS, in_words, of_teachers
+from nas_kd.metrics import METRICS, metric_in_words, of_teachers
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
-from nas_kd.teachers.adapting import Manner
+from nas_kd.teachers.adapting import TeacherInput
 from nas_kd.teachers.loading import (
     FROM_PYTHON,
     TORCHVISION,
@@ -35,20 +30,19 @@ from nas_kd.teachers.loading import (
     create,
 )
 from nas_kd.teachers.making import TeacherJob, default_epochs
-from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
-from nas_kd.workers.in_process import InProcess
-from nas_kd.workers.job_queue import Awaited, Crew, Then
+from nas_kd.training.recipe import Recipe
+from nas_kd.workers.job_queue import Awaited, JobQueue, Then
 
 MOST_MEAN = 2.0
 """Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
 
-WEIGHTS, META = "weights.safetensors", "meta.json"
+WEIGHTS = "weights.safetensors"
 
 
 def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
     """The teacher that the spec asks for. Raises UnusableTeacher."""
-    expect_yours(spec, weights)
-    manner = Manner(
+    require_named_teacher(spec, weights)
+    wanted = TeacherInput(
         output=spec.teacher_output,
         size=spec.teacher_size,
         mean=spec.teacher_mean or None,
@@ -64,11 +58,11 @@ def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teache
         len(data.classes),
         spec.teacher_width,
         str(weights.resolve()) if weights else None,
-        manner,
+        wanted,
     )
 
 
-def expect_yours(spec: StudySpec, weights: Path | None) -> None:
+def require_named_teacher(spec: StudySpec, weights: Path | None) -> None:
     """Raise UnusableTeacher where something is said of a teacher of yours that is not named."""
     said = {
         "weights": weights, "output": spec.teacher_output, "size": spec.teacher_size,
@@ -108,26 +102,25 @@ def known(folder: StudyFolder) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-class Teaching:
-    """Brings the teacher, then its signals, each of them once."""
+class TeacherStage:
+    """Brings the teacher, once."""
 
     def __init__(
         self,
-        spec: StudySpec,
+        recipe: Recipe,
         folder: StudyFolder,
-        crew: Crew,
-        data: TransferSet,
+        queue: JobQueue,
         observe: Observe,
         weights: Path | None,
-        device: str = "cpu",
         threads: int = 1,
     ) -> None:
-        self.spec, self.folder, self.crew = spec, folder, crew
-        self.data, self.observe, self.device, self.threads = data, observe, device, threads
-        self.teacher = describe(spec, data, weights)
+        self.recipe, self.spec, self.data = recipe, recipe.spec, recipe.data
+        self.folder, self.queue, self.observe = folder, queue, observe
+        self.threads = threads
+        self.teacher = describe(self.spec, self.data, weights)
         self.resumed = folder.spec.exists()
-        self.signals: Awaited[Signals] = Awaited()
         self.facts: Awaited[dict[str, Any]] = Awaited()
+        """What is known of the teacher, once it is ready."""
 
     @property
     def own(self) -> bool:
@@ -142,16 +135,16 @@ class Teaching:
         return int(self.facts.value["parameters"])
 
     def begin(self) -> None:
-        """Send out what is missing; the signals are set when they are there."""
+        """Send out the training or the loading of the teacher, unless it is kept."""
         if self.resumed and (facts := known(self.folder)):
             expect_file(facts, self.teacher.weights)
-            self._taught(facts)
+            self._teacher_ready(facts)
             return
         epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
-        weights = balanced(self.data) if self.spec.class_weights == "balanced" else ()
         job = TeacherJob(
-            self.teacher, self.data, epochs, self.spec.seed, self.device,
-            of_teachers(self.spec.metric), weights, self.spec.plugins, self.threads,
+            self.teacher, self.data, epochs, self.spec.seed, self.recipe.device,
+            of_teachers(self.spec.metric), self.recipe.class_weights, self.spec.plugins,
+            self.threads,
         )  # fmt: skip
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
@@ -159,17 +152,7 @@ class Teaching:
             parameters = parameters_of(self.teacher)
             self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
-        self._send(ready_teacher, job, progress, then=self._made)
-
-    def _send(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
-        """Send a job to a worker; a teacher that is an object can only work in this process."""
-        if not self.teacher.target.startswith(FROM_PYTHON):
-            self.crew.submit(job, *arguments, then=then)
-            return
-        with InProcess() as executor:
-            here = Crew(executor)
-            here.submit(job, *arguments, then=then)
-            here.drain()
+        send(self.queue, self.teacher, ready_teacher, job, progress, then=self._made)
 
     def _made(self, report: TeacherReport) -> None:
         self.folder.progress("teacher").unlink(missing_ok=True)
@@ -180,15 +163,15 @@ class Teaching:
         facts["file_sha256"] = file_hash(given) if given else None
         write_text(self.folder.teacher / "config.json", json.dumps(facts, indent=1))
         self.observe(Ended("teacher"))
-        self._taught(facts)
+        self._teacher_ready(facts)
 
-    def _taught(self, facts: dict[str, Any]) -> None:
+    def _teacher_ready(self, facts: dict[str, Any]) -> None:
         for note in facts["notes"]:
             self.observe(Step(f"teacher   {note}"))
         accuracy = facts["accuracy"]
         metric = of_teachers(self.spec.metric)
         chance, examples = judged(metric, self.data)
-        measured = "" if metric == "accuracy" else f"{in_words(metric)} "
+        measured = "" if metric == "accuracy" else f"{metric_in_words(metric)} "
         self.observe(Step(f"teacher   {measured}{100 * accuracy:.1f}% on validation, "
                           f"{facts['parameters']:,} parameters, "
                           f"made in {facts['seconds']:.0f} s"))  # fmt: skip
@@ -202,54 +185,25 @@ class Teaching:
                 "--study FOLDER.",
             )
         self.facts.set(facts)
-        weights = str(self.folder.teacher / WEIGHTS)
-        teacher = replace(self.teacher, weights=weights)
-        self._ask(SignalsJob(teacher, facts["sha256"], self.data, self.device))
 
-    def _ask(self, job: SignalsJob) -> None:
-        key = signals_key(job.sha256, self.data)
-        if (signals := kept(key, self.folder.signals(key) / META)) is None:
-            self._compute(key, job)
-            return
-        self._send(check_signals, job, signals, then=lambda _: self.signals.set(signals))
+    def kept(self) -> Teacher:
+        """The teacher as it lies in the study's folder."""
+        return replace(self.teacher, weights=str(self.folder.teacher / WEIGHTS))
 
-    def _compute(self, key: str, job: SignalsJob) -> None:
-        """Have all workers compute the answers, slice by slice; the last one is of validation."""
-        parts = [(rows, self.data.views.count) for rows in slices(self.data)]
-        parts.append((self.data.validation, 1))
-        found: dict[int, NDArray[np.float32]] = {}
 
-        def arrived(number: int, logits_VNC: NDArray[np.float32]) -> None:
-            found[number] = logits_VNC
-            if len(found) == len(parts):
-                *train, validation = (found[number] for number in range(len(parts)))
-                self._keep(key, np.concatenate(train, axis=1), validation[0].argmax(-1))
-
-        self.observe(Started("signals", 1, self.folder.progress("signals")))
-        for number, part in enumerate(parts):
-            self._send(compute_signals, job, *part, then=partial(arrived, number))
-
-    def _keep(
-        self, key: str, logits_VNC: NDArray[np.float32], answers_N: NDArray[np.int64]
-    ) -> None:
-        place = self.folder.signals(key)
-        signals = Signals(
-            key,
-            ArrayRef.save(logits_VNC, place / "logits.npy"),
-            ArrayRef.save(answers_N, place / "answers.npy"),
-        )
-        facts = asdict(signals) | {"passes": self.data.views.count}
-        write_text(place / META, json.dumps(facts, indent=1))
-        self.observe(Ended("signals"))
-        views, examples, _ = logits_VNC.shape
-        self.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "
-                          f"{views} {'pass' if views == 1 else 'passes'}"))  # fmt: skip
-        self.signals.set(signals)
+def send(
+    queue: JobQueue, teacher: Teacher, job: Callable[..., Any], *arguments: Any, then: Then
+) -> None:
+    """Send a job of a teacher to a worker; one that is an object can only work in this process."""
+    if teacher.target.startswith(FROM_PYTHON):
+        then(job(*arguments))
+    else:
+        queue.submit(job, *arguments, then=then)
 
 
 def expect_file(facts: dict[str, Any], weights: str | None) -> None:
     """Raise UnusableTeacher for a weight file that a study's teacher did not come from."""
-    if weights and "file_sha256" in facts and file_hash(weights) != facts["file_sha256"]:
+    if weights and file_hash(weights) != facts["file_sha256"]:
         raise UnusableTeacher(
             f"--teacher-weights {weights}",
             "is not the file that this study's teacher came from",
@@ -266,23 +220,6 @@ def file_hash(path: str) -> str:
         right = "Name the file of its weights, .safetensors or .pt."
         wrong = f"cannot be read ({error.strerror})"
         raise UnusableTeacher(f"--teacher-weights {path}", wrong, right) from error
-
-
-def kept(key: str, meta: Path) -> Signals | None:
-    """Signals that were kept; None if there are none, or if an older version kept fewer arrays."""
-    if not meta.exists():
-        return None
-    facts = json.loads(meta.read_text())
-    names = [field.name for field in fields(Signals) if field.name != "key"]
-    if not facts.keys() >= set(names):
-        return None
-    return Signals(key, **{name: beside(meta, facts[name]) for name in names})
-
-
-def beside(meta: Path, facts: dict[str, Any]) -> ArrayRef:
-    """An array of a study that may have been moved: it lies beside the file that tells of it."""
-    here = {"shape": tuple(facts["shape"]), "path": str(meta.with_name(Path(facts["path"]).name))}
-    return ArrayRef(**facts | here)
 
 
 def judged(metric: str, data: TransferSet) -> tuple[float, int]:

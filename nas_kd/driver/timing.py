@@ -10,17 +10,29 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nas_kd.data.transfer import size
-from nas_kd.driver.context import Scene, member, rung_job
+from nas_kd.driver.context import SearchContext
 from nas_kd.driver.events import Step
 from nas_kd.registry import import_plugins
 from nas_kd.space.first import first_samples
-from nas_kd.training import RungJob, gathered, laid_out, normaliser, out_of_memory, tensor
+from nas_kd.space.sample import settings_of
+from nas_kd.space.space import Space
+from nas_kd.training import (
+    RungJob,
+    build_cohort,
+    memory_format,
+    normaliser,
+    out_of_memory,
+    tensor,
+)
+from nas_kd.training.recipe import Recipe
+from nas_kd.workers.reproducible import reproducible
 
-STEPS = 3
+TIMED_STEPS = 3
 
 TOO_LARGE = "not known: a default student takes more memory than there is"
 
 
+@reproducible()
 def time_students(jobs: tuple[RungJob, ...]) -> float | None:
     """Mean seconds that these students' whole trainings would take, one by one; None where one of
     them takes more memory than there is."""
@@ -40,14 +52,14 @@ def time_students(jobs: tuple[RungJob, ...]) -> float | None:
 def seconds_of(job: RungJob) -> float:
     """Seconds of one training step of a job's student: the fastest of a few, on real examples."""
     device = torch.device(job.settings.device)
-    cohort = gathered(job.members, device)
-    layout = laid_out(cohort.network, [member.config for member in job.members])
+    cohort = build_cohort(job.members, device)
+    layout = memory_format(cohort.network, [member.config for member in job.members])
     first = job.data.labelled[0]
     rows = slice(first, first + min(job.settings.batch, size(job.data.labelled)))
     examples_BX = normaliser(job.data, layout, device)(tensor(job.data.examples)[rows].to(device))
     labels_B = tensor(job.data.labels)[rows].to(device)
     taken = []
-    for number in range(STEPS + 1):
+    for number in range(TIMED_STEPS + 1):
         began = time.perf_counter()
         cohort.optimizer.zero_grad()
         cross_entropy(cohort.network(examples_BX), labels_B).backward()
@@ -58,38 +70,41 @@ def seconds_of(job: RungJob) -> float:
     return min(taken[1:])
 
 
-def estimate(scene: Scene, workers: int) -> None:
+def default_jobs(recipe: Recipe, space: Space) -> tuple[RungJob, ...]:
+    """Jobs of the default students of the families, to be timed."""
+    samples = [sample for sample in first_samples(space) if sample["alpha"] > 0]
+    return tuple(
+        recipe.job([recipe.member(0, space.student(s), settings_of(s), 0)], None, 0, 1)
+        for s in samples or first_samples(space)
+    )
+
+
+def estimate(context: SearchContext, workers: int) -> None:
     """Say how long the students will take, from the default students of the families."""
-    samples = [s for s in first_samples(scene.space) if s["alpha"] > 0] or first_samples(
-        scene.space
-    )
-    jobs = tuple(
-        rung_job(scene, [member(scene, 0, scene.space.student(sample), sample, None, 0)], 0, 1)
-        for sample in samples
-    )
-    trials = scene.spec.trials - scene.ledger.told()
+    trials = context.spec.trials - context.ledger.told()
 
     def say(each: float | None) -> None:
         if each is None:
-            scene.observe(Step(f"time      {TOO_LARGE}"))
+            context.observe(Step(f"time      {TOO_LARGE}"))
             return
         whole = each * trials / max(1, workers)
-        most = "at most about" if scene.spec.rungs else "about"
-        scene.observe(Step(f"time      {most} {in_words(whole)} for {trials} trials"))
+        most = "at most about" if context.spec.rungs else "about"
+        text = f"time      {most} {duration_in_words(whole)} for {trials} trials"
+        context.observe(Step(text))
 
-    scene.crew.submit(time_students, jobs, then=say)
+    context.queue.submit(time_students, default_jobs(context.recipe, context.space), then=say)
 
 
-def correct(scene: Scene, began: float, before: int) -> None:
+def correct(context: SearchContext, began: float, before: int) -> None:
     """Say how long the rest will take, from the pace of this run so far."""
-    told = scene.ledger.told()
-    left = scene.spec.trials - told
+    told = context.ledger.told()
+    left = context.spec.trials - told
     if left > 0 and told > before:
         pace = (time.monotonic() - began) / (told - before)
-        scene.observe(Step(f"time      {told} of {scene.spec.trials} trials, "
-                           f"about {in_words(pace * left)} left"))  # fmt: skip
+        context.observe(Step(f"time      {told} of {context.spec.trials} trials, "
+                             f"about {duration_in_words(pace * left)} left"))  # fmt: skip
 
 
-def in_words(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     """A length of time, rounded to what can be known."""
     return str(timedelta(seconds=max(1, round(seconds))))

@@ -8,11 +8,13 @@ teacher, alpha = 1 without the labels. An example without a label has the second
 Suffixes: G students, B examples, C classes. Leading dimensions broadcast.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from nas_kd.data.splits import UNLABELLED
-from nas_kd.knowledge.term import Knowledge, Temperature, log_softmax
+from nas_kd.knowledge.term import Knowledge, log_softmax
 
 
 def hard(student_BC: Tensor, label_B: Tensor) -> Tensor:
@@ -28,12 +30,13 @@ def mixed(
     label_B: Tensor,
     teacher_BC: Tensor | None,
     term: Knowledge,
-    temperature: Temperature,
+    settings: Mapping[str, float | Tensor],
     alpha: float | Tensor,
     weight_C: Tensor | None = None,
 ) -> Tensor:
     """The loss [B] of each example. `teacher_BC` may be None only where alpha is 0 throughout.
 
+    `settings` has the temperature and what else the term reads, each a float or [G, 1, 1].
     `weight_C` weighs the first summand by the example's class; the second has no class.
     """
     labelled = hard(student_BC, label_B)
@@ -41,7 +44,8 @@ def mixed(
         labelled = labelled * weight_C[label_B.clamp(min=0)]
     if teacher_BC is None:
         return (1 - alpha) * labelled
-    soft = term.weight * term.loss(student_BC, teacher_BC, temperature)
+    read = {name: settings[name] for name in term.settings}
+    soft = term.weight * term.loss(student_BC, teacher_BC, settings["temperature"], **read)
     return (1 - alpha) * labelled + alpha * soft
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 FEW_CLASSES = 32
 
 Temperature = float | Tensor
-Loss = Callable[[Tensor, Tensor, Temperature], Tensor]
+Loss = Callable[..., Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,14 @@ class Knowledge:
     loss: Loss
     """(student_GBC, teacher_BC, temperature_G11) -> [G, B]: one value an example, not reduced.
 
-    Leading dimensions broadcast, so one student passes [B, C] and a float."""
+    Leading dimensions broadcast, so one student passes [B, C] and a float. Settings that the term
+    names follow as keywords, each [G, 1, 1] or a float."""
     weight: float = 1.0
     """Factor beside alpha that brings the term to the size of a cross-entropy."""
     tempered: bool = True
     """Whether the term uses the temperature."""
+    settings: tuple[str, ...] = ()
+    """The names of further settings that the term reads, such as a margin."""
 
 
 def log_softmax(logits_BC: Tensor) -> Tensor:

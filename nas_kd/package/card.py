@@ -4,25 +4,28 @@ import json
 from typing import Any
 
 from nas_kd.front import standard_error
-from nas_kd.metrics import in_words, of_teachers
+from nas_kd.metrics import metric_in_words, of_teachers
+from nas_kd.spec.settings import as_text, beside_config, heading
 from nas_kd.students.family import StudentConfig
 
 
 def card_table(facts: dict[str, Any]) -> str:
     """The student's figures, as a table in Markdown."""
-    kd, seen = facts["distillation"], facts["validation"]
-    error, metric = standard_error(seen["accuracy"], seen["examples"]), in_words(facts["metric"])
+    seen, metric = facts["validation"], metric_in_words(facts["metric"])
+    error = standard_error(seen["accuracy"], seen["examples"])
     mean, std = (
         ", ".join(f"{value:.3g}" for value in facts["input"][name]) for name in ("mean", "std")
+    )
+    settings = "\n".join(
+        f"| {heading(name)} | {as_text(name, value)} |"
+        for name, value in beside_config(facts["settings"]).items()
     )
     return f"""| | |
 |---|---|
 | validation {metric} | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
 | {"validation" if metric == "accuracy" else "as sure as of"} examples | {seen["examples"]:,} |
-| temperature | {kd["temperature"]:.3f} |
-| alpha | {kd["alpha"]:.2f} |
-| learning rate | {kd["learning_rate"]:.5f} |
-| epochs | {kd["epochs"]} |
+{settings}
+| epochs | {facts["epochs"]} |
 | input | {"x".join(map(str, facts["input"]["shape"]))}; the student normalises |
 | values | as stored: mean {mean}, deviation {std} |
 | classes | {len(facts["classes"])} |"""
@@ -30,7 +33,7 @@ def card_table(facts: dict[str, Any]) -> str:
 
 def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     """The package in words."""
-    student, kd = facts["student"], facts["distillation"]
+    student = facts["student"]
     bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in facts["budgets"])
     size_of = ", ".join(f"{value:,} {name}" for name, value in facts["counts"].items())
     name = StudentConfig.from_json(json.dumps(student)).name()
@@ -41,10 +44,11 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     teacher = f"a teacher of {facts['teacher']['parameters']:,} parameters"
     origin = (
         f"It was trained by distillation from {teacher}"
-        if kd["alpha"] > 0
+        if facts["settings"]["alpha"] > 0
         else f"It was trained on the labels alone, without {teacher}"
     )
-    whose = f"{in_words(of_teachers(facts['metric']))} {100 * facts['teacher']['accuracy']:.2f}%"
+    measured, reached = of_teachers(facts["metric"]), 100 * facts["teacher"]["accuracy"]
+    whose = f"{metric_in_words(measured)} {reached:.2f}%"
     return f"""# {name} for {facts["data"]["name"]}
 
 A student network within {bounds}: {size_of}.

@@ -97,7 +97,7 @@ def rows_of(data: TransferSet, split: str) -> Labelled:
 def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
     """Other data, whole or their test split, with the student's classes. Raises Unusable."""
     shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
-    wanted, columns = facts["data"], read_columns(facts["input"].get("columns", ()))
+    wanted, columns = facts["data"], read_columns(facts["input"]["columns"])
     request = Request(
         root,
         image_size=shape[-1],

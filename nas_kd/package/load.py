@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
 TOLERANCE = 1e-5
+SCHEMA = 1
+"""The form of a package's config.json. No other was released."""
 
 
 class Student(nn.Module):
@@ -105,6 +107,9 @@ def read_config(package: Path) -> dict[str, Any]:
     except ValueError as error:
         wrong = f"has a damaged config.json ({error})"
         raise UnusablePackage(f"package {package}", wrong, "Export it again.") from error
+    if facts.get("schema") != SCHEMA:
+        wrong = f"has schema {facts.get('schema')!r}, and this version of nas-kd reads {SCHEMA}"
+        raise UnusablePackage(f"package {package}", wrong, "Export it again with this version.")
     return facts
 
 
@@ -138,7 +143,7 @@ def load_student(package: str | Path) -> Student:
         facts["input"]["mean"],
         facts["input"]["std"],
         facts["input"]["shape"],
-        read_columns(facts["input"].get("columns", ())),
+        read_columns(facts["input"]["columns"]),
     ).eval()
     with torch.inference_mode():
         again = student(proof["inputs"])

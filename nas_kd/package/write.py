@@ -16,15 +16,14 @@ from typing import Any
 
 from safetensors.torch import load_file, save
 
-from nas_kd.costs.budgets import COSTS
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.package.card import card
 from nas_kd.package.evaluate import read_list
-from nas_kd.package.load import load_student
-from nas_kd.students.decode import counts
-from nas_kd.study.view import StudyView, TrialRow
+from nas_kd.package.load import SCHEMA, load_student
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView
 
 
 def export(view: StudyView, which: str, to: Path) -> Path:
@@ -35,9 +34,9 @@ def export(view: StudyView, which: str, to: Path) -> Path:
     chosen = view.pick(which)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Unusable(str(to), "exists and is no empty folder", "Name another folder with --to.")
-    number = original(view, chosen)
+    same = chosen.number if chosen.duplicate_of is None else chosen.duplicate_of
     data = TransferSet.from_json(view.folder.data.read_text())
-    kept = view.folder.student(number)
+    kept = view.folder.student(view.goes_on.get(same, same))
     if not (kept / "config.json").exists():
         right = "Bring the study's folder back as a whole, or search again in a new one."
         raise UnusableStudy(str(kept), "is missing: the student's weights were there", right)
@@ -59,33 +58,20 @@ def export(view: StudyView, which: str, to: Path) -> Path:
     return to
 
 
-def original(view: StudyView, row: TrialRow) -> int:
-    """The trial that trained this student: its own number, or the one it is the same as, or what
-    that one went on as."""
-    facts = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
-    same = int(facts.get("duplicate_of", row.number))
-    return next((other.number for other in view.rows if other.continues == same), same)
-
-
-def describe(view: StudyView, row: TrialRow, data: TransferSet) -> dict[str, Any]:
+def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str, Any]:
     """Everything that is known of a student."""
-    size_of = counts(row.student)
-    stored = view.optuna.get_trials(deepcopy=False)[row.number].user_attrs
     return {
-        "schema": 1,
-        "student": asdict(row.student),
+        "schema": SCHEMA,
+        "student": asdict(row.config),
         "input": {"shape": data.input_shape, "mean": data.mean, "std": data.std,
                   "columns": [asdict(column) for column in data.columns]},
         "classes": data.classes,
-        "counts": {name: count(size_of, row.student.bits) for name, count in COSTS.items()}
-        | {cost: stored[cost] for cost, _ in view.facts["budgets"] if cost not in COSTS},
+        "counts": dict(row.costs),
         "budgets": view.facts["budgets"],
         "metric": view.spec.metric,
         "validation": {"accuracy": row.accuracy, "examples": view.examples},
-        "distillation": {
-            "alpha": row.alpha, "temperature": row.temperature, "knowledge": row.knowledge,
-            "learning_rate": row.learning_rate, "epochs": view.spec.epochs,
-        },
+        "settings": dict(row.settings),
+        "epochs": view.spec.epochs,
         "teacher": {
             name: view.facts["teacher"][name]
             for name in ("target", "sha256", "accuracy", "parameters")

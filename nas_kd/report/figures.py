@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from nas_kd.report.summary import summarize
-from nas_kd.study.view import StudyView, TrialRow
+from nas_kd.spec.settings import settings_in_words
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView
 
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#0891b2", "#be123c", "#a16207", "#475569")
 
@@ -16,8 +18,8 @@ class ParetoData:
 
     cost: str
     metric: str
-    families: dict[str, tuple[TrialRow, ...]]
-    front: tuple[TrialRow, ...]
+    families: dict[str, tuple[StudentRecord, ...]]
+    front: tuple[StudentRecord, ...]
     lines: tuple[tuple[str, float], ...]
     best: int
     knee: int
@@ -26,7 +28,7 @@ class ParetoData:
 def pareto_data(view: StudyView) -> ParetoData:
     """What the Pareto figure shows."""
     done = [row for row in view.rows if row.accuracy is not None]
-    families = {row.student.family: () for row in done}
+    families = {row.config.family: () for row in done}
     lines = tuple(
         (one.name, one.accuracy)
         for one in summarize(view).lines
@@ -35,7 +37,7 @@ def pareto_data(view: StudyView) -> ParetoData:
     return ParetoData(
         view.cost,
         view.metric,
-        {f: tuple(row for row in done if row.student.family == f) for f in sorted(families)},
+        {f: tuple(row for row in done if row.config.family == f) for f in sorted(families)},
         view.front,
         lines,
         view.pick("best").number,
@@ -43,7 +45,7 @@ def pareto_data(view: StudyView) -> ParetoData:
     )
 
 
-def hover(row: TrialRow) -> str:
+def hover(row: StudentRecord) -> str:
     """A trial's whole configuration."""
     reached = f"{100 * (row.accuracy or 0):.2f}%"
     if row.accuracy is None and row.rungs:
@@ -51,11 +53,11 @@ def hover(row: TrialRow) -> str:
         reached = f"stopped at epoch {epoch}, {100 * accuracy:.2f}%"
     return (
         f"<b>trial {row.number}</b>: {reached}<br>"
-        f"{row.student.family}, depth {row.student.depth}, channels {row.student.label()}"
-        f"{row.student.extras()}<br>"
+        f"{row.config.family}, depth {row.config.depth}, channels {row.config.label()}"
+        f"{row.config.extras()}<br>"
         f"{row.counts.parameters:,} parameters, {row.counts.macs:,} MACs<br>"
-        f"T {row.temperature:.2f}, alpha {row.alpha:.2f}, knowledge {row.knowledge}<br>"
-        f"learning rate {row.learning_rate:.4f}, fill {row.fill:.1%}, {row.seconds or 0:.1f} s"
+        f"{settings_in_words(row.settings)}<br>"
+        f"fill {row.fill:.1%}, {row.seconds or 0:.1f} s"
     )
 
 
@@ -64,7 +66,7 @@ def pareto_figure(data: ParetoData) -> go.Figure:
     figure = go.Figure()
     for (family, rows), colour in zip(data.families.items(), COLOURS * 9, strict=False):
         figure.add_scatter(
-            x=[row.cost for row in rows],
+            x=[row.costs[data.cost] for row in rows],
             y=[100 * (row.accuracy or 0) for row in rows],
             mode="markers",
             name=family,
@@ -73,7 +75,7 @@ def pareto_figure(data: ParetoData) -> go.Figure:
             hoverinfo="text",
         )
     figure.add_scatter(
-        x=[row.cost for row in data.front],
+        x=[row.costs[data.cost] for row in data.front],
         y=[100 * (row.accuracy or 0) for row in data.front],
         mode="lines",
         name="front",
@@ -123,7 +125,7 @@ def rungs_figure(view: StudyView) -> go.Figure:
     """Each trial's accuracy from rung to rung; where a line ends early, the trial was stopped."""
     figure = go.Figure()
     for state, colour in (("stopped", "#9ca3af"), ("complete", COLOURS[0])):
-        rows = [row for row in view.rows if row.state == state and row.rungs]
+        rows = [row for row in view.students if row.state == state and row.rungs]
         # one trace a state: lines of trials one after another, with a gap between
         points = [point for row in rows for point in (*row.rungs, (None, None))]
         figure.add_scatter(

@@ -12,8 +12,9 @@ from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare, shape_in_words
 from nas_kd.driver.teacher_stage import budgets_of
 from nas_kd.space.resolve import resolve
-from nas_kd.space.space import Sample, Space, only_depth
+from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
+from nas_kd.spec.settings import Sample
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from nas_kd.costs.budgets import COSTS
 from nas_kd.front import hypervolume, not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.smallest import next_step
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import cells, columns, judged_on, percent
+from nas_kd.spec.settings import as_text, heading
 from nas_kd.study.view import StudyView
 
 STYLE = """
@@ -55,19 +55,19 @@ def trials(view: StudyView) -> str:
     equal = not_told_apart(view.points, view.examples)
     best = view.pick("best").number
     costs = [view.cost] + [cost for cost in ("parameters", "macs") if cost != view.cost]
-    head = ["trial", "student", f"{view.metric} %", *costs, "T", "alpha", "knowledge",
-            "learning rate", "fill", "seconds", "state"]  # fmt: skip
+    settings = view.shown_settings
+    head = ["trial", "student", f"{view.metric} %", *costs, *map(heading, settings), "fill",
+            "seconds", "state"]  # fmt: skip
     rows = []
-    for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.cost, r.number)):
+    for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.costs[view.cost], r.number)):
         kind = "best" if row.number == best else "front" if row.number in on else ""
         apart = "not told apart from the best" if row.number in equal - {best} else ""
-        note = "; ".join(filter(None, (row.state, row.note, apart)))
-        size = [row.cost, *(COSTS[cost](row.counts, row.student.bits) for cost in costs[1:])]
+        note = "; ".join(filter(None, (row.state, view.note(row), apart)))
         rows.append((kind, (
-            str(row.number), row.student.name(),
-            "" if row.accuracy is None else percent(row.accuracy), *(f"{x:,}" for x in size),
-            f"{row.temperature:.2f}", f"{row.alpha:.2f}", row.knowledge,
-            f"{row.learning_rate:.4f}", f"{row.fill:.1%}",
+            str(row.number), row.config.name(),
+            "" if row.accuracy is None else percent(row.accuracy),
+            *(f"{row.costs[cost]:,}" for cost in costs),
+            *(as_text(name, row.settings[name]) for name in settings), f"{row.fill:.1%}",
             "" if row.seconds is None else f"{row.seconds:.1f}",
             note,
         )))  # fmt: skip

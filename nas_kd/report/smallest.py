@@ -7,7 +7,8 @@ from shlex import quote
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.errors import InvalidSpec
 from nas_kd.front import standard_error
-from nas_kd.study.view import StudyView, TrialRow
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,9 @@ class Answer:
     """The cheapest student measured at the target, and the cheapest that is surely there."""
 
     target: float
-    reached: TrialRow | None
-    sure: TrialRow | None
-    below: TrialRow | None
+    reached: StudentRecord | None
+    sure: StudentRecord | None
+    below: StudentRecord | None
     """The dearest student of the front that is cheaper than `reached` and below the target."""
 
 
@@ -45,18 +46,18 @@ def find(view: StudyView, target: float) -> Answer:
     return Answer(target, reached, sure, cheaper[-1] if cheaper else None)
 
 
-def accuracy(row: TrialRow) -> float:
+def accuracy(row: StudentRecord) -> float:
     """The accuracy of a completed trial."""
     assert row.accuracy is not None
     return row.accuracy
 
 
-def lower(view: StudyView, row: TrialRow) -> float:
+def lower(view: StudyView, row: StudentRecord) -> float:
     """One standard error below a student's accuracy."""
     return accuracy(row) - standard_error(accuracy(row), view.examples)
 
 
-def in_words(view: StudyView, answer: Answer) -> str:
+def answer_in_words(view: StudyView, answer: Answer) -> str:
     """The answer, and the command for the next step."""
     asked = f"{100 * answer.target:.2f}%"
     if answer.reached is None:
@@ -70,16 +71,19 @@ def in_words(view: StudyView, answer: Answer) -> str:
         lines.append("None is above it by a standard error.")
     elif answer.sure.number != answer.reached.number:
         lines.append(f"Surely there, by a standard error, is {named(view, answer.sure)}.")
-    low = answer.below.cost if answer.below else answer.reached.cost / 2
-    lines.append(f"Next: {search(view, sqrt(low * answer.reached.cost))}")
+    reached = answer.reached.costs[view.cost]
+    low = answer.below.costs[view.cost] if answer.below else reached / 2
+    lines.append(f"Next: {search(view, sqrt(low * reached))}")
     return "\n".join(lines)
 
 
-def named(view: StudyView, row: TrialRow) -> str:
+def named(view: StudyView, row: StudentRecord) -> str:
     """A trial with its size and its accuracy."""
     error = 100 * standard_error(accuracy(row), view.examples)
     reached = f"{100 * accuracy(row):.2f} +- {error:.2f}%"
-    return f"trial {row.number} ({row.student.name()}, {row.cost:,} {view.cost}, {reached})"
+    return (
+        f"trial {row.number} ({row.config.name()}, {row.costs[view.cost]:,} {view.cost}, {reached})"
+    )
 
 
 UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENCY: "us"}
@@ -100,16 +104,18 @@ def next_step(view: StudyView) -> str:
     accuracy); nothing is said where there are fewer than two.
     """
     front = view.front
-    near = [row for row in front if row.cost >= front[-1].cost / 3] if front else []
+    last = front[-1].costs[view.cost] if front else 0
+    near = [row for row in front if row.costs[view.cost] >= last / 3]
     if len(near) < 2:
         return ""
-    slope = (accuracy(near[-1]) - accuracy(near[0])) / log(near[-1].cost / near[0].cost)
-    bound, last = view.facts["budgets"][0][1], near[-1].cost
+    first = near[0].costs[view.cost]
+    slope = (accuracy(near[-1]) - accuracy(near[0])) / log(last / first)
+    bound = view.facts["budgets"][0][1]
     beyond = 4 * last < bound  # such a front says nothing of what the whole budget would buy
     more = step(last if beyond else bound)
-    gained = 100 * slope * log(1 + more / near[-1].cost)
+    gained = 100 * slope * log(1 + more / last)
     return (
-        f"From {near[0].cost:,} to {near[-1].cost:,} {view.cost} the front rises by "
+        f"From {first:,} to {last:,} {view.cost} the front rises by "
         f"{100 * (accuracy(near[-1]) - accuracy(near[0])):.1f} points; at that pace the next "
         f"{more:,} {view.cost} would buy about {gained:.1f}."
     )

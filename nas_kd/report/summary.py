@@ -6,8 +6,10 @@ from typing import Any
 
 from nas_kd.front import best, gain, standard_error, verdict
 from nas_kd.knowledge.objective import additive_weight
+from nas_kd.spec.settings import settings_in_words
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.view import StudyView, TrialRow
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Summary:
 
     lines: tuple[Line, ...]
     sentence: str
-    best: TrialRow
+    best: StudentRecord
     settings: str
 
 
@@ -46,16 +48,16 @@ def summarize(view: StudyView) -> Summary:
     if taught and twin and twin["trial"] == taught.number:
         lines.append(control_line(view, "its twin, alone", twin))
     lines += largest_lines(view)
-    return Summary(tuple(lines), sentence(view, top, taught), top, in_words(top))
+    return Summary(tuple(lines), sentence(view, top, taught), top, student_in_words(top))
 
 
-def best_taught(view: StudyView) -> TrialRow | None:
+def best_taught(view: StudyView) -> StudentRecord | None:
     """The best of the students that had a teacher."""
-    point = best(p for p in view.points if view.rows[p.trial].alpha > 0)
+    point = best(p for p in view.points if view.rows[p.trial].taught)
     return view.rows[point.trial] if point else None
 
 
-def sentence(view: StudyView, top: TrialRow, taught: TrialRow | None) -> str:
+def sentence(view: StudyView, top: StudentRecord, taught: StudentRecord | None) -> str:
     """What distillation gained; of a teacher that is worse than a student alone, that it is."""
     twin = view.facts.get("twin")
     if taught is None:
@@ -67,11 +69,11 @@ def sentence(view: StudyView, top: TrialRow, taught: TrialRow | None) -> str:
             f"What distillation gained is not known: the best distilled student's twin without "
             f"the teacher failed ({twin['fault']})."
         )
-    size = f"{taught.cost:,} {view.cost}"
+    size = f"{taught.costs[view.cost]:,} {view.cost}"
     found = verdict(taught.accuracy or 0.0, twin["accuracy"], view.examples, size)
-    alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if r.alpha == 0)])
+    alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if not r.taught)])
     found += worse_teacher(view.facts["teacher"], view.teacher_score, alone, view.examples)
-    if top.alpha > 0:
+    if top.taught:
         return found
     return f"The best student was trained without the teacher. Of the best distilled one: {found}"
 
@@ -93,14 +95,14 @@ def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, exam
     )
 
 
-def in_words(row: TrialRow) -> str:
+def student_in_words(row: StudentRecord) -> str:
     """A student's settings, alpha in both forms."""
-    additive = additive_weight(row.alpha, row.temperature)
+    alpha, temperature = (float(row.settings[name]) for name in ("alpha", "temperature"))
+    additive = additive_weight(alpha, temperature)
     return (
-        f"{row.student.family}, {row.student.depth} block{'s' * (row.student.depth > 1)}, "
-        f"channels {row.student.label()}{row.student.extras()}; "
-        f"T {row.temperature:.2f}, alpha {row.alpha:.2f} (additive form a = {additive:.2f}), "
-        f"learning rate {row.learning_rate:.4f}"
+        f"{row.config.family}, {row.config.depth} block{'s' * (row.config.depth > 1)}, "
+        f"channels {row.config.label()}{row.config.extras()}; "
+        f"{settings_in_words(row.settings)} (additive form a = {additive:.2f})"
     )
 
 
@@ -134,10 +136,10 @@ def line(
     return Line(name, label, *sizes, smaller, accuracy, error, state)
 
 
-def student_line(view: StudyView, name: str, row: TrialRow) -> Line:
+def student_line(view: StudyView, name: str, row: StudentRecord) -> Line:
     """A trial's line."""
-    sizes = (row.counts.parameters, row.cost)
-    return line(view, name, row.student.name(), sizes, row.accuracy, row.state)
+    sizes = (row.counts.parameters, row.costs[view.cost])
+    return line(view, name, row.config.name(), sizes, row.accuracy, row.state)
 
 
 def control_line(view: StudyView, name: str, facts: Mapping[str, Any]) -> Line:
@@ -151,9 +153,9 @@ def largest_lines(view: StudyView) -> list[Line]:
     """Each family's default student with and without the teacher: the first trials or controls."""
     lines = []
     for family in view.facts["families"]:
-        first = [row for row in view.rows[: view.facts["fixed"]] if row.student.family == family]
+        first = [row for row in view.rows[: view.facts["fixed"]] if row.config.family == family]
         for row in first:
-            how = "" if row.alpha > 0 else ", alone"
+            how = "" if row.taught else ", alone"
             lines.append(student_line(view, f"largest {family}{how}", row))
         if alone := view.facts.get(f"largest {family} alone"):
             lines.append(control_line(view, f"largest {family}, alone", alone))

@@ -17,6 +17,7 @@ from nas_kd.driver.events import Ended, Event, Observe, Planned, Scored, Started
 from nas_kd.driver.log import line
 from nas_kd.front import Point, front
 from nas_kd.report.summary import Line, Summary
+from nas_kd.spec.settings import as_text, heading
 from nas_kd.study.view import StudyView
 
 
@@ -42,7 +43,7 @@ class Display:
             case Ended():
                 self.running.pop(event.job, None)
             case Scored():
-                self.scored[event.trial] = event
+                self.scored[event.student.number] = event
             case Step():
                 pass
 
@@ -67,7 +68,7 @@ class Display:
 
     def students(self) -> int:
         """How many students were scored, each counted once."""
-        return sum(scored.continues is None for scored in self.scored.values())
+        return sum(scored.student.continues is None for scored in self.scored.values())
 
     def __rich__(self) -> RenderableType:
         """The display as it is now."""
@@ -87,11 +88,12 @@ class Display:
 
     def front_so_far(self) -> RenderableType:
         """The last few points of the front."""
-        points = [Point(s.trial, s.accuracy, s.cost) for s in self.scored.values() if not s.stopped]
+        ended = [scored for scored in self.scored.values() if not scored.stopped]
+        points = [Point(s.student.number, s.accuracy, s.cost) for s in ended]
         on = front(points)[-6:]
         return Text("\n".join(
             f"  front: {100 * p.accuracy:5.1f}%  {p.cost:>9,}  "
-            f"{self.scored[p.trial].student.name()}"
+            f"{self.scored[p.trial].student.config.name()}"
             for p in on
         ), style="dim")  # fmt: skip
 
@@ -174,9 +176,9 @@ def trials_table(view: StudyView) -> Table:
     """Every trial, a line each; the front is marked."""
     table = Table(box=SIMPLE_HEAD, caption="* on the front", caption_justify="left", padding=(0, 1))
     on = {row.number for row in view.front}
-    names = ("trial", "state", f"{view.metric} %", view.cost, "family", "channels", "T", "alpha",
-             "rate", "s", "note")  # fmt: skip
-    for name in names:
+    settings = view.shown_settings
+    names = ["trial", "state", f"{view.metric} %", view.cost, "family", "channels"]
+    for name in (*names, *map(heading, settings), "s", "note"):
         left = name in ("state", "family", "channels", "note")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     for row in view.rows:
@@ -184,13 +186,11 @@ def trials_table(view: StudyView) -> Table:
             f"{row.number}{' *' if row.number in on else ''}",
             row.state,
             "" if row.accuracy is None else percent(row.accuracy),
-            f"{row.cost:,}",
-            row.student.family,
-            row.student.label() + row.student.extras(),
-            f"{row.temperature:.2f}",
-            f"{row.alpha:.2f}",
-            f"{row.learning_rate:.4f}",
+            f"{row.costs[view.cost]:,}",
+            row.config.family,
+            row.config.label() + row.config.extras(),
+            *(as_text(name, row.settings[name]) for name in settings),
             "" if row.seconds is None else f"{row.seconds:.1f}",
-            row.note,
+            view.note(row),
         )
     return table

@@ -5,19 +5,18 @@ from math import sqrt
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.front import LEAST_SHARE
 from nas_kd.space.sample import complete
-from nas_kd.space.space import Sample, Space
+from nas_kd.space.space import Space
+from nas_kd.spec.settings import SETTINGS, Sample
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import cost
-
-DEFAULTS = {"width": 1.0, "temperature": 4.0, "alpha": 0.9, "learning_rate": 0.02}
-"""What a family's default student has beside its own depth and taper."""
 
 
 def default_sample(space: Space, family: str, alpha: float | None = None) -> Sample:
     """The default student of a family: the largest that fits at its own depth and taper."""
     part = FAMILIES[family]
-    wanted = DEFAULTS | {"depth": part.default_depth, "taper": part.default_taper}
-    sample = {name: space.near(name, value) for name, value in wanted.items()}
+    wanted = {name: row.default for name, row in SETTINGS.items()}
+    wanted |= {"depth": part.default_depth, "taper": part.default_taper}
+    sample: Sample = {name: space.near(name, value) for name, value in wanted.items()}
     if alpha is not None:
         sample["alpha"] = alpha
     return complete(space, sample | {"family": family, "depth": int(sample["depth"])})

@@ -5,11 +5,14 @@ from math import ceil
 
 from nas_kd.costs.budgets import LATENCY, Budget, Shape
 from nas_kd.errors import BudgetTooSmall, UnusableBudget
-from nas_kd.space.space import NOISE, Space, only_depth
+from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import KINDS, cost, expect, fits, join, latency
 from nas_kd.students.family import Option
+
+NOISE = 0.1
+"""A measurement may be uncertain by this share of the bound."""
 
 
 def resolve(

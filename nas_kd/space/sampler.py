@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.space.first import first_samples, ladder, narrowed, never_stopped
 from nas_kd.space.sample import complete, distributions
-from nas_kd.space.space import Sample, Space
+from nas_kd.space.space import Space
+from nas_kd.spec.settings import Sample
 from nas_kd.training import derive
 
 DIRECTIONS: tuple[Literal["maximize"], Literal["minimize"]] = ("maximize", "minimize")

@@ -7,15 +7,10 @@ from typing import Any
 
 from nas_kd.costs.budgets import Budget, Shape
 from nas_kd.spec import StudySpec
+from nas_kd.spec.settings import SETTINGS, Sample, Value
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import chosen, decode, smallest
 from nas_kd.students.family import Option, StudentConfig
-
-Sample = dict[str, Any]
-"""A value for each of family, depth, width, taper, temperature, alpha, learning_rate, knowledge."""
-
-NOISE = 0.1
-"""A measurement may be uncertain by this share of the bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +28,24 @@ class Space:
     left_out: tuple[tuple[str, str], ...] = ()
     """Families that are not searched, each with the reason."""
 
-    def ends(self, name: str) -> tuple[float, float]:
-        """The least and greatest value of a setting."""
-        setting = self.depth if name == "depth" else getattr(self.spec, name)
-        return setting if isinstance(setting, tuple) else (setting, setting)
+    def values(self, name: str) -> tuple[Any, ...]:
+        """The two ends of a setting that is a number, or the choices of one that is not."""
+        said = self.depth if name == "depth" else self.spec.setting(name)
+        single = (said,) if SETTINGS[name].of_choices else (said, said)
+        return said if isinstance(said, tuple) else single
 
-    def near(self, name: str, value: float) -> float:
-        """The allowed value nearest to `value`."""
-        low, high = self.ends(name)
-        return min(max(value, low), high)
+    def ends(self, name: str) -> tuple[float, float]:
+        """The least and greatest value of a setting that is a number."""
+        low, high = self.values(name)
+        return low, high
+
+    def near(self, name: str, value: Value | None) -> Any:
+        """The allowed value nearest to `value`; the first one where that is None."""
+        values = self.values(name)
+        if SETTINGS[name].of_choices:
+            return value if value in values else values[0]
+        low, high = values
+        return low if value is None else min(max(value, low), high)
 
     def smallest(
         self, family: str, depth: int, options: Mapping[str, Option] | None = None

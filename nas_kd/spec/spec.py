@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from nas_kd.data.source import IMAGE_SIDE, Request
-from nas_kd.errors import InvalidSpec, suggestion
+from nas_kd.errors import InvalidSpec, UnknownName, suggestion
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
@@ -44,8 +44,12 @@ from nas_kd.spec.fields import (
     within,
     worded,
 )
+from nas_kd.spec.settings import SETTINGS, checked
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
+
+SCHEMA = 1
+"""The form of spec.toml. No other was released."""
 
 
 def default_rungs(epochs: int) -> tuple[int, ...]:
@@ -117,6 +121,9 @@ class StudySpec(BaseModel):
                        Field(default_factory=dict)]  # fmt: skip
     """Options of the families: one value fixes an option, a list searches it. Beside the settings,
     as --fix squeeze_excite=true, they are understood too."""
+    settings: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Settings from outside (SETTINGS): one value fixes a setting, a pair or a list searches it.
+    Beside the others, as --range margin=0:1, they are understood too."""
     multiple_of: Literal[1, 4, 8] = 1
     """Channels are rounded to multiples of this."""
     trials: Annotated[int, Field(ge=1)] = 32
@@ -188,6 +195,27 @@ class StudySpec(BaseModel):
                 raise ValueError(f"{name} must be of {choices}")
         return options
 
+    @field_validator("family", "knowledge")
+    @classmethod
+    def _of_known_settings(cls, names: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
+        for name in names:
+            part = FAMILIES[name] if known.field_name == "family" else KNOWLEDGE[name]
+            for setting in part.settings:
+                if setting not in SETTINGS:
+                    raise ValueError(f"{name} reads the setting {setting}, which nobody registered")
+        return names
+
+    @field_validator("settings")
+    @classmethod
+    def _registered(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if named := [name for name in settings if name in cls.model_fields]:
+            raise ValueError(f"{named[0]} stands beside settings, not among them")
+        outside = {n: row.searched for n, row in SETTINGS.items() if n not in cls.model_fields}
+        try:
+            return {name: checked(name, said) for name, said in (outside | settings).items()}
+        except UnknownName as error:
+            raise ValueError(str(error)) from None
+
     @field_validator("rungs")
     @classmethod
     def _rising(cls, rungs: tuple[int, ...], known: ValidationInfo) -> tuple[int, ...]:
@@ -214,11 +242,15 @@ class StudySpec(BaseModel):
     def read(cls, path: Path) -> dict[str, Any]:
         """The settings in a TOML file. Raises InvalidSpec."""
         try:
-            return tomllib.loads(path.read_text())
+            found = tomllib.loads(path.read_text())
         except FileNotFoundError:
             raise InvalidSpec((f"{path}: there is no such file",)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
+        if (schema := found.pop("schema", SCHEMA)) != SCHEMA:
+            wrong = f"{path}: has schema {schema!r}, and this version of nas-kd reads {SCHEMA}"
+            raise InvalidSpec((wrong,))
+        return found
 
     def request(self, root: Path, tell: Callable[[str], None] = lambda text: None) -> Request:
         """What the data source is asked for; `root` is the folder of its files."""
@@ -233,11 +265,16 @@ class StudySpec(BaseModel):
             tell=tell,
         )
 
+    def setting(self, name: str) -> Any:
+        """What the spec says of a setting: one value, or the range or choices to search."""
+        return self.settings[name] if name in self.settings else getattr(self, name)
+
     def to_toml(self) -> str:
         """The whole spec as TOML that `read` reads."""
-        facts = self.model_dump(mode="json", exclude_none=True)
-        nested = {f"options.{name}": value for name, value in facts.pop("options").items()}
-        return "".join(f"{name} = {json.dumps(v)}\n" for name, v in (facts | nested).items())
+        facts = {"schema": SCHEMA} | self.model_dump(mode="json", exclude_none=True)
+        for table in ("options", "settings"):
+            facts |= {f"{table}.{name}": value for name, value in facts.pop(table).items()}
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts.items())
 
     def differences(self, other: "StudySpec") -> tuple[str, ...]:
         """The settings that differ, but for `trials`, which may grow."""
@@ -250,13 +287,15 @@ class StudySpec(BaseModel):
 
 
 def folded(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, with options of families among them put under `options`."""
-    names = {name for family in FAMILIES.values() for name in family.options}
-    beside = {name: value for name, value in given.items() if name in names}
-    settings = {name: value for name, value in given.items() if name not in names}
-    if beside:
-        settings["options"] = dict(settings.get("options", {})) | beside
-    return settings
+    """What is given, with options of families put under `options`, and settings from outside under
+    `settings`."""
+    fields = StudySpec.model_fields
+    options = {name for family in FAMILIES.values() for name in family.options}
+    result = dict(given)
+    for table, names in (("options", options), ("settings", SETTINGS.keys() - fields.keys())):
+        if beside := {name: result.pop(name) for name in list(result) if name in names}:
+            result[table] = dict(result.get(table, {})) | beside
+    return result
 
 
 def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

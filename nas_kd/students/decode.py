@@ -65,9 +65,11 @@ def decode(
 
 
 def chosen(family: str, sample: Mapping[str, Any]) -> dict[str, Option]:
-    """The options of a sample that are not its family's usual ones."""
-    offered = FAMILIES[family].options
-    return {n: sample[n] for n, values in offered.items() if sample.get(n, values[0]) != values[0]}
+    """The options of a sample that are not its family's usual ones, and the settings that the
+    family reads."""
+    part = FAMILIES[family]
+    unusual = {n: sample[n] for n, v in part.options.items() if sample.get(n, v[0]) != v[0]}
+    return unusual | {n: sample[n] for n in part.settings if n in sample}
 
 
 def smallest(

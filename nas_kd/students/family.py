@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from nas_kd.costs.budgets import Counts, Shape
+from nas_kd.errors import Unusable
 
 SCHEMA = 1
 
@@ -36,8 +37,11 @@ class StudentConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "StudentConfig":
-        """The config that `to_json` wrote."""
+        """The config that `to_json` wrote. Raises Unusable for one of another schema."""
         facts: dict[str, Any] = json.loads(text)
+        if (schema := facts.get("schema")) != SCHEMA:
+            wrong = f"has schema {schema!r}, and this version of nas-kd reads {SCHEMA}"
+            raise Unusable("a student's config", wrong, "Search again with this version.")
         for name in ("input_shape", "channels"):
             facts[name] = tuple(facts[name])
         return cls(**facts)
@@ -91,6 +95,8 @@ class Family:
     """Choices beside depth and widths; the first of each is what a student has unless said."""
     searched: tuple[str, ...] = ()
     """Options that are searched unless they are fixed."""
+    settings: tuple[str, ...] = ()
+    """Settings of a trial that its students read by name, among their config's options."""
     stages: Callable[[int], int] = lambda depth: depth
     """How many widths a student of a depth has; fewer where several blocks share one."""
     pack: Pack | None = None

@@ -108,7 +108,7 @@ def timed(network: nn.Module, example_1X: Tensor) -> Callable[[], float]:
 
 def remembered(key: str, network: Callable[[], nn.Module], input_shape: Shape) -> Latency:
     """The latency of the network of this key; measured once on this machine, then kept."""
-    known = kept(place())
+    known = known_latencies(place())
     if key not in known:
         known[key] = found = measure_latency(network(), input_shape)
         place().parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def remembered(key: str, network: Callable[[], nn.Module], input_shape: Shape) -
 
 
 @lru_cache(maxsize=8)
-def kept(path: Path) -> dict[str, Latency]:
+def known_latencies(path: Path) -> dict[str, Latency]:
     """What was measured before; a line that was cut off by a crash is left out."""
     found: dict[str, Latency] = {}
     if path.exists():

@@ -1,22 +1,24 @@
 """Rung results on disk: written before any tell, checked when read, removed at the tell.
 
-The last one of a stopped student is kept, for it may go on."""
+The last one of a stopped student is kept, for it may be promoted.
+"""
 
 import hashlib
 import json
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load, save
 
-from nas_kd.files import write_bytes, write_text
+from nas_kd.files import replace, write_bytes, write_text
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
 from nas_kd.training import RungResult
 
 
-def keep(folder: StudyFolder, result: RungResult) -> None:
+def keep_result(folder: StudyFolder, result: RungResult) -> None:
     """Write a result: the checkpoint, then its metrics, which make it count."""
     path = folder.checkpoint(result.trial, result.epochs)
     write_bytes(path, result.checkpoint)
@@ -25,7 +27,7 @@ def keep(folder: StudyFolder, result: RungResult) -> None:
     write_text(path.with_suffix(".json"), json.dumps(metrics))
 
 
-def find(folder: StudyFolder, trial: int, epoch: int) -> RungResult | None:
+def find_result(folder: StudyFolder, trial: int, epoch: int) -> RungResult | None:
     """The kept result of a trial at a rung; None if there is none, or not a sound one."""
     path = folder.checkpoint(trial, epoch)
     try:
@@ -51,15 +53,16 @@ def keep_last(folder: StudyFolder, last: RungResult) -> None:
             other.unlink(missing_ok=True)
 
 
-def keep_student(folder: StudyFolder, config: StudentConfig, result: RungResult) -> None:
-    """Write a completed student: weights, the answers that prove it, and its config last."""
+def keep_student(place: Path, config: StudentConfig, result: RungResult) -> None:
+    """Write a completed student into a folder: weights, its answers to the validation examples, the
+    logits that prove it, and its config last."""
     tensors = load(result.checkpoint)
     weights = {
         name.removeprefix("model."): np.ascontiguousarray(value)
         for name, value in tensors.items()
         if name.startswith("model.")
     }
-    place = folder.student(result.trial)
     write_bytes(place / "weights.safetensors", save(weights))
     write_bytes(place / "proof.safetensors", save({"logits": tensors["proof"]}))
+    replace(place / "answers.npy", lambda file: np.save(file, result.answers))
     write_text(place / "config.json", config.to_json())

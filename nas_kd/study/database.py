@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.space.sampler import DIRECTIONS
+from nas_kd.study.record import StudentRecord, asked
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
@@ -55,16 +56,13 @@ def opening(path: Path) -> Iterator[None]:
         raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
 
 
-def asked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that were asked for, in order: without those that continue one."""
-    return [trial for trial in trials if "continues" not in trial.user_attrs]
-
-
 class Ledger:
     """A stored study, written in an order that a crash cannot confuse."""
 
     def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
         self.storage, self.study = storage, study
+        self._id = storage.get_study_id_from_name(study.study_name)
+        self._finished: dict[int, StudentRecord] = {}
 
     @staticmethod
     def begun(path: Path) -> bool:
@@ -109,20 +107,27 @@ class Ledger:
         return cls(storage, study)
 
     def trials(self) -> list[FrozenTrial]:
-        """All trials, by number."""
+        """All trials as Optuna has them, by number: what the sampler learns from."""
         return self.study.get_trials(deepcopy=False)
 
-    def asked(self) -> list[FrozenTrial]:
-        """The trials that were asked for, in order."""
-        return asked(self.trials())
+    def records(self) -> list[StudentRecord]:
+        """The record of every trial, by number; one that is finished is read once."""
+        for trial in (trials := self.trials()):
+            if trial.state.is_finished() and trial.number not in self._finished:
+                self._finished[trial.number] = StudentRecord.of(trial)
+        return [self._finished.get(t.number) or StudentRecord.of(t) for t in trials]
+
+    def asked(self) -> list[StudentRecord]:
+        """The trials that the sampler was asked for, in order."""
+        return asked(self.records())
 
     def told(self) -> int:
         """How many of the asked trials are finished."""
-        return sum(trial.state.is_finished() for trial in self.asked())
+        return sum(record.finished for record in self.asked())
 
     def facts(self) -> dict[str, Any]:
         """What is known of the whole study: teacher, data, controls."""
-        return self.study.user_attrs
+        return dict(self.storage.get_study_user_attrs(self._id))
 
     def note(self, key: str, value: Any) -> None:
         """Keep a fact of the whole study."""
@@ -151,8 +156,7 @@ class Ledger:
 
         A trial that a person failed in the dashboard stays as it is.
         """
-        study = self.storage.get_study_id_from_name(self.study.study_name)
-        row = self.storage.get_trial_id_from_study_id_trial_number(study, number)
+        row = self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
         if self.storage.get_trial(row).state.is_finished():
             return
         try:

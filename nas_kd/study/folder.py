@@ -81,6 +81,10 @@ class StudyFolder:
         """The folder of a completed trial's student."""
         return self.root / "students" / f"{trial:05}"
 
+    def control(self, name: str) -> Path:
+        """The folder of a control's student, such as `twin of trial 12`."""
+        return self.root / "controls" / name.replace(" ", "-")
+
     def read_spec(self) -> StudySpec:
         """The study's spec. Raises UnusableStudy."""
         if not self.spec.exists():
@@ -128,7 +132,7 @@ class StudyFolder:
             return
         places = (
             self.spec, self.data, self.database, self.log, self.teacher, self.root / "signals",
-            self.root / "checkpoints", self.proof.parent,
+            self.root / "checkpoints", self.root / "controls", self.proof.parent,
         )  # fmt: skip
         if taken := [path.name for path in places if path.exists()]:
             wrong = f"holds no study, but {', '.join(taken)} of something else"

@@ -1,17 +1,135 @@
-"""One student, whatever became of it."""
+"""One student, whatever became of it: the only file that reads what a stored trial carries."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas_kd.costs.budgets import COSTS, LATENCY, Counts
+from nas_kd.spec.settings import Value, beside_config
+from nas_kd.students.decode import counts
+from nas_kd.students.family import StudentConfig
 
-def root(trial: FrozenTrial) -> int:
-    """The trial by which a student was first proposed: its own number, or the one it continues."""
-    return int(trial.user_attrs.get("continues", trial.number))
+State = Literal["asked", "stopped", "complete", "failed", "cancelled"]
+"""`failed` is a student's own fault, such as a loss that is not finite; a person cancels a trial in
+the dashboard."""
+
+STATES: Mapping[TrialState, State] = {
+    TrialState.WAITING: "asked",
+    TrialState.RUNNING: "asked",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "cancelled",
+}
 
 
-def latest(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """One trial for each student, by number: those that went on are left to what continues them,
-    unless that was cancelled."""
-    last = {root(t): t for t in trials if t.state != TrialState.FAIL or root(t) == t.number}
-    return sorted(last.values(), key=lambda t: t.number)
+@dataclass(frozen=True, slots=True)
+class StudentRecord:
+    """A trial: its student, its settings, what it costs, and how far it came."""
+
+    number: int
+    config: StudentConfig
+    settings: Mapping[str, Value]
+    """The value of every setting, fixed ones included."""
+    costs: Mapping[str, int]
+    """What the student costs, of each kind that is counted or bounded."""
+    fill: float
+    """The share of the first budget that the student uses."""
+    generation: int
+    """The generation it was asked in, from 0; of a promoted trial, that of the stopped one."""
+    duplicate_of: int | None = None
+    """The earlier trial of the same student and settings, which was trained in its place."""
+    continues: int | None = None
+    """The stopped trial that was promoted and goes on as this one."""
+    state: State = "asked"
+    rungs: tuple[tuple[int, float], ...] = ()
+    """The epoch of each rung that it reached, and its accuracy there."""
+    accuracy: float | None = None
+    """The metric on the validation split at the last epoch, of a complete student."""
+    seconds: float | None = None
+    fault: str | None = None
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Self:
+        """The record of a stored trial."""
+        facts = trial.user_attrs
+        fault = facts.get("fault")
+        return cls(
+            number=trial.number,
+            config=StudentConfig.from_json(facts["student"]),
+            settings=json.loads(facts["settings"]),
+            costs={kind: facts[kind] for kind in (*COSTS, LATENCY) if kind in facts},
+            fill=facts["fill"],
+            generation=facts["generation"],
+            duplicate_of=facts.get("duplicate_of"),
+            continues=facts.get("continues"),
+            state=STATES[trial.state] if fault is None else "failed",
+            rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", ())),
+            accuracy=trial.values[0] if trial.values else None,
+            seconds=facts.get("seconds"),
+            fault=fault,
+        )
+
+    def proposed(self) -> dict[str, Any]:
+        """What is stored of a trial before it is trained; scalars, none with a setting's name."""
+        links = {"duplicate_of": self.duplicate_of, "continues": self.continues}
+        return {
+            "channels": self.config.label(),
+            **self.costs,
+            "fill": self.fill,
+            "generation": self.generation,
+            "student": self.config.to_json(),
+            "settings": json.dumps(dict(self.settings)),
+            **{name: number for name, number in links.items() if number is not None},
+        }
+
+    @property
+    def original(self) -> int:
+        """The trial by which the student was first proposed: its own number, or the stopped one."""
+        return self.number if self.continues is None else self.continues
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trial was told, or cancelled."""
+        return self.state != "asked"
+
+    @property
+    def taught(self) -> bool:
+        """Whether the student learns from the teacher."""
+        return float(self.settings["alpha"]) > 0
+
+    @property
+    def identity(self) -> str:
+        """What makes two trials the same: the student, and the settings that it does not show."""
+        return self.config.to_json() + json.dumps(beside_config(self.settings), sort_keys=True)
+
+    @property
+    def counts(self) -> Counts:
+        """The student's size."""
+        return counts(self.config)
+
+    def at(self, epoch: int) -> float | None:
+        """The accuracy at the rung of this epoch, if it was reached."""
+        return dict(self.rungs).get(epoch)
+
+
+def outcome(
+    rungs: Iterable[tuple[int, float]], seconds: float, fault: str | None
+) -> dict[str, Any]:
+    """What is stored of a trial when it is told."""
+    facts: dict[str, Any] = {"rungs": [list(rung) for rung in rungs], "seconds": round(seconds, 2)}
+    return facts if fault is None else facts | {"fault": fault}
+
+
+def one_per_student(records: Iterable[StudentRecord]) -> list[StudentRecord]:
+    """One trial for each student, by number: keep the continuation; fall back to the original if
+    it was cancelled."""
+    last = {r.original: r for r in records if r.state != "cancelled" or r.continues is None}
+    return sorted(last.values(), key=lambda record: record.number)
+
+
+def asked(records: Iterable[StudentRecord]) -> list[StudentRecord]:
+    """The trials that the sampler was asked for, in order: without the promoted ones."""
+    return [record for record in records if record.continues is None]

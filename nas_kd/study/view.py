@@ -7,90 +7,31 @@ from functools import cached_property
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
 
-from nas_kd.costs.budgets import Counts
 from nas_kd.errors import UnusableStudy
 from nas_kd.front import Point, best, front, knee
-from nas_kd.metrics import METRICS, in_words
+from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.spec import StudySpec
-from nas_kd.students.decode import counts
-from nas_kd.students.family import StudentConfig
+from nas_kd.spec.settings import beside_config
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.record import latest, root
-
-STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "stopped",
-    TrialState.RUNNING: "running",
-    TrialState.FAIL: "cancelled",
-}
-
-WENT_ON = "went on"
-"""The state of a stopped trial that another one continues."""
+from nas_kd.study.record import StudentRecord, one_per_student
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRow:
-    """One trial: its student, its settings, and what came of it."""
-
-    number: int
-    state: str
-    student: StudentConfig
-    accuracy: float | None
-    cost: int
-    fill: float
-    alpha: float
-    temperature: float
-    learning_rate: float
-    knowledge: str
-    seconds: float | None
-    rungs: tuple[tuple[int, float], ...]
-    continues: int | None
-    """The stopped trial that went on as this one."""
-    goes_on: int | None
-    """The trial that this one went on as."""
-    note: str
-
-    @property
-    def counts(self) -> Counts:
-        """The student's size."""
-        return counts(self.student)
-
-
-def row(trial: FrozenTrial, cost: str, goes_on: int | None) -> TrialRow:
-    """A stored trial as a record, given the trial that it goes on as, if it does."""
-    facts = trial.user_attrs
-    return TrialRow(
-        number=trial.number,
-        state=STATES[trial.state] if goes_on is None else WENT_ON,
-        student=StudentConfig.from_json(facts["student"]),
-        accuracy=trial.values[0] if trial.values else None,
-        cost=facts[cost],
-        fill=facts["fill"],
-        **json.loads(facts["settings"]),
-        seconds=facts.get("seconds"),
-        rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", [])),
-        continues=facts.get("continues"),
-        goes_on=goes_on,
-        note=remark(trial) if goes_on is None else f"{remark(trial)}, goes on as trial {goes_on}",
-    )
-
-
-def remark(trial: FrozenTrial) -> str:
-    """What a trial's state does not say: a fault, an equal trial, where it was stopped or began."""
-    facts = trial.user_attrs
-    if "fault" in facts:
-        return str(facts["fault"])
-    if "duplicate_of" in facts:
-        return f"same as trial {facts['duplicate_of']}"
-    if "continues" in facts and trial.values:
-        return f"trial {facts['continues']} gone on"
-    if trial.state == TrialState.PRUNED and facts.get("rungs"):
-        epoch, accuracy = facts["rungs"][-1]
-        return f"{100 * accuracy:.1f}% at epoch {epoch}"
-    return ""
+def remark(record: StudentRecord, goes_on: int | None) -> str:
+    """What a student's state does not say: a fault, an equal trial, where it was stopped, what it
+    goes on as, or what it continues."""
+    if record.fault is not None:
+        return record.fault
+    if record.duplicate_of is not None:
+        return f"same as trial {record.duplicate_of}"
+    if record.continues is not None and record.accuracy is not None:
+        return f"trial {record.continues} gone on"
+    if record.state != "stopped" or not record.rungs:
+        return ""
+    epoch, accuracy = record.rungs[-1]
+    further = "" if goes_on is None else f", goes on as trial {goes_on}"
+    return f"{100 * accuracy:.1f}% at epoch {epoch}{further}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +41,7 @@ class StudyView:
     folder: StudyFolder
     spec: StudySpec
     facts: Mapping[str, Any]
-    rows: tuple[TrialRow, ...]
+    rows: tuple[StudentRecord, ...]
     optuna: optuna.Study
 
     @property
@@ -117,7 +58,7 @@ class StudyView:
     @property
     def metric(self) -> str:
         """What students are judged by, in words."""
-        return in_words(self.spec.metric)
+        return metric_in_words(self.spec.metric)
 
     @property
     def teacher_score(self) -> float:
@@ -135,27 +76,36 @@ class StudyView:
     def points(self) -> tuple[Point, ...]:
         """The completed trials in the plane of cost and accuracy."""
         return tuple(
-            Point(row.number, row.accuracy, row.cost)
+            Point(row.number, row.accuracy, row.costs[self.cost])
             for row in self.rows
             if row.accuracy is not None
         )
 
-    @property
-    def students(self) -> tuple[TrialRow, ...]:
-        """One trial for each student: those that went on are left to what continues them, unless
-        that was cancelled."""
-        return tuple(
-            row
-            for row in self.rows
-            if row.state != WENT_ON and (row.continues is None or row.state != "cancelled")
-        )
+    @cached_property
+    def students(self) -> tuple[StudentRecord, ...]:
+        """One trial for each student: the promoted one in place of the stopped one."""
+        return tuple(one_per_student(self.rows))
+
+    @cached_property
+    def goes_on(self) -> Mapping[int, int]:
+        """The trial that a stopped one goes on as, of those that were promoted."""
+        return {r.original: r.number for r in self.students if r.continues is not None}
 
     @property
-    def front(self) -> tuple[TrialRow, ...]:
+    def shown_settings(self) -> tuple[str, ...]:
+        """The settings that tables of trials have a column for."""
+        return tuple(beside_config(self.rows[0].settings)) if self.rows else ()
+
+    def note(self, row: StudentRecord) -> str:
+        """What a student's state does not say."""
+        return remark(row, self.goes_on.get(row.number))
+
+    @property
+    def front(self) -> tuple[StudentRecord, ...]:
         """The trials on the Pareto front, cheapest first."""
         return tuple(self.rows[point.trial] for point in front(self.points))
 
-    def pick(self, which: str) -> TrialRow:
+    def pick(self, which: str) -> StudentRecord:
         """The trial called `best`, `knee`, or by its number. Raises UnusableStudy."""
         given = f"trial {which!r} of {self.folder.root}"
         if which in ("best", "knee"):
@@ -167,8 +117,8 @@ class StudyView:
             right = f"Say best, knee or a number below {len(self.rows)}."
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]
-        if row.state == WENT_ON:
-            right = f"It goes on as trial {row.goes_on}: say that."
+        if row.number in self.goes_on:
+            right = f"It goes on as trial {self.goes_on[row.number]}: say that."
             raise UnusableStudy(given, "was stopped", right)
         if row.state != "complete":
             raise UnusableStudy(given, f"is {row.state}", "Choose a completed one: nas-kd trials")
@@ -182,7 +132,4 @@ def read_study(folder: StudyFolder) -> StudyView:
     facts = ledger.facts()
     if "cost" not in facts:
         raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
-    trials = ledger.trials()
-    gone_on = {root(t): t.number for t in latest(trials) if root(t) != t.number}
-    rows = tuple(row(t, facts["cost"], gone_on.get(t.number)) for t in trials)
-    return StudyView(folder, spec, facts, rows, ledger.study)
+    return StudyView(folder, spec, facts, tuple(ledger.records()), ledger.study)

@@ -15,7 +15,7 @@ from nas_kd.errors import UnusableTeacher
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class TeacherInput:
     """How a teacher wants its examples, and which of its outputs are the logits."""
 
     output: str | None = None
@@ -36,32 +36,32 @@ class Manner:
 class Adapted(nn.Module):
     """Takes examples normalised as the data are, gives logits [B, C]."""
 
-    def __init__(self, network: nn.Module, manner: Manner, classes: int, name: str) -> None:
+    def __init__(self, network: nn.Module, expects: TeacherInput, classes: int, name: str) -> None:
         super().__init__()
         self.network = network
-        self.manner, self.classes, self.name = manner, classes, name
+        self.expects, self.classes, self.name = expects, classes, name
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [B, C]; of probabilities, their logarithm. Raises UnusableTeacher."""
-        found = self.network(prepare(images, self.manner))
-        chosen_BC = choose(found, len(images), self.classes, self.manner.output, self.name)
+        found = self.network(prepare(images, self.expects))
+        chosen_BC = choose(found, len(images), self.classes, self.expects.output, self.name)
         return chosen_BC.clamp_min(1e-8).log() if probabilities(chosen_BC) else chosen_BC
 
 
-def prepare(images: Tensor, manner: Manner) -> Tensor:
+def prepare(images: Tensor, expects: TeacherInput) -> Tensor:
     """The images as the teacher wants them."""
-    if manner.mean is not None and manner.std is not None:
-        pixels = images * column(manner.data_std, images) + column(manner.data_mean, images)
-        images = pixels / manner.unit
-    if manner.colour and images.ndim == 4 and images.shape[1] == 1:
+    if expects.mean is not None and expects.std is not None:
+        pixels = images * column(expects.data_std, images) + column(expects.data_mean, images)
+        images = pixels / expects.unit
+    if expects.colour and images.ndim == 4 and images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
-    if manner.mean is not None and manner.std is not None:
-        images = (images - column(manner.mean, images)) / column(manner.std, images)
-    if manner.size is not None and images.ndim != 4:
+    if expects.mean is not None and expects.std is not None:
+        images = (images - column(expects.mean, images)) / column(expects.std, images)
+    if expects.size is not None and images.ndim != 4:
         wrong = f"was given for examples {tuple(images.shape[1:])}"
         raise UnusableTeacher("--teacher-size", wrong, "It is for pictures; leave it out.")
-    if manner.size is not None and images.shape[-2:] != (manner.size, manner.size):
-        side = (manner.size, manner.size)
+    if expects.size is not None and images.shape[-2:] != (expects.size, expects.size):
+        side = (expects.size, expects.size)
         images = interpolate(images, side, mode="bilinear", antialias=True)
     return images
 

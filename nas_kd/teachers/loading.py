@@ -17,7 +17,7 @@ from torch import Tensor, contiguous_format, nn
 from nas_kd.costs.budgets import Shape
 from nas_kd.costs.counting import activations, measure
 from nas_kd.errors import UnusableTeacher
-from nas_kd.teachers.adapting import Adapted, Manner
+from nas_kd.teachers.adapting import Adapted, TeacherInput
 from nas_kd.teachers.checkpoints import fit
 from nas_kd.teachers.network import wide
 
@@ -49,7 +49,7 @@ class Teacher:
     """Of the trained teacher: the channels of its first block."""
     weights: str | None = None
     """A weight file; None keeps the weights that the function gives."""
-    manner: Manner = field(default_factory=Manner)
+    expects: TeacherInput = field(default_factory=TeacherInput)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def load_and_tell(teacher: Teacher) -> tuple[nn.Module, tuple[str, ...]]:
     notes = fit(Path(teacher.weights), network, teacher.target) if teacher.weights else ()
     if teacher.target != TRAINED:
         name = f"teacher {teacher.target!r}"
-        network = Adapted(network, teacher.manner, teacher.classes, name)
+        network = Adapted(network, teacher.expects, teacher.classes, name)
     return network.eval().requires_grad_(False), notes
 
 

@@ -18,7 +18,7 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
-from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare, probabilities
+from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare, probabilities
 from nas_kd.teachers.loading import (
     FROM_PYTHON,
     TRAINED,
@@ -31,6 +31,7 @@ from nas_kd.teachers.loading import (
     state,
 )
 from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
+from nas_kd.workers.reproducible import reproducible
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -62,6 +63,7 @@ def default_epochs(data: TransferSet, search_epochs: int) -> int:
     return min(MOST_EPOCHS, -(-visits // size(data.teacher)))
 
 
+@reproducible()
 def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -> TeacherReport:
     """Train the teacher, or load the user's own, and score it on the validation split."""
     import_plugins(job.plugins)
@@ -75,7 +77,7 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         if job.teacher.weights is None and not job.teacher.target.startswith(FROM_PYTHON):
             notes += ("no --teacher-weights: it has the weights that its function gives",)
     accuracy = score(network, job.teacher, job.data, job.metric)
-    shape = seen_shape(job.teacher.manner, job.data.input_shape)
+    shape = seen_shape(job.teacher.expects, job.data.input_shape)
     parameters, macs, alive = sizes(network, shape)
     return TeacherReport(
         weights=save(state(network)),
@@ -89,12 +91,12 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
     )
 
 
-def seen_shape(manner: Manner, input_shape: Shape) -> Shape:
+def seen_shape(expects: TeacherInput, input_shape: Shape) -> Shape:
     """The shape of an example as the teacher's own network sees it."""
     channels, *sides = input_shape
     return (
-        3 if manner.colour and channels == 1 else channels,
-        *([manner.size] * 2 if manner.size else sides),
+        3 if expects.colour and channels == 1 else channels,
+        *([expects.size] * 2 if expects.size else sides),
     )
 
 
@@ -106,13 +108,13 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
     first, last = data.validation
     images = tensor(data.examples)[first : min(last, first + 64)]
     try:
-        found = network.network(prepare(normaliser(data)(images), network.manner))
+        found = network.network(prepare(normaliser(data)(images), network.expects))
     except Exception:
         return ()  # `score` says what is wrong
-    classes, output = network.classes, network.manner.output
+    classes, output = network.classes, network.expects.output
     chosen_BC = choose(found, len(images), classes, output, network.name)
-    whose = "its own" if network.manner.mean is not None else "the data's"
-    side = "x".join(map(str, seen_shape(network.manner, data.input_shape)))
+    whose = "its own" if network.expects.mean is not None else "the data's"
+    side = "x".join(map(str, seen_shape(network.expects, data.input_shape)))
     notes: tuple[str, ...] = (f"sees {side}, with {whose} normalisation",)
     if probabilities(chosen_BC):
         notes += ("its outputs are probabilities; their logarithms are used as logits",)

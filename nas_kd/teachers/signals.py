@@ -18,6 +18,7 @@ from nas_kd.data.views import View, view
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.loading import Teacher, fingerprint, load
 from nas_kd.training import normaliser, tensor
+from nas_kd.workers.reproducible import reproducible
 
 PIECE = 128
 """Examples that a teacher answers at once: half the time of 512, whose activations fit no cache."""
@@ -50,6 +51,7 @@ def slices(data: TransferSet) -> list[Rows]:
     return [(start, min(start + SLICE, last)) for start in range(first, last, SLICE)]
 
 
+@reproducible()
 def compute_signals(job: SignalsJob, rows: Rows, views: int) -> NDArray[np.float32]:
     """Logits [V, N, C] of these rows, one pass for each of the first views; in eval mode, without
     gradients."""
@@ -82,6 +84,7 @@ def expect(network: nn.Module, sha256: str) -> None:
         )
 
 
+@reproducible()
 def check_signals(job: SignalsJob, signals: Signals) -> None:
     """Recompute a few random rows. Raises UnusableTeacher if the stored ones are others."""
     network = load(job.teacher).to(job.device)

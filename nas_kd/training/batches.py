@@ -1,4 +1,4 @@
-"""How examples come from disk into a step: memory-mapped, gathered by index, normalised.
+"""How examples come from disk into a step: memory-mapped, build_cohort by index, normalised.
 
 Suffixes: B examples of a batch, N of a split, X the shape of one.
 """
@@ -47,7 +47,9 @@ def gather(rows_N: Tensor, device: torch.device) -> Gather:
     )
 
 
-def laid_out(network: nn.Module, students: Sequence[StudentConfig] = ()) -> torch.memory_format:
+def memory_format(
+    network: nn.Module, students: Sequence[StudentConfig] = ()
+) -> torch.memory_format:
     """The memory layout of pictures in which a network, perhaps one of students, trains fastest.
 
     Measured in studies/cohorts: channels last, but for a narrow convolutional student alone.

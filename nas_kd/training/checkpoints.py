@@ -1,4 +1,5 @@
-"""A student's own, unpadded checkpoint: weights, both moments of AdamW, some answers as proof.
+"""A student's own, unpadded checkpoint: weights, both moments of AdamW, its answers, and the
+logits of some as proof.
 
 Nothing random is in it, and nothing of the cohort that the student was trained in, so it goes on
 alone or in any other cohort.
@@ -8,11 +9,17 @@ Suffixes: N examples, C classes.
 
 from collections.abc import Mapping
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
 PROOF = 64
 """How many validation examples a finished student answers, so that a copy can prove itself."""
+
+COLUMNS = 5
+"""So many of the largest logits of each judged example are kept, as classes: for top-5 accuracy."""
 
 MODEL, FIRST, SECOND = "model.", "exp_avg.", "exp_avg_sq."
 
@@ -21,10 +28,11 @@ def snapshot(
     state: Mapping[str, Tensor],
     exp_avg: Mapping[str, Tensor],
     exp_avg_sq: Mapping[str, Tensor],
-    proof_NC: Tensor,
+    logits_NC: Tensor,
 ) -> bytes:
-    """A checkpoint as safetensors."""
-    tensors = {"proof": proof_NC}
+    """A checkpoint as safetensors, with what the student answers to the judged examples."""
+    ranked_NC = logits_NC.argsort(dim=-1, descending=True, stable=True)
+    tensors = {"proof": logits_NC[:PROOF], "answers": ranked_NC[:, :COLUMNS].to(torch.uint16)}
     for prefix, part in ((MODEL, state), (FIRST, exp_avg), (SECOND, exp_avg_sq)):
         tensors |= {prefix + name: value for name, value in part.items()}
     return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
@@ -47,3 +55,9 @@ def weights(checkpoint: bytes) -> dict[str, Tensor]:
     """The weights in a checkpoint, by their names in the network."""
     kept = load(checkpoint)
     return {n.removeprefix(MODEL): value for n, value in kept.items() if n.startswith(MODEL)}
+
+
+def answers(checkpoint: bytes) -> NDArray[np.uint16]:
+    """The kept answers [N, 5] in a checkpoint."""
+    found: NDArray[np.uint16] = load(checkpoint)["answers"].numpy()
+    return found

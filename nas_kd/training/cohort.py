@@ -21,12 +21,14 @@ from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Pack, StudentConfig
 from nas_kd.students.packing import own_parts
 from nas_kd.training.adamw import AdamW
-from nas_kd.training.batches import gather, laid_out, tensor
-from nas_kd.training.checkpoints import PROOF, restore, snapshot
+from nas_kd.training.batches import gather, memory_format, tensor
+from nas_kd.training.checkpoints import restore, snapshot
 from nas_kd.training.jobs import Member, RungJob, RungResult
 from nas_kd.training.loop import Objective, Schedule, answer, fit
+from nas_kd.workers.reproducible import reproducible
 
 
+@reproducible()
 def run_rung(job: RungJob, on_epoch: Callable[[], None] = lambda: None) -> tuple[RungResult, ...]:
     """One result a member, in order. Pure but for `on_epoch`.
 
@@ -93,7 +95,7 @@ def shapes(config: str) -> dict[str, Shape]:
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def gathered(members: Sequence[Member], device: torch.device) -> Cohort:
+def build_cohort(members: Sequence[Member], device: torch.device) -> Cohort:
     """The members in one network, each from its checkpoint or freshly drawn from its own seed."""
     ranked = tuple(sorted(members, key=lambda member: -member.config.depth))
     one = ranked[0]
@@ -102,7 +104,7 @@ def gathered(members: Sequence[Member], device: torch.device) -> Cohort:
     network = packed_form(one.config).build([m.config for m in ranked]) if packed else drawn[0]
     optimizer = AdamW(
         network.to(device),
-        torch.tensor([member.learning_rate for member in ranked]),
+        torch.tensor([member.settings["learning_rate"] for member in ranked]),
         torch.tensor([member.weight_decay for member in ranked]),
     )
     cohort = Cohort(ranked, network, optimizer)
@@ -130,8 +132,8 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     """
     began = perf_counter()
     device = torch.device(job.settings.device)
-    cohort = gathered(job.members, device)
-    layout = laid_out(cohort.network, [member.config for member in job.members])
+    cohort = build_cohort(job.members, device)
+    layout = memory_format(cohort.network, [member.config for member in job.members])
     total_G = fit(
         cohort.network,
         cohort.optimizer,
@@ -146,8 +148,7 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
         device=device,
     )
     unsettled = job.stop < job.settings.epochs
-    rows = job.data.validation
-    logits_NC = answer(cohort.network, job.data, rows, layout, device, unsettled).cpu()
+    logits_NC = answer(cohort.network, job.data, job.judged, layout, device, unsettled).cpu()
     seconds = (perf_counter() - began) / len(job.members)
     logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
     score_G = METRICS[job.settings.metric].score(logits_GNC, truth(job))
@@ -158,7 +159,7 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
             float(score_G[row]) if finite_G[row] else 0.0,
             job.stop,
             seconds,
-            snapshot(*cohort.own(row), logits_GNC[row, :PROOF]),
+            snapshot(*cohort.own(row), logits_GNC[row]),
             None if finite_G[row] else f"the loss was not finite by epoch {job.stop}",
         )
         for row, member in enumerate(cohort.members)
@@ -167,30 +168,35 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
 
 
 def truth(job: RungJob) -> Tensor:
-    """The class [N] of each validation example, or what the teacher takes it for if the metric
+    """The class [N] of each judged example, or what the teacher takes it for if the metric
     compares with that."""
     if METRICS[job.settings.metric].of_teacher:
         assert job.signals is not None, "agreement needs the teacher's answers"
+        assert job.judged == job.data.validation, "the teacher answered the validation split only"
         return tensor(job.signals.answers_N)
-    return tensor(job.data.labels)[slice(*job.data.validation)]
+    return tensor(job.data.labels)[slice(*job.judged)]
 
 
 def objective(job: RungJob, members: Sequence[Member], device: torch.device) -> Objective:
-    """The loss of all members, each with its own temperature and alpha."""
-    (name,) = {member.knowledge for member in members}
+    """The loss of all members, each with its own settings."""
+    (name,) = {str(member.settings["knowledge"]) for member in members}
     term = KNOWLEDGE[name]
-    temperature_G11 = torch.tensor([m.temperature for m in members], device=device).view(-1, 1, 1)
-    alpha_G1 = torch.tensor([member.alpha for member in members], device=device).view(-1, 1)
+
+    def column(setting: str) -> Tensor:
+        return torch.tensor([member.settings[setting] for member in members], device=device)
+
+    alpha_G1 = column("alpha")[:, None]
+    settings_G11 = {n: column(n)[:, None, None] for n in ("temperature", *term.settings)}
     given = job.settings.class_weights
     weight_C = torch.tensor(given, device=device) if given else None
     if job.signals is None or not alpha_G1.any():
         assert not alpha_G1.any(), "a student with alpha > 0 needs the teacher's signals"
         return lambda epoch, index_B, student_GBC, label_B: mixed(
-            student_GBC, label_B, None, term, temperature_G11, alpha_G1, weight_C
+            student_GBC, label_B, None, term, settings_G11, alpha_G1, weight_C
         )
     logits_VNC = tensor(job.signals.logits_VNC)
     scheme = SCHEMES[job.settings.scheme]
     answers = lru_cache(maxsize=1)(lambda epoch: gather(scheme(logits_VNC, epoch), device))
     return lambda epoch, index_B, student_GBC, label_B: mixed(
-        student_GBC, label_B, answers(epoch)(index_B), term, temperature_G11, alpha_G1, weight_C
+        student_GBC, label_B, answers(epoch)(index_B), term, settings_G11, alpha_G1, weight_C
     )

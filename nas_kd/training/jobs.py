@@ -1,23 +1,29 @@
 """What a worker is given to train, and what it gives back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas_kd.data.signals import Signals
-from nas_kd.data.transfer import TransferSet
+from nas_kd.data.transfer import Rows, TransferSet
+from nas_kd.spec.settings import Value
 from nas_kd.students.family import StudentConfig
+from nas_kd.training.checkpoints import answers
 
 BATCH = 128
 """Examples of a step, where there are enough."""
 
 LEAST_BATCH = 16
-STEPS = 32
+LEAST_STEPS = 32
 """An epoch has at least so many steps: with fewer, students of a few epochs learn nothing."""
 
 
 def default_batch(examples: int) -> int:
     """Examples of a step for a transfer set of so many: BATCH, or a smaller power of two."""
     batch = BATCH
-    while batch > LEAST_BATCH and examples < STEPS * batch:
+    while batch > LEAST_BATCH and examples < LEAST_STEPS * batch:
         batch //= 2
     return batch
 
@@ -42,10 +48,8 @@ class Member:
 
     trial: int
     config: StudentConfig
-    temperature: float
-    alpha: float
-    learning_rate: float
-    knowledge: str
+    settings: Mapping[str, Value]
+    """Its value of every setting; the trainer, terms and schemes read theirs by name."""
     seed: int
     weight_decay: float = 0.01
     checkpoint: bytes | None = None
@@ -62,12 +66,15 @@ class RungJob:
     order_seed: int
     start: int
     stop: int
+    judged: Rows
+    """The rows on which the members are scored: of the validation split, unless a finished study
+    is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RungResult:
-    """A member at its rung: its score on the validation split, and a checkpoint unless it is at
-    fault. `accuracy` is the study's metric, whichever it is."""
+    """A member at its rung: its score on the judged rows, and a checkpoint unless it is at fault.
+    `accuracy` is the study's metric, whichever it is."""
 
     trial: int
     accuracy: float
@@ -75,3 +82,9 @@ class RungResult:
     seconds: float
     checkpoint: bytes
     fault: str | None = None
+
+    @property
+    def answers(self) -> NDArray[np.uint16]:
+        """The classes [N, 5] of the largest logits of each judged example, the largest first;
+        fewer columns where there are fewer classes."""
+        return answers(self.checkpoint)

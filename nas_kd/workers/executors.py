@@ -10,5 +10,5 @@ from nas_kd.workers.pool import ProcessPool
 def open_executor(
     workers: int, limit: float | None = None, devices: Sequence[str] = ("cpu",)
 ) -> Executor:
-    """A pool of so many processes; 0 trains in this process."""
-    return ProcessPool(workers, limit, devices) if workers else InProcess()
+    """A pool of so many processes; 0 does every job in this process, on the first device."""
+    return ProcessPool(workers, limit, devices) if workers else InProcess(devices[0])

@@ -62,11 +62,7 @@ def serve(line: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     keep_freed_memory()
     with watched(line):
-        import torch
-
-        torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
-        torch.backends.cudnn.allow_tf32 = False  # else a GPU's answers prove nothing on a processor
+        import torch as torch  # so that workers, which are forks, have it loaded
     control = socket.socket(fileno=line)
     while True:
         message, handles, _, _ = socket.recv_fds(control, 1, 1)

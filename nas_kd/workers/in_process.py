@@ -1,36 +1,35 @@
-"""An executor that runs each job in this process, as a worker would."""
+"""An executor that does each job at once, in this process."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from nas_kd.workers.pool import P, T
 
 
 class InProcess(Executor):
-    """Runs each job at once, in this process, on one torch thread, as a worker would."""
+    """Does the work of a pool without processes, on one device."""
 
-    def __init__(self) -> None:
-        import torch
-
-        self._threads = torch.get_num_threads()
-        self._rounded = torch.backends.cudnn.allow_tf32
-        torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
-        torch.backends.cudnn.allow_tf32 = False
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call `fn` and give a future that is done."""
         future: Future[T] = Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            with current(self.device):
+                future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Give back the threads."""
-        import torch
 
-        torch.set_num_threads(self._threads)
-        torch.set_flush_denormal(False)
-        torch.backends.cudnn.allow_tf32 = self._rounded
+def current(device: str) -> AbstractContextManager[Any]:
+    """Make a GPU the one that a job means by `cuda`."""
+    if not device.startswith("cuda:"):
+        return nullcontext()
+    import torch
+
+    chosen: AbstractContextManager[Any] = torch.cuda.device(device)
+    return chosen

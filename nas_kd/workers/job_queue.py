@@ -13,7 +13,7 @@ Then = Callable[[Any], None]
 T = TypeVar("T")
 
 
-class Crew:
+class JobQueue:
     """Submits jobs and calls what follows each result, in the driver's thread.
 
     A job that the environment failed goes out again, three times in all; then WorkFailed is
@@ -30,16 +30,16 @@ class Crew:
         return bool(self._open)
 
     def submit(self, job: Callable[..., Any], *arguments: Any, then: Then) -> None:
-        """Send a job out; `then` is called with its result by `drain`."""
+        """Send a job out; `then` is called with its result by `run_until`."""
         self._send(partial(self._executor.submit, job, *arguments), then, 1)
 
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
         self._open[start()] = (start, then, tried)
 
-    def drain(
+    def run_until(
         self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] | None = None
     ) -> None:
-        """Wait until every job, and every job that followed from one, is done, or it is enough.
+        """Wait until it is enough, or every job and every job that followed from one is done.
 
         `idle` is called whenever there are fewer jobs than workers; it may submit one.
         """

@@ -23,7 +23,7 @@ from statistics import mean, median
 
 from unseen import unseen_hypervolume
 
-from nas_kd.driver.expected_improvement import Climb, Scale, chosen
+from nas_kd.driver.expected_improvement import LearningCurve, Scale, chosen
 from nas_kd.driver.stopper import survivors
 from nas_kd.front import Point, floored, hypervolume
 
@@ -87,11 +87,11 @@ class Recorded:
         cost, accuracies, _ = self.curves[number]
         return Point(number, accuracies[epoch - 1], floored(cost, self.scale.top))
 
-    def climb(self, number: int, stop: int) -> Climb:
+    def climb(self, number: int, stop: int) -> LearningCurve:
         """A student up to where it ended or was stopped."""
         cost, accuracies, family = self.curves[number]
         rungs = tuple((epoch, accuracies[epoch - 1]) for epoch in self.stops if epoch <= stop)
-        return Climb(number, family, cost, rungs)
+        return LearningCurve(number, family, cost, rungs)
 
     def volume(self, numbers: Sequence[int]) -> float:
         """The hypervolume of students that ended."""

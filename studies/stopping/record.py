@@ -33,7 +33,12 @@ drive(spec, RunOptions(folder, 2), lambda event: None)
 view = read_study(StudyFolder(folder))
 rungs, unseen = (*spec.rungs, epochs), test_accuracies(view)
 curves = [
-    [row.cost, [accuracy for _, accuracy in row.rungs], row.student.family, unseen[row.number]]
+    [
+        row.costs[view.cost],
+        [accuracy for _, accuracy in row.rungs],
+        row.config.family,
+        unseen[row.number],
+    ]
     for row in view.rows
     if len(row.rungs) == len(rungs)
 ]

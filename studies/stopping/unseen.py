@@ -33,7 +33,7 @@ def test_accuracies(view: StudyView) -> dict[int, float]:
     for row in view.rows:
         weights = view.folder.student(row.number) / "weights.safetensors"
         if row.accuracy is not None and weights.exists():
-            network = build(row.student)
+            network = build(row.config)
             network.load_state_dict(load_file(weights))
             right_N = answer(network, data, data.test).argmax(-1) == truth_N
             found[row.number] = float(right_N.double().mean())

@@ -1,70 +1,55 @@
-"""Which trials train together: a function of the trials alone."""
+"""Which students train together: a function of the students alone."""
 
-from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.costs.budgets import parse_budgets
-from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet
-from nas_kd.driver.ask import attributes, settings
-from nas_kd.driver.cohorts import cohorts, student, taught, work
-from nas_kd.driver.context import Scene
+from nas_kd.driver.ask import new_record
+from nas_kd.driver.cohorts import cohorts, work
 from nas_kd.space.resolve import resolve
-from nas_kd.space.sample import distributions
 from nas_kd.space.sampler import propose_all
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.packing import most_together
-from nas_kd.study.database import Ledger
-from nas_kd.study.folder import StudyFolder
-from nas_kd.workers.job_queue import Awaited, Crew
+from nas_kd.study.record import StudentRecord
+from nas_kd.training.recipe import Recipe
 from tests.conftest import results, searched, tiny
 
 
 @pytest.fixture
-def scene(digits: TransferSet, tmp_path: Path) -> Scene:
-    """A study that has not begun."""
-    spec = tiny(generation=32, trials=32)
-    space = resolve(spec, parse_budgets(spec.budget), digits.input_shape, 10)
-    ledger = Ledger.create(tmp_path / "study.db", "study", "validation accuracy", "parameters")
-    return Scene(spec, StudyFolder(tmp_path), ledger, Crew(Executor()), digits, space, Awaited(),
-                 lambda event: None)  # fmt: skip
+def recipe(digits: TransferSet) -> Recipe:
+    """Of a study that has not begun."""
+    return Recipe(tiny(generation=32, trials=32), digits)
 
 
-def proposed(scene: Scene) -> list[FrozenTrial]:
-    """A generation."""
-    asked = distributions(scene.space)
-    trials = []
-    for number, sample in propose_all([], range(32), scene.space):
-        facts: dict[str, Any] = attributes(scene, scene.space.student(sample))
-        facts["settings"] = settings(sample)
-        trial = create_trial(
-            state=TrialState.RUNNING, params={name: sample[name] for name in asked},
-            distributions=asked, user_attrs=facts,
-        )  # fmt: skip
-        trial.number = number
-        trials.append(trial)
-    return trials
+@pytest.fixture
+def generation(recipe: Recipe) -> list[StudentRecord]:
+    """Students that are proposed together."""
+    spec = recipe.spec
+    space = resolve(spec, parse_budgets(spec.budget), recipe.data.input_shape, 10)
+    samples = propose_all([], range(32), space)
+    return [new_record(space, number, sample, 0) for number, sample in samples]
 
 
-def test_every_trial_is_in_one_cohort_and_some_share_one(scene: Scene) -> None:
-    trials = proposed(scene)
-    pieces = cohorts(scene, trials)
-    assert sorted(t.number for piece in pieces for t in piece) == list(range(32))
+def test_every_student_is_in_one_cohort_and_some_share_one(
+    recipe: Recipe, generation: list[StudentRecord]
+) -> None:
+    pieces = cohorts(recipe, generation)
+    assert sorted(r.number for piece in pieces for r in piece) == list(range(32))
     assert max(map(len, pieces)) >= 4
 
 
 @pytest.mark.parametrize("batch", [32, 128])
-def test_a_cohort_is_of_one_family_and_either_taught_or_not(scene: Scene, batch: int) -> None:
-    scene = replace(scene, spec=scene.spec.model_copy(update={"batch": batch}))
-    for piece in cohorts(scene, proposed(scene)):
-        assert len({student(t).family for t in piece}) == 1
-        assert len({taught(scene, t) for t in piece}) == 1
-        assert len(piece) <= min(most_together("cpu", student(t), batch) for t in piece)
+def test_a_cohort_is_of_one_family_and_either_taught_or_not(
+    recipe: Recipe, generation: list[StudentRecord], batch: int
+) -> None:
+    other = replace(recipe, spec=recipe.spec.model_copy(update={"batch": batch}))
+    for piece in cohorts(other, generation):
+        assert len({record.config.family for record in piece}) == 1
+        assert len({record.taught for record in piece}) == 1
+        assert len(piece) <= min(most_together("cpu", record.config, batch) for record in piece)
 
 
 @pytest.mark.parametrize(
@@ -83,30 +68,31 @@ def test_how_many_train_together_depends_on_family_width_and_batch(
     assert most_together("cuda", config, batch) == 1
 
 
-def test_no_cohort_is_more_than_half_of_the_work(scene: Scene) -> None:
-    trials = [t for t in proposed(scene) if student(t).family == "mlp"]
-    pieces = cohorts(scene, trials)
+def test_no_cohort_is_more_than_half_of_the_work(
+    recipe: Recipe, generation: list[StudentRecord]
+) -> None:
+    alike = [record for record in generation if record.config.family == "mlp"]
+    pieces = cohorts(recipe, alike)
     assert len(pieces) >= 2
-    assert all(work(piece) <= 0.5 * work(trials) or len(piece) == 1 for piece in pieces)
+    assert all(work(piece) <= 0.5 * work(alike) or len(piece) == 1 for piece in pieces)
 
 
 def test_the_longest_goes_first_and_until_the_teacher_is_ready_the_untaught_ones(
-    scene: Scene,
+    recipe: Recipe, generation: list[StudentRecord]
 ) -> None:
-    trials = proposed(scene)
-    waiting = [any(taught(scene, t) for t in piece) for piece in cohorts(scene, trials)]
+    pieces = cohorts(recipe, generation, teacher_ready=False)
+    waiting = [any(record.taught for record in piece) for piece in pieces]
     assert waiting == sorted(waiting)
     assert not waiting[0]
-    scene.signals.set(Signals("0", None, None))  # type: ignore[arg-type]
-    sizes = [work(piece) for piece in cohorts(scene, trials)]
+    sizes = [work(piece) for piece in cohorts(recipe, generation)]
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_device_without_measurements_trains_one_by_one(scene: Scene) -> None:
-    from dataclasses import replace
-
-    other = replace(scene, device="abacus")
-    assert all(len(piece) == 1 for piece in cohorts(other, proposed(scene)))
+def test_a_device_without_measurements_trains_one_by_one(
+    recipe: Recipe, generation: list[StudentRecord]
+) -> None:
+    pieces = cohorts(replace(recipe, device="abacus"), generation)
+    assert all(len(piece) == 1 for piece in pieces)
 
 
 def test_with_rungs_and_cohorts_any_number_of_workers_gives_the_same_study(tmp_path: Path) -> None:

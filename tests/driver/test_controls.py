@@ -4,21 +4,22 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
+import numpy as np
 import pytest
 
 from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Event, Scored, Started
 from nas_kd.driver.options import RunOptions
-from nas_kd.front import Point, not_told_apart
+from nas_kd.front import not_told_apart
 from nas_kd.report.page import page
 from nas_kd.report.summary import summarize
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 from nas_kd.training import RungJob
 from nas_kd.workers.in_process import InProcess
-from tests.conftest import TAUGHT, tiny
+from tests.conftest import TAUGHT, Graded, tiny
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,22 +27,21 @@ T = TypeVar("T")
 ONE = TAUGHT | {"family": "mlp", "depth": 2, "trials": 3, "epochs": 3, "rungs": [2]}
 
 
-@pytest.mark.parametrize(
-    ("settings", "clear"), [({}, True), ({"width": 1.0, "seed": 1, "eta": 1.5}, False)]
-)
+@pytest.mark.parametrize(("second", "clear"), [(0.5, True), (0.895, False)])
 def test_the_twin_of_a_clear_leader_is_begun_before_the_last_students_are_known(
-    tmp_path: Path, settings: dict[str, Any], clear: bool
+    tmp_path: Path, second: float, clear: bool
 ) -> None:
     seen: list[Event] = []
-    drive(tiny(**ONE | settings), RunOptions(tmp_path, workers=2), seen.append, InProcess())
+    graded = Graded(lambda trial, epoch: (0.9, second, 0.4)[trial])
+    drive(tiny(**ONE), RunOptions(tmp_path, workers=2), seen.append, graded)
     view = read_study(StudyFolder(tmp_path))
-    points = [Point(r.number, r.rungs[0][1], r.cost) for r in view.rows if r.state == "complete"]
-    assert (len(not_told_apart(points, view.examples)) == 1) == clear
-    twin = f"twin of trial {view.pick('best').number}"
-    begun = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job == twin]
+    assert (len(not_told_apart(view.points, view.examples)) == 1) == clear
+    begun = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job == "twin of trial 0"]
     scored = [n for n, event in enumerate(seen) if isinstance(event, Scored)]
     assert (begun[0] < scored[-1]) == clear
-    assert view.facts["twin"]["trial"] == view.pick("best").number
+    assert view.facts["twin"]["trial"] == view.pick("best").number == 0
+    answers = np.load(view.folder.control("twin of trial 0") / "answers.npy")
+    assert (answers.shape, answers.dtype) == ((view.examples, 5), np.uint16)
 
 
 class Diverging(InProcess):
@@ -49,8 +49,11 @@ class Diverging(InProcess):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         job, *rest = args
-        if isinstance(job, RungJob) and all(member.alpha == 0 for member in job.members):
-            members = tuple(replace(member, learning_rate=1e30) for member in job.members)
+        if isinstance(job, RungJob) and not any(member.settings["alpha"] for member in job.members):
+            members = tuple(
+                replace(member, settings={**member.settings, "learning_rate": 1e30})
+                for member in job.members
+            )
             return super().submit(fn, replace(job, members=members), *rest, **kwargs)
         return super().submit(fn, *args, **kwargs)
 

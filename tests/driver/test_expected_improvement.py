@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from nas_kd.driver.expected_improvement import (
     LEAST_ERROR,
     THIRD,
-    Climb,
     Found,
+    LearningCurve,
     Scale,
     chosen,
     expected_gain,
@@ -25,9 +25,9 @@ SCALE = Scale(top=1000.0, chance=0.1, examples=500)
 EPOCHS = 10
 
 
-def climb(trial: int, cost: float, *accuracies: float, family: str = "cnn") -> Climb:
+def climb(trial: int, cost: float, *accuracies: float, family: str = "cnn") -> LearningCurve:
     """A student with these accuracies at epochs 1, 3, 6 and 10, or the first of them."""
-    return Climb(trial, family, cost, tuple(zip((1, 3, 6, 10), accuracies, strict=False)))
+    return LearningCurve(trial, family, cost, tuple(zip((1, 3, 6, 10), accuracies, strict=False)))
 
 
 ENDED = [
@@ -129,6 +129,6 @@ def test_nobody_goes_on_where_nobody_ended() -> None:
 
 
 def test_those_who_ended_without_that_rung_tell_nothing_of_it() -> None:
-    told = [Climb(0, "cnn", 1000, ((10, 0.9),))]
+    told = [LearningCurve(0, "cnn", 1000, ((10, 0.9),))]
     ((_, (mean, error)),) = predictions(told, [climb(4, 500, 0.5)], 1, SCALE)
     assert (mean, error) == (pytest.approx(SCALE.worth(0.5)), LEAST_ERROR)

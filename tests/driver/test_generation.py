@@ -25,7 +25,7 @@ def test_the_ladder_is_known_before_anybody_else_whom_the_teacher_teaches(
                 teacher="tests.teachers.own:eight_wide")  # fmt: skip
     weights = study.folder.teacher / "weights.safetensors"
     drive(spec, RunOptions(tmp_path, workers=1, teacher_weights=weights), seen.append)
-    order = [e.trial for e in seen if isinstance(e, Scored) and e.alpha > 0]
+    order = [e.student.number for e in seen if isinstance(e, Scored) and e.student.taught]
     assert set(order[:2]) == {4, 5}
     rows = read_study(StudyFolder(tmp_path)).rows
     assert [epoch for epoch, _ in rows[4].rungs] == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""Second chances: stopped students that promise most go on to their end."""
+"""Promotion: stopped students of which most is to be expected go on to their end."""
 
 import json
 import shutil
@@ -53,9 +53,12 @@ def test_stopped_students_go_on_as_trials_of_their_own_within_the_share(given: S
     assert len(again(given)) > sum(number < 16 for number in again(given)) > 0
     for number in again(given):
         mine, stopped = given.rows[number], given.rows[given.rows[number].continues or 0]
-        assert (mine.state, stopped.state) == ("complete", "went on")
-        assert mine.student == stopped.student
-        assert (mine.alpha, mine.temperature) == (stopped.alpha, stopped.temperature)
+        assert (mine.state, stopped.state) == ("complete", "stopped")
+        assert mine.config == stopped.config
+        assert (mine.settings["alpha"], mine.settings["temperature"]) == (
+            stopped.settings["alpha"],
+            stopped.settings["temperature"],
+        )
         assert [epoch for epoch, _ in stopped.rungs] == [1]
         assert mine.rungs[0] == stopped.rungs[0]
         assert [epoch for epoch, _ in mine.rungs] == [1, 3]
@@ -140,11 +143,11 @@ def test_who_was_interrupted_goes_on_though_the_study_grows_and_its_generations_
 ) -> None:
     ten = SPEC | {"trials": 10, "second_chances": 1.0}
     interrupt("tell", 15, ten)
-    before = Ledger.open(StudyFolder(tmp_path).database).trials()
-    assert before[-1].state == TrialState.RUNNING
-    assert "continues" in before[-1].user_attrs
+    before = Ledger.open(StudyFolder(tmp_path).database).records()
+    assert not before[-1].finished
+    assert before[-1].continues is not None
     view = searched(tmp_path, **ten | {"trials": 16}, teacher_weights=weights)
-    assert {row.state for row in view.rows} <= {"complete", "went on"}
+    assert {row.state for row in view.students} == {"complete"}
     assert len(view.students) == 16
 
 
@@ -190,7 +193,11 @@ def test_who_lost_the_checkpoint_is_trained_anew(
 def test_checkpoints_stay_only_of_those_that_may_go_on(
     given: StudyView, tmp_path: Path, weights: Path
 ) -> None:
-    waiting = [row.number for row in given.rows if row.state == "stopped" and row.rungs]
+    waiting = [
+        row.number
+        for row in given.rows
+        if row.state == "stopped" and row.rungs and row.number not in given.goes_on
+    ]
     kept = sorted((given.folder.root / "checkpoints").iterdir())
     assert [int(folder.name) for folder in kept] == waiting
     assert all({path.name for path in folder.iterdir()} == {"rung-1.json", "rung-1.safetensors"}
@@ -221,22 +228,22 @@ def test_it_is_said_who_goes_on_and_each_student_is_counted_once(
     options = RunOptions(tmp_path, workers=0, teacher_weights=weights)
     drive(tiny(**SPEC | {"trials": 8}), options, seen.append)
     scored = [event for event in seen if isinstance(event, Scored)]
-    gone_on = [event for event in scored if event.continues is not None]
-    gone_on.sort(key=lambda event: event.trial)
-    assert [event.trial for event in gone_on] == again(read_study(StudyFolder(tmp_path)))
+    gone_on = [event for event in scored if event.student.continues is not None]
+    gone_on.sort(key=lambda event: event.student.number)
+    assert [event.student.number for event in gone_on] == again(read_study(StudyFolder(tmp_path)))
     assert all(event.stopped is None for event in gone_on)
     assert len(scored) - len(gone_on) == 8
     log = (tmp_path / "search.log").read_text()
-    assert f"chances   trials {gone_on[0].continues}, " in log
-    assert f"; trial {gone_on[0].continues} gone on" in log
+    assert f"chances   trials {gone_on[0].student.continues}, " in log
+    assert f"; trial {gone_on[0].student.continues} gone on" in log
 
 
 def test_reports_show_a_student_that_went_on_once(given: StudyView, tmp_path: Path) -> None:
     number = again(given)[0]
     stopped = given.rows[number].continues
-    assert given.rows[stopped or 0].note.endswith(f"at epoch 1, goes on as trial {number}")
-    assert given.rows[number].note == f"trial {stopped} gone on"
-    assert {str(frame(given.rows)[n].dtype) for n in ("continues", "goes_on")} == {"Int64"}
+    assert given.note(given.rows[stopped or 0]).endswith(f"at epoch 1, goes on as trial {number}")
+    assert given.note(given.rows[number]) == f"trial {stopped} gone on"
+    assert {str(frame(given, given.rows)[n].dtype) for n in ("continues", "goes_on")} == {"Int64"}
     text = page(given)
     assert "16 trials of" in text
     assert f"{len(again(given))} of the stopped went on later." in text

@@ -10,6 +10,8 @@ from nas_kd.knowledge.objective import UNLABELLED, additive_weight, hard, mixed
 
 KL = KNOWLEDGE["kl"]
 
+FOUR = {"temperature": 4.0}
+
 
 @pytest.fixture
 def batch() -> tuple[Tensor, Tensor, Tensor]:
@@ -36,7 +38,7 @@ def test_the_additive_form_gives_our_gradient_divided_by_one_minus_alpha(
     soft = -(soft_targets * functional.log_softmax(student_BC / temperature, dim=1)).sum(1).mean()
     additive = hard + a * soft
 
-    ours = mixed(student_BC, label_B, teacher_BC, KL, temperature, alpha).mean()
+    ours = mixed(student_BC, label_B, teacher_BC, KL, {"temperature": temperature}, alpha).mean()
     torch.testing.assert_close(
         gradient(additive, student_BC),
         gradient(ours, student_BC) / (1 - alpha),
@@ -48,14 +50,14 @@ def test_the_additive_form_gives_our_gradient_divided_by_one_minus_alpha(
 def test_alpha_zero_is_plain_cross_entropy(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student_BC, teacher_BC, label_B = batch
     expected = functional.cross_entropy(student_BC, label_B, reduction="none")
-    torch.testing.assert_close(mixed(student_BC, label_B, teacher_BC, KL, 4.0, 0.0), expected)
-    torch.testing.assert_close(mixed(student_BC, label_B, None, KL, 4.0, 0.0), expected)
+    torch.testing.assert_close(mixed(student_BC, label_B, teacher_BC, KL, FOUR, 0.0), expected)
+    torch.testing.assert_close(mixed(student_BC, label_B, None, KL, FOUR, 0.0), expected)
 
 
 def test_alpha_one_ignores_the_labels(batch: tuple[Tensor, Tensor, Tensor]) -> None:
     student_BC, teacher_BC, label_B = batch
-    one = mixed(student_BC, label_B, teacher_BC, KL, 4.0, 1.0)
-    other = mixed(student_BC, (label_B + 1) % 7, teacher_BC, KL, 4.0, 1.0)
+    one = mixed(student_BC, label_B, teacher_BC, KL, FOUR, 1.0)
+    other = mixed(student_BC, (label_B + 1) % 7, teacher_BC, KL, FOUR, 1.0)
     torch.testing.assert_close(one, other)
     torch.testing.assert_close(one, KL.loss(student_BC, teacher_BC, 4.0))
 
@@ -66,7 +68,7 @@ def test_an_unlabelled_example_has_the_soft_summand_only(
     student_BC, teacher_BC, label_B = batch
     label_B = label_B.clone()
     label_B[3] = UNLABELLED
-    loss_B = mixed(student_BC, label_B, teacher_BC, KL, 4.0, 0.7)
+    loss_B = mixed(student_BC, label_B, teacher_BC, KL, FOUR, 0.7)
     torch.testing.assert_close(loss_B[3], 0.7 * KL.loss(student_BC, teacher_BC, 4.0)[3])
 
 
@@ -75,11 +77,21 @@ def test_a_cohort_has_the_losses_of_its_members() -> None:
     teacher_BC, label_B = torch.randn(6, 5, dtype=torch.float64), torch.randint(0, 5, (6,))
     temperature, alpha = torch.tensor([2.0, 8.0]).double(), torch.tensor([0.3, 0.9]).double()
     together = mixed(
-        student_GBC, label_B, teacher_BC, KL, temperature[:, None, None], alpha[:, None]
+        student_GBC,
+        label_B,
+        teacher_BC,
+        KL,
+        {"temperature": temperature[:, None, None]},
+        alpha[:, None],
     )
     for g in range(2):
         alone = mixed(
-            student_GBC[g], label_B, teacher_BC, KL, float(temperature[g]), float(alpha[g])
+            student_GBC[g],
+            label_B,
+            teacher_BC,
+            KL,
+            {"temperature": float(temperature[g])},
+            float(alpha[g]),
         )
         torch.testing.assert_close(together[g], alone)
 
@@ -88,8 +100,8 @@ def test_the_student_gets_a_gradient_from_the_soft_term(
     batch: tuple[Tensor, Tensor, Tensor],
 ) -> None:
     student_BC, teacher_BC, label_B = batch
-    with_teacher = gradient(mixed(student_BC, label_B, teacher_BC, KL, 4.0, 0.5).sum(), student_BC)
-    alone = gradient(mixed(student_BC, label_B, None, KL, 4.0, 0.5).sum(), student_BC)
+    with_teacher = gradient(mixed(student_BC, label_B, teacher_BC, KL, FOUR, 0.5).sum(), student_BC)
+    alone = gradient(mixed(student_BC, label_B, None, KL, FOUR, 0.5).sum(), student_BC)
     assert (with_teacher - alone).norm() > 0.1
 
 
@@ -104,7 +116,7 @@ def test_class_weights_weigh_the_labels_and_not_the_teacher() -> None:
     weight_C = torch.arange(7).float()
     for alpha in (0.0, 0.3, 1.0):
         plain, weighed = (
-            mixed(student_BC, label_B, teacher_BC, KL, 4.0, alpha, weights)
+            mixed(student_BC, label_B, teacher_BC, KL, FOUR, alpha, weights)
             for weights in (None, weight_C)
         )
         expected = (1 - alpha) * (weight_C[label_B.clamp(min=0)] - 1) * hard(student_BC, label_B)

@@ -43,7 +43,7 @@ def test_a_package_gives_the_studys_logits_in_a_new_process(
     )
     inputs, parameters, off = done.stdout.split()
     assert inputs == "64"
-    assert int(parameters) == study.pick("best").cost
+    assert int(parameters) == study.pick("best").costs["parameters"]
     assert float(off) <= 1e-5
     stored = load_file(study.folder.student(study.pick("best").number) / "proof.safetensors")
     torch.testing.assert_close(load_file(package / "proof.safetensors")["logits"], stored["logits"])
@@ -52,8 +52,8 @@ def test_a_package_gives_the_studys_logits_in_a_new_process(
 def test_a_package_says_what_it_is(study: StudyView, package: Path) -> None:
     best = study.pick("best")
     facts = json.loads((package / "config.json").read_text())
-    assert facts["counts"]["parameters"] == best.cost <= 2000
-    assert facts["distillation"]["alpha"] == best.alpha
+    assert facts["counts"]["parameters"] == best.costs["parameters"] <= 2000
+    assert facts["settings"] == best.settings
     text = (package / "card.md").read_text()
     assert f"{100 * (best.accuracy or 0):.2f}%" in text
     assert "the test split 0 times" in text

@@ -9,7 +9,7 @@ from nas_kd.cli import app
 from nas_kd.errors import InvalidSpec
 from nas_kd.front import standard_error
 from nas_kd.report.page import page
-from nas_kd.report.smallest import find, in_words, next_step, step, target_of
+from nas_kd.report.smallest import answer_in_words, find, next_step, step, target_of
 from nas_kd.study.view import StudyView
 
 
@@ -18,7 +18,7 @@ def test_it_is_the_first_of_the_front_at_the_target(study: StudyView) -> None:
         answer = find(study, row.accuracy or 0)
         assert answer.reached == row
         assert answer.below is None or (answer.below.accuracy or 0) < (row.accuracy or 0)
-        assert answer.below is None or answer.below.cost < row.cost
+        assert answer.below is None or answer.below.costs[study.cost] < row.costs[study.cost]
 
 
 def test_sure_is_a_standard_error_above(study: StudyView) -> None:
@@ -31,7 +31,7 @@ def test_sure_is_a_standard_error_above(study: StudyView) -> None:
 
 
 def test_what_nobody_reaches_is_answered_with_a_larger_search(study: StudyView) -> None:
-    text = in_words(study, find(study, 1.0))
+    text = answer_in_words(study, find(study, 1.0))
     assert "No student of digits-2k reaches 100.00%" in text
     assert text.endswith(f"nas-kd search {study.folder.spec} --budget '4000'")
 
@@ -40,9 +40,9 @@ def test_the_next_search_lies_between_what_is_enough_and_what_is_not(study: Stud
     row = study.front[-1]
     answer = find(study, row.accuracy or 0)
     assert answer.below is not None
-    text = in_words(study, answer)
+    text = answer_in_words(study, answer)
     bound = int(text.split("--budget '")[1].split("'")[0])
-    assert answer.below.cost < bound < row.cost
+    assert answer.below.costs[study.cost] < bound < row.costs[study.cost]
     assert f"trial {row.number} (" in text
 
 
@@ -72,7 +72,7 @@ def test_the_report_says_what_more_cost_would_buy(study: StudyView) -> None:
 
 def test_a_front_that_ends_far_below_the_budget_is_not_drawn_out_to_it(study: StudyView) -> None:
     loose = replace(study, facts={**study.facts, "budgets": [["parameters", 1e6]]})
-    last = study.front[-1].cost
+    last = study.front[-1].costs[study.cost]
     assert f"the next {step(last):,} parameters" in next_step(loose)
     assert step(last) <= last / 2
 

@@ -1,6 +1,5 @@
 """The spec: one object, every problem at once."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,21 @@ from nas_kd.spec import StudySpec
 from tests.conftest import tiny
 
 
-def test_a_spec_survives_toml() -> None:
+def test_a_spec_survives_toml(tmp_path: Path) -> None:
     spec = tiny(budget=["20k", "5M macs"], rungs=[1], alpha=0.5, family="cnn")
-    assert StudySpec.create(tomllib.loads(spec.to_toml())) == spec
+    assert kept(spec, tmp_path) == spec
+
+
+def kept(spec: StudySpec, folder: Path) -> StudySpec:
+    """A spec that was written down and read again."""
+    (folder / "spec.toml").write_text(spec.to_toml())
+    return StudySpec.create(StudySpec.read(folder / "spec.toml"))
+
+
+def test_a_spec_of_another_schema_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").write_text('schema = 2\nbudget = ["20k"]\n')
+    with pytest.raises(InvalidSpec, match="has schema 2, and this version of nas-kd reads 1"):
+        StudySpec.read(tmp_path / "spec.toml")
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -92,11 +103,11 @@ def test_only_the_number_of_trials_may_differ() -> None:
     assert tiny().differences(tiny(epochs=3)) == ("epochs: 2 there, 3 asked",)
 
 
-def test_options_of_families_are_settings_like_others() -> None:
+def test_options_of_families_are_settings_like_others(tmp_path: Path) -> None:
     given = {"budget": "20k", "family": ["mobilenet", "cnn"]}
     spec = StudySpec.create(given | {"squeeze_excite": True, "mobile": ["separable", "inverted"]})
     assert spec.options == {"squeeze_excite": (True,), "mobile": ("separable", "inverted")}
-    assert StudySpec.create(tomllib.loads(spec.to_toml())) == spec
+    assert kept(spec, tmp_path) == spec
     with pytest.raises(InvalidSpec, match="squeeze_excite is no option of cnn; they have none"):
         StudySpec.create({"budget": "20k", "family": "cnn", "squeeze_excite": True})
     with pytest.raises(InvalidSpec, match='mobile must be of "separable", "inverted"'):

@@ -16,7 +16,7 @@ from nas_kd.space.resolve import resolve
 from nas_kd.spec import StudySpec
 from nas_kd.students import latency as measuring
 from nas_kd.students.decode import cost, decode, fits
-from nas_kd.students.latency import Latency, kept, measure_latency, place, remembered
+from nas_kd.students.latency import Latency, known_latencies, measure_latency, place, remembered
 from nas_kd.study.view import StudyView
 from tests.conftest import TAUGHT, searched
 
@@ -54,7 +54,7 @@ def test_a_network_is_measured_once_and_then_remembered(fresh: Path) -> None:
         return deep(1)
 
     first = remembered("a key", network, (8, 4, 4))
-    kept.cache_clear()  # as in another process
+    known_latencies.cache_clear()  # as in another process
     assert remembered("a key", network, (8, 4, 4)) == first
     assert remembered("another", network, (8, 4, 4)) != first
     assert len(made) == 2
@@ -65,8 +65,8 @@ def test_a_network_is_measured_once_and_then_remembered(fresh: Path) -> None:
 def test_a_line_that_a_crash_cut_off_is_measured_again() -> None:
     place().parent.mkdir(exist_ok=True)
     place().write_text('["whole", 10.0, 1.0]\n["cut", 12')
-    kept.cache_clear()
-    assert kept(place()) == {"whole": Latency(10.0, 1.0)}
+    known_latencies.cache_clear()
+    assert known_latencies(place()) == {"whole": Latency(10.0, 1.0)}
 
 
 @pytest.mark.parametrize("family", ["cnn", "mlp", "resnet", "mobilenet"])
@@ -99,7 +99,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> StudyView:
 
 def test_a_measured_cost_is_the_axis_of_the_front(timed: StudyView) -> None:
     assert timed.cost == LATENCY
-    assert all(0 < row.cost <= 3000 for row in timed.rows)
+    assert all(0 < row.costs[LATENCY] <= 3000 for row in timed.rows)
     assert summarize(timed).lines[0].cost is None
     command = f"nas-kd search {timed.folder.spec} --budget '700us' --budget '2000'"
     assert search(timed, 700.2) == command
@@ -111,5 +111,5 @@ def test_a_measured_cost_is_the_axis_of_the_front(timed: StudyView) -> None:
 def test_a_package_keeps_what_was_measured(timed: StudyView, tmp_path: Path) -> None:
     package = Study.open(timed.folder.root).export("best", tmp_path / "best")
     facts = read_config(package)
-    assert facts["counts"][LATENCY] == timed.pick("best").cost
+    assert facts["counts"][LATENCY] == timed.pick("best").costs[LATENCY]
     assert load_student(package)(torch.zeros(2, *SHAPE)).shape == (2, 10)

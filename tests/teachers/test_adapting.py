@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_kd.errors import UnusableTeacher
-from nas_kd.teachers.adapting import Adapted, Manner, choose, prepare
+from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare
 
 LOGITS, FEATURES = torch.randn(4, 10), torch.randn(4, 32)
 
@@ -78,23 +78,23 @@ class Gives(nn.Module):
 
 def test_probabilities_are_told_from_logits() -> None:
     images = torch.zeros(4, 1, 8, 8)
-    given = Adapted(Gives(LOGITS.softmax(-1)), Manner(), 10, "teacher")(images)
+    given = Adapted(Gives(LOGITS.softmax(-1)), TeacherInput(), 10, "teacher")(images)
     torch.testing.assert_close(given.softmax(-1), LOGITS.softmax(-1))
-    assert torch.equal(Adapted(Gives(LOGITS), Manner(), 10, "teacher")(images), LOGITS)
+    assert torch.equal(Adapted(Gives(LOGITS), TeacherInput(), 10, "teacher")(images), LOGITS)
 
 
 def test_the_teacher_gets_its_own_size_normalisation_and_colours() -> None:
     pixels = torch.randint(0, 256, (2, 1, 8, 8)).float()
     mean, std = (100.0,), (50.0,)
     as_data = (pixels - 100) / 50
-    manner = Manner(size=16, mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3), colour=True,
+    expects = TeacherInput(size=16, mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3), colour=True,
                     data_mean=mean, data_std=std)  # fmt: skip
-    given = prepare(as_data, manner)
+    given = prepare(as_data, expects)
     assert given.shape == (2, 3, 16, 16)
-    plain = prepare(as_data, Manner(mean=(0.0,), std=(1.0,), data_mean=mean, data_std=std))
+    plain = prepare(as_data, TeacherInput(mean=(0.0,), std=(1.0,), data_mean=mean, data_std=std))
     torch.testing.assert_close(plain, pixels / 255)
     expected = (pixels / 255 - 0.4) / 0.2
-    whole = prepare(as_data, Manner(mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3), colour=True,
+    whole = prepare(as_data, TeacherInput(mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3), colour=True,
                                     data_mean=mean, data_std=std))  # fmt: skip
     torch.testing.assert_close(whole[:, 1], expected[:, 0])
-    assert torch.equal(prepare(as_data, Manner()), as_data)
+    assert torch.equal(prepare(as_data, TeacherInput()), as_data)

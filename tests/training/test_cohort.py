@@ -35,14 +35,24 @@ def signals(digits: TransferSet, tmp_path_factory: pytest.TempPathFactory) -> Si
     )
 
 
+NAMES = ("temperature", "alpha", "learning_rate", "knowledge")
+
+
+def settings_of(*values: float) -> dict[str, Any]:
+    """A temperature, alpha and learning rate, as settings."""
+    return dict(zip(NAMES, (*values, "kl"), strict=True))
+
+
 def member(**changes: Any) -> Member:
     config = StudentConfig("cnn", (1, 8, 8), 10, 3, (8, 12, 16))
-    return replace(Member(0, config, 4.0, 0.9, 0.02, "kl", seed=1), **changes)
+    settings = settings_of(4.0, 0.9, 0.02) | {n: changes.pop(n) for n in NAMES if n in changes}
+    return replace(Member(0, config, settings, seed=1), **changes)
 
 
 def job(data: TransferSet, signals: Signals, *members: Member, **changes: Any) -> RungJob:
     settings = TrainSettings(epochs=4, batch=16)
-    return replace(RungJob(members, data, signals, settings, 0, 0, 4), **changes)
+    plain = RungJob(members, data, signals, settings, 0, 0, 4, data.validation)
+    return replace(plain, **changes)
 
 
 def test_a_students_own_seed_draws_its_weights_and_nothing_else(
@@ -116,7 +126,7 @@ def test_at_a_rung_batch_norms_use_the_statistics_of_the_examples_and_keep_their
 ) -> None:
     one = member(config=replace(member().config, channels=(4, 4, 4)))
     rung = run_rung(job(digits, signals, one, stop=1))[0]
-    again = cohort.gathered([replace(one, checkpoint=rung.checkpoint)], torch.device("cpu"))
+    again = cohort.build_cohort([replace(one, checkpoint=rung.checkpoint)], torch.device("cpu"))
     layout = torch.contiguous_format
     seen = loop.answer(again.network, digits, digits.validation, layout, unsettled=True)
     settled = loop.answer(again.network, digits, digits.validation, layout)
@@ -155,8 +165,9 @@ def several(family: str, shape: tuple[int, ...] = (1, 8, 8)) -> list[Member]:
     """Students of different depths and widths, each with settings of its own; trial 2 untaught."""
     return [
         Member(
-            trial, StudentConfig(family, shape, 10, len(widths), widths), 1.0 + trial,
-            0.4 * (trial != 2), 0.01 + 0.01 * trial, "kl", seed=trial, weight_decay=0.02 * trial,
+            trial, StudentConfig(family, shape, 10, len(widths), widths),
+            settings_of(1.0 + trial, 0.4 * (trial != 2), 0.01 + 0.01 * trial),
+            seed=trial, weight_decay=0.02 * trial,
         )
         for trial, widths in enumerate(WIDTHS[family])
     ]  # fmt: skip
@@ -248,7 +259,7 @@ def test_a_member_that_fails_leaves_the_others_as_they_are(
 ) -> None:
     members = several("mlp")
     well = run_rung(job(digits, signals, *members))
-    members[1] = replace(members[1], learning_rate=1e30)
+    members[1] = replace(members[1], settings={**members[1].settings, "learning_rate": 1e30})
     ill = run_rung(job(digits, signals, *members))
     assert ill[1].fault == "the loss was not finite by epoch 4"
     for number in (0, 2, 3):

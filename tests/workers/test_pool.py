@@ -15,7 +15,7 @@ from nas_kd.errors import UnknownName, WorkerDied, WorkerOverdue, WorkFailed
 from nas_kd.registry import Registry
 from nas_kd.workers.executors import open_executor
 from nas_kd.workers.in_process import InProcess
-from nas_kd.workers.job_queue import Awaited, Crew
+from nas_kd.workers.job_queue import Awaited, JobQueue
 from nas_kd.workers.pool import ProcessPool
 
 
@@ -79,22 +79,6 @@ def test_workers_have_one_torch_thread(pool: ProcessPool) -> None:
     assert pool.submit(torch.get_num_threads).result() == 1
 
 
-def rounded_on_a_gpu() -> bool:
-    """Whether convolutions may be computed in TF32."""
-    import torch
-
-    return torch.backends.cudnn.allow_tf32
-
-
-def test_answers_are_float32_on_a_gpu_too(pool: ProcessPool) -> None:
-    before = rounded_on_a_gpu()
-    here = open_executor(0)
-    assert not here.submit(rounded_on_a_gpu).result()
-    here.shutdown()
-    assert not pool.submit(rounded_on_a_gpu).result()
-    assert rounded_on_a_gpu() == before
-
-
 def page_faults(turns: int) -> int:
     """How often the kernel has to find a page for so many tensors of 40 MB, one after the other."""
     import resource
@@ -125,7 +109,7 @@ def test_a_worker_keeps_the_memory_that_a_step_freed_for_the_next_one(pool: Proc
 
 SCRIPT = """
 print("main ran", flush=True)
-from nas_kd.study.pool import ProcessPool
+from nas_kd.workers.pool import ProcessPool
 pool = ProcessPool(2)
 print([job.result() for job in [pool.submit(pow, 2, n) for n in range(4)]], flush=True)
 pool.shutdown()
@@ -141,7 +125,7 @@ def test_an_unguarded_script_is_not_run_again_by_its_workers(tmp_path: Path) -> 
 
 BUSY = """
 import os, sys, time
-from nas_kd.study.pool import ProcessPool
+from nas_kd.workers.pool import ProcessPool
 pool = ProcessPool(2)
 if sys.argv[1] == "busy":
     print(pool._server.pid, *[j.result() for j in [pool.submit(os.getpid) for _ in range(9)]])
@@ -208,18 +192,18 @@ def test_zero_workers_work_in_this_process() -> None:
     executor.shutdown()
 
 
-def test_a_crew_sends_a_job_out_three_times_and_then_gives_up(pool: ProcessPool) -> None:
-    crew = Crew(pool)
-    crew.submit(os._exit, 3, then=lambda result: None)
+def test_a_queue_sends_a_job_out_three_times_and_then_gives_up(pool: ProcessPool) -> None:
+    jobs = JobQueue(pool)
+    jobs.submit(os._exit, 3, then=lambda result: None)
     with pytest.raises(WorkFailed, match="tried several times"):
-        crew.drain()
+        jobs.run_until()
 
 
-def test_a_crew_does_what_follows_from_a_result(pool: ProcessPool) -> None:
-    crew, found = Crew(pool), []
+def test_a_queue_does_what_follows_from_a_result(pool: ProcessPool) -> None:
+    jobs, found = JobQueue(pool), []
     value: Awaited[int] = Awaited()
-    value.when(lambda: crew.submit(pow, value.value, 2, then=found.append))
-    crew.submit(pow, 2, 5, then=value.set)
-    crew.drain()
+    value.when(lambda: jobs.submit(pow, value.value, 2, then=found.append))
+    jobs.submit(pow, 2, 5, then=value.set)
+    jobs.run_until()
     value.when(lambda: found.append(0))
     assert found == [1024, 0]

@@ -1,0 +1,145 @@
+"""SETTINGS: one row for each setting that a trial has beside its family and its family's options.
+
+A row says how Optuna searches the setting, what a default student has, when it cannot matter, and
+how people read it. Adding a setting is one row, here or in a plug-in: it is then in the search
+space, in every trial's record, in tables, CSV, report and dashboard, and knowledge terms and
+families that name it are given its value.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.registry import Registry
+from nas_kd.students import FAMILIES
+
+Value = str | int | float | bool
+Sample = dict[str, Any]
+"""A value for the family, for each setting, and for each option of the families."""
+
+
+def logarithmic(low: float, high: float) -> BaseDistribution:
+    """A range searched in equal ratios."""
+    return FloatDistribution(low, high, log=True)
+
+
+def linear(low: float, high: float) -> BaseDistribution:
+    """A range searched in equal differences."""
+    return FloatDistribution(low, high)
+
+
+def shares(low: float, high: float) -> BaseDistribution:
+    """A range in steps of 0.05, so that both ends are drawn; continuous if an end is off-step."""
+    on_step = all(abs(20 * end - round(20 * end)) < 1e-9 for end in (low, high))
+    return FloatDistribution(low, high, step=0.05 if on_step else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """How one setting of a trial is searched, defaulted and read."""
+
+    distribution: Callable[..., BaseDistribution]
+    """Called with the two ends of a range; CategoricalDistribution for a setting of choices."""
+    searched: tuple[Value, ...] = ()
+    """The range [low, high], or the choices, that are searched where a spec does not name the
+    setting. Settings that are fields of StudySpec have it there."""
+    default: Value | None = None
+    """What a default student has; None is the family's own, or the first choice."""
+    inert: Callable[[Sample], bool] = lambda sample: False
+    """Whether the setting cannot matter, given the other values of a sample."""
+    neutral: Value | None = None
+    """The value of a sample in which the setting is inert, or the nearest that the spec allows;
+    None is the first choice or the low end."""
+    in_config: bool = False
+    """Whether the student's config holds all that the setting decides: trials that differ in
+    nothing else are equal, and tables show the config."""
+    heading: str = ""
+    """What columns of tables call the setting; empty is its name with spaces."""
+    digits: str = "g"
+    """The format in which people read a number, as `format` takes it."""
+
+    @property
+    def of_choices(self) -> bool:
+        """Whether its values are choices, not numbers of a range."""
+        return self.distribution is CategoricalDistribution
+
+
+SETTINGS: Registry[Setting] = Registry(
+    "setting",
+    depth=Setting(distribution=IntDistribution, in_config=True),
+    width=Setting(distribution=logarithmic, default=1.0, in_config=True),
+    taper=Setting(
+        distribution=logarithmic,
+        inert=lambda sample: FAMILIES[sample["family"]].stages(sample["depth"]) == 1,
+        neutral=1.0,
+        in_config=True,
+    ),
+    knowledge=Setting(
+        distribution=CategoricalDistribution, inert=lambda sample: sample["alpha"] == 0
+    ),
+    temperature=Setting(
+        distribution=logarithmic,
+        default=4.0,
+        inert=lambda sample: sample["alpha"] == 0 or not KNOWLEDGE[sample["knowledge"]].tempered,
+        neutral=1.0,
+        heading="T",
+        digits=".2f",
+    ),
+    alpha=Setting(distribution=shares, default=0.9, digits=".2f"),
+    learning_rate=Setting(distribution=logarithmic, default=0.02, digits=".4f"),
+)
+"""Settings by name; `SETTINGS["mine"] = Setting(...)` adds one. A sample's inert settings are
+found in this order."""
+
+
+def checked(name: str, said: Any) -> Any:
+    """What a spec says of a setting from outside: a number, a range or a tuple of choices.
+
+    Raises ValueError for what the setting cannot be, UnknownName.
+    """
+    row = SETTINGS[name]
+    several = tuple(said) if isinstance(said, list | tuple) else (said,)
+    if row.of_choices:
+        if not several or not {*several} <= {*row.searched}:
+            raise ValueError(f"{name} must be of {', '.join(map(str, row.searched))}")
+        return several
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in several)
+    if not numbers or len(several) not in (1, 2):
+        raise ValueError(f"{name} must be a number, or a pair [low, high]")
+    asked: Any = row.distribution(several[0], several[-1])
+    if (asked.low, asked.high) != (several[0], several[-1]):
+        raise ValueError(f"{name} must be of whole numbers")
+    return several if len(several) == 2 else several[0]
+
+
+def heading(name: str) -> str:
+    """What columns of tables call a setting; one that is not registered here has its name."""
+    row = SETTINGS.get(name)
+    return row.heading if row and row.heading else name.replace("_", " ")
+
+
+def as_text(name: str, value: Value) -> str:
+    """A setting's value as people read it."""
+    if isinstance(value, str | bool):
+        return str(value).lower() if isinstance(value, bool) else value
+    row = SETTINGS.get(name)
+    return format(value, row.digits if row else "g")
+
+
+def beside_config(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """The settings that a student's config does not show: what tables have a column for."""
+    return {n: v for n, v in settings.items() if not (n in SETTINGS and SETTINGS[n].in_config)}
+
+
+def settings_in_words(settings: Mapping[str, Value]) -> str:
+    """Settings in one line: knowledge kl, T 4.00, alpha 0.90, learning rate 0.0200."""
+    shown = beside_config(settings).items()
+    return ", ".join(f"{heading(name)} {as_text(name, value)}" for name, value in shown)

@@ -1,0 +1,84 @@
+"""The recipe of a study: everything that a job needs beside its members.
+
+It needs no running search, so `check`, the estimate of the time and later trainings of the same
+students make their jobs here too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nas_kd.data.classes import balanced
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import Rows, TransferSet, size
+from nas_kd.metrics import METRICS
+from nas_kd.spec import StudySpec
+from nas_kd.spec.settings import Value
+from nas_kd.students.family import StudentConfig
+from nas_kd.training.jobs import Member, RungJob, TrainSettings, default_batch
+from nas_kd.training.loop import derive
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A spec, its data and a kind of device: how every student of a study is trained."""
+
+    spec: StudySpec
+    data: TransferSet
+    device: str = "cpu"
+
+    @property
+    def batch(self) -> int:
+        """How many examples a step has."""
+        return self.spec.batch or default_batch(size(self.data.train))
+
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """A weight of the hard loss for each class; none where all weigh the same."""
+        return balanced(self.data) if self.spec.class_weights == "balanced" else ()
+
+    def settings(self) -> TrainSettings:
+        """What all students share."""
+        spec = self.spec
+        return TrainSettings(
+            spec.epochs, self.batch, spec.scheme, spec.plugins, self.device, spec.metric,
+            self.class_weights,
+        )  # fmt: skip
+
+    def needs_teacher(self, settings: Mapping[str, Value]) -> bool:
+        """Whether a student of these settings learns from the teacher, or is compared with it."""
+        return float(settings["alpha"]) > 0 or METRICS[self.spec.metric].of_teacher
+
+    def member(
+        self,
+        trial: int,
+        config: StudentConfig,
+        settings: Mapping[str, Value],
+        weights_of: int,
+        checkpoint: bytes | None = None,
+    ) -> Member:
+        """A trial as the trainer takes it. The trial `weights_of` names the seed of its initial
+        weights, which draws nothing else."""
+        seed = derive(self.spec.seed, "weights", weights_of)
+        return Member(trial, config, settings, seed, self.spec.weight_decay, checkpoint)
+
+    def job(
+        self,
+        members: Sequence[Member],
+        signals: Signals | None,
+        start: int,
+        stop: int,
+        judged: Rows | None = None,
+    ) -> RungJob:
+        """The job that trains members through the epochs [start, stop), then scores them on the
+        rows `judged`, or the validation split."""
+        needed = any(self.needs_teacher(member.settings) for member in members)
+        return RungJob(
+            members=tuple(members),
+            data=self.data,
+            signals=signals if needed else None,
+            settings=self.settings(),
+            order_seed=self.spec.seed,
+            start=start,
+            stop=stop,
+            judged=judged or self.data.validation,
+        )
