@@ -23,9 +23,9 @@ def check(
 
     Raises NasKDError for what keeps a search from being checked at all.
     """
-    source, request = source_of(spec.data), spec.request(data_root)
-    data = prepare(spec.data, source, request, spec.split_seed, spec.views)
-    yield from of_examples(data, source, request, spec.split_seed)
+    request = spec.request(data_root)
+    data = prepare(spec.data, source_of(spec.data), request, spec.split_seed, spec.views)
+    yield from of_examples(data)
     require_named_teacher(spec, weights)
     teacher = None if spec.teacher == TRAINED else TeacherUnderTest.load(spec, data, weights)
     if teacher is None:

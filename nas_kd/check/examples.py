@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from pathlib import PurePath
 
 import numpy as np
 import torch
@@ -16,8 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from nas_kd.check.finding import Fact, Finding, Severity
 from nas_kd.data.classes import MEND_IMBALANCE, imbalance
-from nas_kd.data.source import Labelled, Raw, Request, Source
-from nas_kd.data.splits import split
+from nas_kd.data.origin import SPLITS
 from nas_kd.data.transfer import Rows, TransferSet, shape_in_words, size
 
 COPIES = {0: 0.05, 1: 0.0, 2: 0.0}
@@ -30,9 +30,7 @@ PARTED = 0.2
 """Groups are taken for parted where so many judged examples share their name with a train one."""
 
 
-def of_examples(
-    data: TransferSet, source: Source, request: Request, seed: int
-) -> Iterator[Fact | Finding]:
+def of_examples(data: TransferSet) -> Iterator[Fact | Finding]:
     """Everything that can be said of the data alone."""
     yield Fact(
         "data",
@@ -43,8 +41,7 @@ def of_examples(
     if rare := imbalance(data):
         yield Finding("classes", rare, "doubtful", MEND_IMBALANCE)
     yield from copies(data)
-    if source.names:
-        yield from parted(source.names(request), seed)
+    yield from parted(data)
 
 
 def copies(data: TransferSet) -> Iterator[Finding]:
@@ -117,20 +114,23 @@ def hashed(thumbs_NHW: NDArray[np.float32]) -> list[bytes]:
     return [np.packbits(one).tobytes() for one in bits]
 
 
-def parted(names: Mapping[str, tuple[list[str], list[int]]], seed: int) -> Iterator[Finding]:
-    """Files of which several have one name but for a number, in several splits."""
-    if "test" in names and "validation" in names:
-        return  # these splits are the user's own
-    files, labels = names["train"]
-    stems = np.array([re.sub(r"[\s_.-]*\(?\d+\)?$", "", file) for file in files])
-    counts = Counter(stems.tolist())
-    classes = tuple(map(str, range(max(labels) + 1)))
-    if len(counts) <= 3 * len(classes) or len(files) < 2 * len(counts):
+def parted(data: TransferSet) -> Iterator[Finding]:
+    """Files of one heap of which several have one name but for a number, and lie in several
+    splits."""
+    if data.origin.ids is None:
         return
-    parts = split(Raw(classes, Labelled(np.empty(0), np.array(labels, np.int64))), seed)
-    train = set(stems[parts["train"].index_N])
-    judged = np.concatenate([parts[part].index_N for part in ("validation", "test")])
-    share = float(np.mean([stem in train for stem in stems[judged]]))
+    heap_N = data.origin.rows.open()[:, 0] == SPLITS.index("train")
+    names = [
+        re.sub(r"[\s_.-]*\(?\d+\)?$", "", PurePath(name).stem) for name in data.origin.ids.open()
+    ]
+    stems_N = np.array(names)
+    counts = Counter(stems_N[heap_N].tolist())
+    if len(counts) <= 3 * len(data.classes) or heap_N.sum() < 2 * len(counts):
+        return
+    train = set(stems_N[slice(*data.train)])
+    judged = [slice(*data.validation), slice(*data.test)]
+    judged_N = np.concatenate([stems_N[rows][heap_N[rows]] for rows in judged])
+    share = float(np.mean([stem in train for stem in judged_N])) if len(judged_N) else 0.0
     if share > PARTED:
         example = counts.most_common(1)[0][0]
         yield Finding(

@@ -35,17 +35,12 @@ def source_of(text: str) -> Source:
     if text in SOURCES or not rest:
         return SOURCES[text]
     if kind == "imagefolder":
-        return Source(
-            partial(imagefolder.load, folder=rest),
-            flip=True,
-            stamp=partial(imagefolder.stamp, folder=rest),
-            names=partial(imagefolder.names, folder=rest),
-        )
+        stamp = partial(imagefolder.stamp, folder=rest)
+        return Source(partial(imagefolder.load, folder=rest), flip=True, stamp=stamp)
     if kind == "npz":
         load_npz = partial(given.from_npz, path=rest)
         return Source(load_npz, stamp=partial(given.stamp, path=rest))
     if kind in ("csv", "parquet"):
         load_table = partial(table.load, path=rest, kind=kind)
-        stamp = partial(given.stamp, path=rest)
-        return Source(load_table, stamp=stamp, columns=True)
+        return Source(load_table, stamp=partial(given.stamp, path=rest), columns=True)
     return Source(partial(given.from_function, target=text))

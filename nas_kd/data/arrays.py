@@ -4,7 +4,7 @@ import hashlib
 import mmap
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -34,11 +34,25 @@ class ArrayRef:
         return array
 
     @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
+        """The record from what JSON made of it."""
+        return cls(**{**facts, "shape": tuple(facts["shape"])})
+
+    @classmethod
     def save(cls, array: NDArray[Any], path: Path, sha256: str | None = None) -> Self:
         """Write the array, whose hash may be known already, to `path`, whole or not at all."""
         array = np.ascontiguousarray(array)
         replace(path, lambda file: write(file, array))
         return cls(sha256 or content(array), str(path), array.shape, str(array.dtype))
+
+
+def kept_array(array: NDArray[Any], place: Path, name: str, sha256: str | None = None) -> ArrayRef:
+    """The array in a folder of the cache, under its name and hash; written unless it is there."""
+    sha256 = sha256 or content(array)
+    path = place / f"{name}-{sha256[:12]}.npy"
+    if not path.exists():
+        return ArrayRef.save(array, path, sha256)
+    return ArrayRef(sha256, str(path), array.shape, str(array.dtype))
 
 
 PIECE = 4096

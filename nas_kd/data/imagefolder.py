@@ -48,16 +48,14 @@ def load(request: Request, *, folder: str) -> Raw:
         train=parts["train"],
         validation=parts.get("validation"),
         test=parts.get("test"),
-    )
+        ids={split: np.array([id_of(path, folder) for path, _ in part])
+             for split, part in files.items()},
+    )  # fmt: skip
 
 
-def names(request: Request, *, folder: str) -> dict[str, tuple[list[str], list[int]]]:
-    """The names of the pictures of each split, without their endings, and their classes."""
-    _, files, _ = listing(folder)
-    return {
-        split: ([path.stem for path, _ in part], [label for _, label in part])
-        for split, part in files.items()
-    }
+def id_of(path: Path, folder: str) -> str:
+    """What a picture is called: its path inside the folder."""
+    return path.relative_to(Path(folder).expanduser()).as_posix()
 
 
 Files = dict[str, list[tuple[Path, int]]]

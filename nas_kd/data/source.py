@@ -5,7 +5,7 @@ features F.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,12 @@ class Raw:
     unlabelled_NX: Examples | None = None
     table: Table | None = None
     """What the columns of a table are, whose examples are still to be encoded."""
+    file: tuple[str, Path] | None = None
+    """The kind and path of the file that has a table's rows."""
+    numbers: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    """The numbers [N] of a split's examples in the source, where they do not count from 0."""
+    ids: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    """What the source calls each example [N] of its splits, such as the path of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +100,3 @@ class Source:
     """Makes as many unlabelled examples as are asked for."""
     columns: bool = False
     """Has columns that can be named: those of the classes and of the groups."""
-    names: Callable[[Request], Mapping[str, tuple[list[str], list[int]]]] | None = None
-    """The files of each split that the source has, without their endings, and their classes."""

@@ -1,7 +1,7 @@
 """Cutting splits: stratified, seeded, and never touching a test split that the set has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -88,11 +88,13 @@ class Part:
 
     source: Labelled
     index_N: Labels
+    split: str
+    """The source's split whose rows these are."""
 
     @classmethod
-    def whole(cls, source: Labelled) -> "Part":
+    def whole(cls, source: Labelled, split: str) -> "Part":
         """All rows."""
-        return cls(source, np.arange(len(source.labels_N)))
+        return cls(source, np.arange(len(source.labels_N)), split)
 
     def labels(self) -> Labels:
         """The classes [N] of these rows."""
@@ -104,7 +106,7 @@ class Part:
 
     def select(self, index_N: Labels) -> "Part":
         """Some of these rows."""
-        return Part(self.source, self.index_N[index_N])
+        return replace(self, index_N=self.index_N[index_N])
 
     def pieces(self) -> Iterator[Examples]:
         """The examples, some thousands at a time."""
@@ -135,9 +137,9 @@ def cut(part: Part, share: float, seed: int) -> tuple[Part, Part]:
 def split(raw: Raw, seed: int) -> dict[str, Part]:
     """Train, validation, test and, where there are any, unlabelled and teacher; what is missing
     is cut from train."""
-    train = Part.whole(raw.train)
+    train = Part.whole(raw.train, "train")
     given = {name: getattr(raw, name) for name in ("validation", "test", "teacher")}
-    parts = {name: Part.whole(part) for name, part in given.items() if part is not None}
+    parts = {name: Part.whole(part, name) for name, part in given.items() if part is not None}
     if raw.test is None:
         train, parts["test"] = cut(train, OF_ONE, seed)
     if raw.validation is None:
@@ -145,5 +147,5 @@ def split(raw: Raw, seed: int) -> dict[str, Part]:
         train, parts["validation"] = cut(train, share, seed + 1)
     if raw.unlabelled_NX is not None:
         none_N = np.full(len(raw.unlabelled_NX), UNLABELLED, np.int64)
-        parts["unlabelled"] = Part.whole(Labelled(raw.unlabelled_NX, none_N))
+        parts["unlabelled"] = Part.whole(Labelled(raw.unlabelled_NX, none_N), "unlabelled")
     return {"train": train} | parts

@@ -63,6 +63,8 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         ),
         unlabelled_NX=None if labelled_N.all() or request.group else rows_NK[~labelled_N],
         table=table,
+        file=(kind, Path(path).expanduser()),
+        numbers={"train": np.flatnonzero(labelled_N), "unlabelled": np.flatnonzero(~labelled_N)},
     )
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from nas_kd.data.arrays import ArrayRef, content, release, room
+from nas_kd.data.arrays import ArrayRef, content, kept_array, release, room
 from nas_kd.data.columns import Column, Table, encode, learn, read_columns
+from nas_kd.data.origin import Origin
 from nas_kd.data.source import IMAGE_SIDE, Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, split
 from nas_kd.data.views import Views
@@ -23,7 +24,7 @@ from nas_kd.files import cache_folder, write_text
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 5
+FORMAT = 6
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 
@@ -47,6 +48,8 @@ class TransferSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     views: Views
+    origin: Origin
+    """Where each row came from."""
     columns: tuple[Column, ...] = ()
     """How the columns of a table became its features."""
 
@@ -60,8 +63,15 @@ class TransferSet:
         """Hash of everything a result can depend on; names and paths are no part of it."""
         facts = asdict(self)
         facts["examples"], facts["labels"] = self.examples.sha256, self.labels.sha256
-        del facts["name"]
+        del facts["name"], facts["origin"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where everything that was prepared lies."""
+        arrays = (self.examples, self.labels, self.origin.rows, self.origin.ids)
+        table = (self.origin.table[1],) if self.origin.table else ()
+        return (*(array.path for array in arrays if array), *table)
 
     def to_json(self) -> str:
         """The record as JSON."""
@@ -72,7 +82,8 @@ class TransferSet:
         """The record that `to_json` wrote."""
         facts: dict[str, Any] = json.loads(text)
         for name in ("examples", "labels"):
-            facts[name] = ArrayRef(**facts[name] | {"shape": tuple(facts[name]["shape"])})
+            facts[name] = ArrayRef.from_facts(facts[name])
+        facts["origin"] = Origin.from_facts(facts["origin"])
         facts["views"] = Views(**facts["views"])
         facts["columns"] = read_columns(facts["columns"])
         for name in ("classes", "train", "labelled", "validation", "test", "teacher"):
@@ -127,7 +138,7 @@ def prepare(
     note = folder / "requests" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
     if (source.fixed or source.stamp) and note.exists():
         known = TransferSet.from_json(note.read_text())
-        if Path(known.examples.path).exists() and Path(known.labels.path).exists():
+        if all(Path(path).exists() for path in known.files):
             return seen_in(known, views, source, split_seed)
     made = write(name, source.load(request), split_seed, folder)
     write_text(note, made.to_json())
@@ -166,22 +177,23 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     """Split the arrays, lay them end to end on disk and record which rows are which."""
     check(name, raw)
     parts = split(raw, split_seed)
+    order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
+    drawn = [parts[part] for part in order]
     columns: tuple[Column, ...] = ()
     if raw.table:
         parts, columns = encoded(raw.table, parts)
-    order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
     examples = laid([parts[part] for part in order])
     labels = np.concatenate([parts[part].labels() for part in order])
     ends = np.cumsum([len(parts[part].index_N) for part in order]).tolist()
     rows: dict[str, Rows] = dict(zip(order, zip([0, *ends], ends, strict=False), strict=True))
     mean, std = moments(parts["train"])
-    examples_hash, labels_hash = content(examples), content(labels)
+    examples_hash = content(examples)
     place = folder / "data" / examples_hash[:24]
     return TransferSet(
         name=name,
         classes=raw.classes,
-        examples=kept_array(examples, examples_hash, place / "examples.npy"),
-        labels=kept_array(labels, labels_hash, place / f"labels-{labels_hash[:12]}.npy"),
+        examples=kept_array(examples, place, "examples", examples_hash),
+        labels=kept_array(labels, place, "labels"),
         train=(0, rows.get("unlabelled", rows["train"])[1]),
         labelled=rows["train"],
         validation=rows["validation"],
@@ -190,6 +202,7 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
         mean=mean,
         std=std,
         views=Views(),
+        origin=Origin.of(raw, drawn, place),
         columns=columns,
     )
 
@@ -201,7 +214,7 @@ def encoded(table: Table, parts: dict[str, Part]) -> tuple[dict[str, Part], tupl
     return {
         name: Part.whole(Labelled(
             encode(table, columns, part.source.examples_NX[part.index_N]), part.labels()
-        ))
+        ), part.split)
         for name, part in parts.items()
     }, columns  # fmt: skip
 
@@ -217,13 +230,6 @@ def laid(parts: Sequence[Part]) -> Examples:
             row += len(piece)
             release(examples)
     return examples
-
-
-def kept_array(array: Any, sha256: str, path: Path) -> ArrayRef:
-    """The array of this hash at `path`; written unless it is there already."""
-    if not path.exists():
-        return ArrayRef.save(array, path, sha256)
-    return ArrayRef(sha256, str(path), array.shape, str(array.dtype))
 
 
 def moments(part: Part) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -105,5 +105,4 @@ def kept_signals(key: str, meta: Path) -> Signals:
 
 def beside(meta: Path, facts: dict[str, Any]) -> ArrayRef:
     """An array of a study that may have been moved: it lies beside the file that tells of it."""
-    here = {"shape": tuple(facts["shape"]), "path": str(meta.with_name(Path(facts["path"]).name))}
-    return ArrayRef(**facts | here)
+    return ArrayRef.from_facts(facts | {"path": str(meta.with_name(Path(facts["path"]).name))})

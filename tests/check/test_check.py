@@ -155,7 +155,7 @@ def test_pictures_that_were_saved_again_are_found(tmp_path: Path) -> None:
 def test_a_rare_class_is_found(tmp_path: Path) -> None:
     data = prepared(raw(lambda train, test: None, (200, 200, 10)), tmp_path)
     source = Source(load=lambda request: raw(lambda train, test: None))
-    findings = of_examples(data, source, Request(tmp_path), 0)
+    findings = of_examples(data)
     (finding,) = (one for one in findings if isinstance(one, Finding))
     assert "'c' has 9 examples" in finding.what
     assert "class_weights=balanced" in finding.what_to_do
@@ -175,7 +175,7 @@ def test_files_of_one_name_in_several_splits_are_found(
     name = f"imagefolder:{tmp_path / 'pets'}"
     source, request = source_of(name), Request(tmp_path)
     data = prepare(name, source, request, cache=tmp_path / "cache")
-    found = [one for one in of_examples(data, source, request, 0) if isinstance(one, Finding)]
+    found = [one for one in of_examples(data) if isinstance(one, Finding)]
     assert len(found) == expected
     assert all("belong together" in one.what for one in found)
 
@@ -191,5 +191,5 @@ def test_the_data_sets_that_come_along_have_no_findings(cache: Path) -> None:
     for name in ("digits", "mnist1d"):
         source, request = SOURCES[name], Request(Path())
         data = prepare(name, source, request)
-        assert not [one for one in of_examples(data, source, request, 0)
+        assert not [one for one in of_examples(data)
                     if isinstance(one, Finding)], name  # fmt: skip
