@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nas_kd.knowledge import KNOWLEDGE as KNOWLEDGE
     from nas_kd.package.load import load_student as load_student
     from nas_kd.spec import StudySpec as StudySpec
+    from nas_kd.spec.settings import SETTINGS as SETTINGS
     from nas_kd.students import FAMILIES as FAMILIES
     from nas_kd.students.by_path import Widths as Widths
     from nas_kd.students.decode import decode as decode
@@ -26,6 +27,7 @@ PUBLIC = {
     "FAMILIES": "nas_kd.students",
     "KNOWLEDGE": "nas_kd.knowledge",
     "NasKDError": "nas_kd.errors",
+    "SETTINGS": "nas_kd.spec.settings",
     "SOURCES": "nas_kd.data",
     "Study": "nas_kd.api",
     "StudySpec": "nas_kd.spec.spec",
@@ -40,6 +42,7 @@ PUBLIC = {
 __all__ = [
     "FAMILIES",
     "KNOWLEDGE",
+    "SETTINGS",
     "SOURCES",
     "NasKDError",
     "Study",

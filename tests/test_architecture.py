@@ -43,17 +43,6 @@ def test_every_part_is_on_the_line() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_a_file_holds_one_idea(file: Path) -> None:
-    text = file.read_text()
-    assert text.count("\n") <= 300
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.name != "search":
-            docstring = ast.get_docstring(node) or ""
-            lines = (node.end_lineno or 0) - node.lineno - docstring.count("\n")
-            assert lines <= 40, f"{file}:{node.lineno} {node.name} has {lines} lines"
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_whatever_is_public_says_what_it_is(file: Path) -> None:
     tree = ast.parse(file.read_text())
     assert ast.get_docstring(tree)

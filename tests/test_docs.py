@@ -8,7 +8,7 @@ import pytest
 import torch
 import typer
 
-from nas_kd import FAMILIES, KNOWLEDGE, SOURCES
+from nas_kd import FAMILIES, KNOWLEDGE, SETTINGS, SOURCES
 from nas_kd.cli import app
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.metrics import METRICS
@@ -27,9 +27,9 @@ def blocks(text: str, language: str) -> list[str]:
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an example registers is forgotten after the test."""
-    for registry in (FAMILIES, KNOWLEDGE, SOURCES):
+    for registry in (FAMILIES, KNOWLEDGE, SETTINGS, SOURCES):
         monkeypatch.setitem(registry, "placeholder", next(iter(registry.values())))
-        for name in ("tiny", "logit-mse", "pets"):
+        for name in ("tiny", "logit-mse", "margin", "pets"):
             monkeypatch.delitem(registry, name, raising=False)
 
 
@@ -46,8 +46,8 @@ def test_every_command_and_flag_in_the_readme_exists() -> None:
 
 
 def test_the_parts_that_contributing_adds_work(registries: None) -> None:
-    family, own, loss, source, metric = blocks(CONTRIBUTING, "python")
-    for code in (family, loss, source, metric):
+    family, own, loss, setting, source, metric = blocks(CONTRIBUTING, "python")
+    for code in (family, loss, setting, source, metric):
         exec(code, {})
     named: dict[str, Any] = {}
     exec(own, named)
@@ -60,8 +60,13 @@ def test_the_parts_that_contributing_adds_work(registries: None) -> None:
     assert cost(config, budgets[0]) > 1900
     logits = torch.randn(4, 5)
     assert KNOWLEDGE["logit-mse"].loss(logits, logits, 1.0).tolist() == [0.0] * 4
+    margins = torch.tensor([0.0, 9.0])[:, None, None]
+    losses = KNOWLEDGE["margin"].loss(logits, logits + 1, 1.0, margin=margins)
+    assert losses.tolist() == [[1.0] * 4, [0.0] * 4]
+    assert SETTINGS["margin"].inert({"knowledge": "kl"})
     assert SOURCES["pets"].flip
-    for name, registry in (("tiny", FAMILIES), ("logit-mse", KNOWLEDGE), ("pets", SOURCES)):
+    for name, registry in (("tiny", FAMILIES), ("logit-mse", KNOWLEDGE), ("margin", KNOWLEDGE),
+                           ("margin", SETTINGS), ("pets", SOURCES)):  # fmt: skip
         registry.pop(name)  # type: ignore[attr-defined]
 
 

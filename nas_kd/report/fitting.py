@@ -14,7 +14,6 @@ from nas_kd.driver.teacher_stage import budgets_of
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
-from nas_kd.spec.settings import Sample
 from nas_kd.students.decode import cost, counts, join
 from nas_kd.students.family import StudentConfig
 
@@ -48,12 +47,12 @@ class Fit:
 def fits_of(space: Space, widths: tuple[float, ...]) -> Iterator[Fit]:
     """Every family at every depth, with its first options and default taper."""
     low, high = space.depth
-    options = {name: values[0] for name, values in space.options.items()}
     for family in space.families:
         only = only_depth(family)
         for depth in [only] if only else range(low, high + 1):
-            sample: Sample = {"family": family, "depth": depth, "taper": space.near("taper", 1.2)}
-            students = (space.student(sample | options | {"width": width}) for width in widths)
+            shape = {"family": family, "depth": depth, "taper": space.near("taper", 1.2)}
+            samples = (space.defaults() | shape | {"width": width} for width in widths)
+            students = map(space.student, samples)
             yield Fit(space.smallest(family, depth), tuple(students))
 
 

@@ -6,7 +6,7 @@ from nas_kd.costs.budgets import LATENCY
 from nas_kd.front import LEAST_SHARE
 from nas_kd.space.sample import complete
 from nas_kd.space.space import Space
-from nas_kd.spec.settings import SETTINGS, Sample
+from nas_kd.spec.settings import Sample
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import cost
 
@@ -14,9 +14,8 @@ from nas_kd.students.decode import cost
 def default_sample(space: Space, family: str, alpha: float | None = None) -> Sample:
     """The default student of a family: the largest that fits at its own depth and taper."""
     part = FAMILIES[family]
-    wanted = {name: row.default for name, row in SETTINGS.items()}
-    wanted |= {"depth": part.default_depth, "taper": part.default_taper}
-    sample: Sample = {name: space.near(name, value) for name, value in wanted.items()}
+    own = {"depth": part.default_depth, "taper": part.default_taper}
+    sample = space.defaults() | {name: space.near(name, value) for name, value in own.items()}
     if alpha is not None:
         sample["alpha"] = alpha
     return complete(space, sample | {"family": family, "depth": int(sample["depth"])})

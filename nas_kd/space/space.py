@@ -47,18 +47,22 @@ class Space:
         low, high = values
         return low if value is None else min(max(value, low), high)
 
+    def defaults(self) -> Sample:
+        """The first options, and of every setting its default, or what is nearest to it."""
+        first = {name: values[0] for name, values in self.options.items()}
+        return first | {name: self.near(name, row.default) for name, row in SETTINGS.items()}
+
     def smallest(
         self, family: str, depth: int, options: Mapping[str, Option] | None = None
     ) -> StudentConfig:
         """The smallest student of a family at a depth; with its first options unless said."""
-        first = {name: values[0] for name, values in self.options.items()}
         return smallest(
             family,
             depth,
             self.input_shape,
             self.classes,
             self.spec.multiple_of,
-            chosen(family, first | dict(options or {})),
+            chosen(family, self.defaults() | dict(options or {})),
         )
 
     def variants(self, family: str) -> list[dict[str, Option]]:

@@ -154,7 +154,6 @@ def test_pictures_that_were_saved_again_are_found(tmp_path: Path) -> None:
 
 def test_a_rare_class_is_found(tmp_path: Path) -> None:
     data = prepared(raw(lambda train, test: None, (200, 200, 10)), tmp_path)
-    source = Source(load=lambda request: raw(lambda train, test: None))
     findings = of_examples(data)
     (finding,) = (one for one in findings if isinstance(one, Finding))
     assert "'c' has 9 examples" in finding.what

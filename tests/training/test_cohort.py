@@ -69,13 +69,25 @@ def test_a_students_own_seed_draws_its_weights_and_nothing_else(
     one = run_rung(job(digits, signals, member(seed=1)))[0]
     other = run_rung(job(digits, signals, member(seed=2)))[0]
     assert orders[:4] == orders[4:]
-    assert one.accuracy != other.accuracy
+    assert one.checkpoint != other.checkpoint
 
 
 def test_students_learn_and_are_the_same_again(digits: TransferSet, signals: Signals) -> None:
     first, second = (run_rung(job(digits, signals, member()))[0] for _ in range(2))
     assert first.accuracy > 0.8
     assert replace(first, seconds=0) == replace(second, seconds=0)
+
+
+def test_the_answers_of_a_student_are_those_that_its_accuracy_counts(
+    digits: TransferSet, signals: Signals
+) -> None:
+    test = run_rung(job(digits, signals, member(), judged=digits.test))[0]
+    for result, rows in ((run_rung(job(digits, signals, member()))[0], digits.validation),
+                         (test, digits.test)):  # fmt: skip
+        labels_N = digits.labels.open()[slice(*rows)]
+        assert (result.answers.shape, result.answers.dtype) == ((len(labels_N), 5), np.uint16)
+        assert (result.answers[:, 0] == labels_N).mean() == pytest.approx(result.accuracy)
+        assert all(len({*row}) == 5 for row in result.answers.tolist())
 
 
 def test_going_on_from_a_rung_is_the_same_as_never_having_stopped(

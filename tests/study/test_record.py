@@ -1,0 +1,96 @@
+"""One record a student, built once from a stored trial."""
+
+import re
+from pathlib import Path
+
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
+
+import nas_kd
+from nas_kd.errors import Unusable
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.database import Ledger
+from nas_kd.study.record import StudentRecord, asked, one_per_student, outcome
+from nas_kd.study.view import StudyView
+from tests.conftest import record
+
+SPACE = {"width": FloatDistribution(0, 1)}
+
+
+@pytest.mark.parametrize(
+    "proposed", [record(0), record(0, duplicate_of=3, generation=2), record(0, continues=4)]
+)
+def test_what_is_proposed_is_what_is_read(proposed: StudentRecord, tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
+    ledger.propose({"width": 0.5}, SPACE, proposed.proposed())
+    assert ledger.records() == [proposed]
+
+
+@pytest.mark.parametrize(
+    ("fault", "values", "state"),
+    [(None, (0.9, 100.0), "complete"), (None, None, "stopped"), ("NaN", None, "failed")],
+)
+def test_what_is_told_is_what_is_read(
+    fault: str | None, values: tuple[float, float] | None, state: str, tmp_path: Path
+) -> None:
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
+    ledger.propose({"width": 0.5}, SPACE, record().proposed())
+    ledger.tell(0, values, outcome([(1, 0.5), (3, 0.9)], 1.234, fault))
+    (found,) = ledger.records()
+    assert (found.state, found.fault, found.seconds) == (state, fault, 1.23)
+    assert found.rungs == ((1, 0.5), (3, 0.9))
+    assert (found.at(1), found.at(2)) == (0.5, None)
+    assert found.accuracy == (values[0] if values else None)
+
+
+def test_a_person_cancels_a_trial() -> None:
+    trial = create_trial(state=TrialState.FAIL, user_attrs=record().proposed())
+    assert StudentRecord.of(trial).state == "cancelled"
+    assert StudentRecord.of(trial).finished
+
+
+def test_a_finished_trial_is_read_once(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
+    for number in range(2):
+        ledger.propose({"width": 0.5}, SPACE, record(number).proposed())
+    ledger.tell(0, None, {})
+    first, again = ledger.records(), ledger.records()
+    assert first[0] is again[0]
+    assert first[1] == again[1]
+
+
+def test_trials_are_the_same_by_student_and_by_what_it_does_not_show() -> None:
+    one = record(settings={"width": 0.5, "alpha": 0.5, "temperature": 4.0})
+    for width in (0.5, 0.6):
+        assert record(settings={**one.settings, "width": width}).identity == one.identity
+    assert record(settings={**one.settings, "alpha": 0.6}).identity != one.identity
+    assert record(settings=one.settings, config=record().config).identity == one.identity
+    other = StudentConfig("mlp", (1, 8, 8), 10, 1, (4,))
+    assert record(settings=one.settings, config=other).identity != one.identity
+
+
+def test_a_promoted_student_counts_once_as_what_it_went_on_as_unless_that_was_cancelled() -> None:
+    records = [
+        record(0, state="stopped"), record(1, state="complete"), record(2, state="stopped"),
+        record(3, continues=0, state="complete"), record(4, continues=2, state="cancelled"),
+    ]  # fmt: skip
+    assert [r.number for r in one_per_student(records)] == [1, 2, 3]
+    assert [r.number for r in asked(records)] == [0, 1, 2]
+
+
+def test_generations_are_told_of_every_trial(study: StudyView) -> None:
+    assert [row.generation for row in study.rows] == [0] * 4 + [1] * 4
+
+
+def test_a_config_of_another_schema_is_not_read() -> None:
+    text = record().config.to_json().replace('"schema":1', '"schema":2')
+    with pytest.raises(Unusable, match="has schema 2, and this version of nas-kd reads 1"):
+        StudentConfig.from_json(text)
+
+
+def test_what_trials_carry_is_read_in_one_file() -> None:
+    root = Path(nas_kd.__file__).parent
+    reading = re.compile(r"\.user_attrs\b")
+    found = [path.name for path in root.rglob("*.py") if reading.search(path.read_text())]
+    assert found == ["record.py"]
