@@ -23,7 +23,7 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study
-from nas_kd.training import RungResult
+from nas_kd.training import Member
 from nas_kd.workers.in_process import InProcess
 
 P = ParamSpec("P")
@@ -73,7 +73,7 @@ def seeded() -> None:
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> TransferSet:
     """scikit-learn's digits, prepared."""
-    return prepare("digits", SOURCES["digits"], Request(Path()))
+    return prepare("digits", SOURCES["digits"], Request(Path()), SEED)
 
 
 def tiny(**settings: Any) -> StudySpec:
@@ -112,24 +112,23 @@ def record(number: int = 0, **changes: Any) -> StudentRecord:
 
 
 class Graded(InProcess):
-    """Trains students for real, and gives them the accuracies that a test wants: of a trial, at an
-    epoch."""
+    """Trains students for real, and gives them the accuracies that a test wants: of a member, at
+    an epoch."""
 
-    def __init__(self, grade: Callable[[int, int], float]) -> None:
+    def __init__(self, grade: Callable[[Member, int], float]) -> None:
         super().__init__()
         self.grade = grade
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        future = super().submit(fn, *args, **kwargs)
-        if fn is not train_students or future.exception():
-            return future
+        if fn is not train_students:
+            return super().submit(fn, *args, **kwargs)
+        members = {member.trial: member for member in args[0].members}
         graded: Future[Any] = Future()
-        graded.set_result(tuple(tuple(map(self.graded, rung)) for rung in future.result()))
+        graded.set_result(tuple(
+            tuple(replace(r, accuracy=self.grade(members[r.trial], r.epochs)) for r in rung)
+            for rung in super().submit(fn, *args, **kwargs).result()
+        ))  # fmt: skip
         return graded
-
-    def graded(self, result: RungResult) -> RungResult:
-        """The result with its accuracy by hand."""
-        return replace(result, accuracy=self.grade(result.trial, result.epochs))
 
 
 def results(view: StudyView) -> list[tuple[Any, ...]]:

@@ -32,7 +32,7 @@ def test_the_twin_of_a_clear_leader_is_begun_before_the_last_students_are_known(
     tmp_path: Path, second: float, clear: bool
 ) -> None:
     seen: list[Event] = []
-    graded = Graded(lambda trial, epoch: (0.9, second, 0.4)[trial])
+    graded = Graded(lambda member, epoch: (0.9, second, 0.4)[member.trial])
     drive(tiny(**ONE), RunOptions(tmp_path, workers=2), seen.append, graded)
     view = read_study(StudyFolder(tmp_path))
     assert (len(not_told_apart(view.points, view.examples)) == 1) == clear

@@ -249,7 +249,7 @@ def test_a_rung_sees_no_cost_below_a_tenth_of_what_a_student_can_cost(
 def test_of_a_generation_that_is_nowhere_on_the_front_only_the_most_accurate_goes_on(
     tmp_path: Path,
 ) -> None:
-    graded = Graded(lambda trial, epoch: 0.9 if trial < 10 else 0.5 + 0.01 * trial)
+    graded = Graded(lambda one, epoch: 0.9 if one.trial < 10 else 0.5 + 0.01 * one.trial)
     view = searched(tmp_path / "study", executor=graded, trials=20, generation=10, epochs=3,
                     rungs=[2], eta=99.0, family="mlp", second_chances=0.0)  # fmt: skip
     trained = [row.number for row in view.rows[10:] if row.duplicate_of is None]
