@@ -30,8 +30,8 @@ def interruptible() -> Iterator[None]:
 
     def dropped(what: "sys.UnraisableHookArgs") -> None:
         if isinstance(what.exc_value, Interrupted):
-            again = (what.exc_value.number,)
-            threading.Timer(0.01, signal.raise_signal, again).start()
+            again = (threading.main_thread().ident, what.exc_value.number)
+            threading.Timer(0.01, signal.pthread_kill, again).start()  # wakes a waiting main thread
         else:
             before(what)
 

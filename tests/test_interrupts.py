@@ -28,7 +28,7 @@ class Closes:
 def forget(number: signal.Signals) -> None:
     Closes(number)
     gc.collect()
-    time.sleep(5)
+    time.sleep(1)
 
 
 @pytest.mark.parametrize(("number", "code"), NUMBERS)
@@ -47,7 +47,7 @@ def lose_sight() -> None:
     del key
     gc.collect()
     assert watch() is None
-    time.sleep(5)
+    time.sleep(1)
 
 
 def test_a_signal_during_the_callback_of_a_weak_reference_is_not_lost() -> None:

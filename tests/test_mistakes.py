@@ -83,6 +83,7 @@ def world(
     arrays("same.npz", y=Y * 0)
     np.savez("named.npz", pictures=X)
     arrays("right.npz")
+    arrays("wide.npz", X=np.zeros((40, 9, 9), np.uint8))
     arrays("extra.npz", lables=Y)
     arrays("unseen.npz", y=Y % 3, x_test=X, y_test=Y)
     Path("text.npz").write_text("no arrays")
@@ -249,7 +250,7 @@ MISTAKES: list[tuple[list[str], str]] = [
         ["evaluate", "package", "--data", "npz:right.npz", "--split", "validation"],
         "has no validation split of its own",
     ),
-    (["evaluate", "package", "--data", "glyphs"], "The student takes (1, 8, 8)"),
+    (["evaluate", "package", "--data", "npz:wide.npz"], "The student takes (1, 8, 8)"),
 ]
 
 

@@ -8,9 +8,9 @@ from nas_kd.data.outlines import OUTLINES
 
 
 def test_the_same_seed_gives_the_same_pictures_and_another_gives_others() -> None:
-    first, labels = pictures(90, seed=3)
-    again, same = pictures(90, seed=3)
-    other, _ = pictures(90, seed=4)
+    first, labels = pictures(30, seed=3)
+    again, same = pictures(30, seed=3)
+    other, _ = pictures(30, seed=4)
     assert (content(first), content(labels)) == (content(again), content(same))
     assert content(first) != content(other)
 

@@ -96,13 +96,11 @@ def test_a_device_without_measurements_trains_one_by_one(
 
 
 def test_with_rungs_and_cohorts_any_number_of_workers_gives_the_same_study(tmp_path: Path) -> None:
-    spec = {"trials": 16, "generation": 16, "epochs": 3, "rungs": [1], "batch": 64}
-    views = [searched(tmp_path / str(workers), workers=workers, **spec) for workers in (1, 2, 4)]
+    spec = {"trials": 14, "generation": 14, "rungs": [1], "batch": 64}
+    views = [searched(tmp_path / str(workers), workers=workers, **spec) for workers in (1, 3)]
     assert any(row.state == "stopped" for row in views[0].rows)
-    for other in views[1:]:
-        assert results(other) == results(views[0])
-        for row in views[0].rows:
-            mine, theirs = (view.folder.student(row.number) / "weights.safetensors"
-                            for view in (views[0], other))  # fmt: skip
-            assert mine.exists() == theirs.exists()
-            assert not mine.exists() or mine.read_bytes() == theirs.read_bytes()
+    assert results(views[0]) == results(views[1])
+    for row in views[0].rows:
+        mine, theirs = (view.folder.student(row.number) / "weights.safetensors" for view in views)
+        assert mine.exists() == theirs.exists()
+        assert not mine.exists() or mine.read_bytes() == theirs.read_bytes()

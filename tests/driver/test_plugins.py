@@ -8,7 +8,7 @@ from pathlib import Path
 PARTS = '''
 import numpy as np
 import torch
-from nas_kd import FAMILIES, KNOWLEDGE, SOURCES
+from nas_kd import FAMILIES, KNOWLEDGE, SOURCES, Widths
 from nas_kd.data.source import Labelled, Raw, Source
 from nas_kd.knowledge import Knowledge
 from nas_kd.students.mlp import MLP
@@ -24,18 +24,31 @@ def blobs(request):
     images = (centres[labels] + random.normal(size=(600, 1, 4, 4))).astype(np.float32)
     return Raw(classes=tuple("abcd"), train=Labelled(images, labels))
 
+class Net(torch.nn.Module):
+    """A family that is named by its place alone."""
+
+    widths = Widths(depths=range(1, 2))
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.hidden = torch.nn.Linear(16, channels[0])
+        self.head = torch.nn.Linear(channels[0], classes)
+
+    def forward(self, images):
+        return self.head(self.hidden(images.flatten(1)).relu())
+
 FAMILIES["mine"] = MLP
 KNOWLEDGE["logit-mse"] = Knowledge(loss=logit_mse, tempered=False)
 SOURCES["blobs"] = Source(load=blobs, shift=0)
 '''
 
 
-def test_a_family_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Path) -> None:
+def test_families_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Path) -> None:
     (tmp_path / "myparts.py").write_text(PARTS)
     command = [
         sys.executable, "-c", "from nas_kd.cli import main; main()", "search", "--budget", "1k",
-        "--fix", 'plugins=["myparts"]', "--data", "blobs", "--family", "mine", "--knowledge",
-        "logit-mse", "--trials", "3", "--epochs", "5", "--fix", "teacher_epochs=5",
+        "--fix", 'plugins=["myparts"]', "--data", "blobs", "--family", "mine", "--family",
+        "myparts:Net", "--knowledge", "logit-mse", "--trials", "5", "--epochs", "3", "--fix", "teacher_epochs=5",
         "--fix", "teacher_width=4", "--workers", "2", "--fix", "batch=32",
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -45,3 +58,4 @@ def test_a_family_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout
     assert "largest mine" in done.stdout
+    assert "largest myparts:Net" in done.stdout

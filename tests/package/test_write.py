@@ -171,9 +171,10 @@ def test_a_package_that_does_not_prove_itself_is_refused(
         load_student(package)
 
 
-def test_data_of_another_form_are_refused(package: Path) -> None:
+def test_data_of_another_form_are_refused(package: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "wide.npz", X=np.zeros((8, 9, 9), np.uint8), y=np.arange(8) % 2)
     with pytest.raises(Unusable, match="takes"):
-        evaluate(package, "glyphs", Path(), "test")
+        evaluate(package, f"npz:{tmp_path / 'wide.npz'}", Path(), "test")
 
 
 @pytest.mark.parametrize(

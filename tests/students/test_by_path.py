@@ -1,7 +1,5 @@
 """A class of the user's as a family."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -84,17 +82,3 @@ def test_a_class_that_names_its_widths_fills_a_budget() -> None:
 def test_a_class_that_cannot_be_a_family_says_why(name: str, message: str) -> None:
     with pytest.raises(InvalidSpec, match=message):
         StudySpec.create({"budget": "2k", "family": name})
-
-
-def test_it_is_searched_in_workers_without_being_a_plug_in(mine: Path) -> None:
-    command = [
-        sys.executable, "-c", "from nas_kd.cli import main; main()", "search", "--budget", "1k",
-        "--data", "digits", "--family", "mynets:Net", "--trials", "3", "--epochs", "2",
-        "--fix", "teacher_epochs=2", "--fix", "teacher_width=4", "--workers", "2",
-    ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        command, cwd=mine, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "largest mynets:Net" in done.stdout
