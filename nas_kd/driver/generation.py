@@ -22,13 +22,7 @@ from nas_kd.driver.rung_points import (
 )
 from nas_kd.driver.stopper import LEADERS, survivors
 from nas_kd.space.first import never_stopped
-from nas_kd.study.checkpoints import (
-    find_result,
-    forget,
-    keep_last,
-    keep_result,
-    keep_student,
-)
+from nas_kd.study.checkpoints import find_result, forget, keep_last, keep_result, keep_student
 from nas_kd.study.record import StudentRecord, one_per_student, outcome
 from nas_kd.training import RungResult
 

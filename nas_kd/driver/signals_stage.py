@@ -15,13 +15,7 @@ from nas_kd.driver.events import Ended, Observe, Started, Step
 from nas_kd.driver.teacher_stage import TeacherStage, send
 from nas_kd.files import write_text
 from nas_kd.study.folder import StudyFolder
-from nas_kd.teachers.signals import (
-    SignalsJob,
-    check_signals,
-    compute_signals,
-    signals_key,
-    slices,
-)
+from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.job_queue import Awaited, JobQueue
 

@@ -402,9 +402,7 @@ def test_who_equals_a_cancelled_student_is_trained(
     assert [view.note(row) for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
 
 
-def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(
-    tmp_path: Path,
-) -> None:
+def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(tmp_path: Path) -> None:
     options = RunOptions(tmp_path / "study", 1, job_limit=0.01)
     with pytest.raises(WorkFailed, match="run the same search again"):
         drive(tiny(trials=4), options, lambda event: None)

@@ -16,10 +16,7 @@ from nas_kd.package.evaluate import evaluate
 
 SUBSET = Path(__file__).parents[3] / "shared" / "data" / "cifar10-subset.tar"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not SUBSET.exists(), reason=f"needs {SUBSET}"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SUBSET.exists(), reason=f"needs {SUBSET}")]
 
 MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 

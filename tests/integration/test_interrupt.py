@@ -13,10 +13,7 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 from tests.integration.test_kill import left
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 FLAGS = ["--budget", "2k", "--data", "digits", "--epochs", "2", "--trials", "4", "--fix",
          "teacher_width=8", "--study", "study"]  # fmt: skip

@@ -13,10 +13,7 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView, read_study
 from tests.conftest import results
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 AGAIN = [14, 15, 16]
 """The trials after the first generation: stopped students that go on."""

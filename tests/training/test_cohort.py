@@ -167,10 +167,7 @@ def test_epochs_are_counted_for_whoever_watches(digits: TransferSet, signals: Si
     assert seen == ["epoch"] * 4
 
 
-WIDTHS = {
-    "mlp": [(8,), (5, 9, 3), (16, 4), (7, 7, 7)],
-    "cnn": [(4,), (5, 8, 3), (6, 4), (7, 7, 7)],
-}
+WIDTHS = {"mlp": [(8,), (5, 9, 3), (16, 4), (7, 7, 7)], "cnn": [(4,), (5, 8, 3), (6, 4), (7, 7, 7)]}
 
 
 def several(family: str, shape: tuple[int, ...] = (1, 8, 8)) -> list[Member]:
