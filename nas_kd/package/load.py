@@ -108,7 +108,7 @@ def read_config(package: Path) -> dict[str, Any]:
         wrong = f"has a damaged config.json ({error})"
         raise UnusablePackage(f"package {package}", wrong, "Export it again.") from error
     if facts.get("schema") != SCHEMA:
-        wrong = f"has schema {facts.get('schema')!r}, and this version of nas-kd reads {SCHEMA}"
+        wrong = f"has schema {facts.get('schema')}, and this version of nas-kd reads {SCHEMA}"
         raise UnusablePackage(f"package {package}", wrong, "Export it again with this version.")
     return facts
 

@@ -239,16 +239,17 @@ class StudySpec(BaseModel):
             raise InvalidSpec(tuple(problems.values())) from None
 
     @classmethod
-    def read(cls, path: Path) -> dict[str, Any]:
-        """The settings in a TOML file. Raises InvalidSpec."""
+    def read(cls, path: Path, schema: int | None = SCHEMA) -> dict[str, Any]:
+        """The settings in a TOML file. Raises InvalidSpec, also for one of another schema; one that
+        does not say its schema has the one that is given."""
         try:
             found = tomllib.loads(path.read_text())
         except FileNotFoundError:
             raise InvalidSpec((f"{path}: there is no such file",)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
-        if (schema := found.pop("schema", SCHEMA)) != SCHEMA:
-            wrong = f"{path}: has schema {schema!r}, and this version of nas-kd reads {SCHEMA}"
+        if (said := found.pop("schema", schema)) != SCHEMA:
+            wrong = f"{path}: has schema {said}, and this version of nas-kd reads {SCHEMA}"
             raise InvalidSpec((wrong,))
         return found
 

@@ -40,7 +40,7 @@ class StudentConfig:
         """The config that `to_json` wrote. Raises Unusable for one of another schema."""
         facts: dict[str, Any] = json.loads(text)
         if (schema := facts.get("schema")) != SCHEMA:
-            wrong = f"has schema {schema!r}, and this version of nas-kd reads {SCHEMA}"
+            wrong = f"has schema {schema}, and this version of nas-kd reads {SCHEMA}"
             raise Unusable("a student's config", wrong, "Search again with this version.")
         for name in ("input_shape", "channels"):
             facts[name] = tuple(facts[name])

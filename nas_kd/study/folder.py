@@ -93,7 +93,7 @@ class StudyFolder:
                 "holds no study",
                 "Name the folder of a study, or make one: nas-kd search --budget 20k",
             )
-        return StudySpec.create(StudySpec.read(self.spec))
+        return StudySpec.create(StudySpec.read(self.spec, schema=None))
 
     def compare(self, spec: StudySpec) -> None:
         """On resume the spec must be the one that is kept, but for more trials.

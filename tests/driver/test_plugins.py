@@ -48,8 +48,9 @@ def test_families_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Pat
     command = [
         sys.executable, "-c", "from nas_kd.cli import main; main()", "search", "--budget", "1k",
         "--fix", 'plugins=["myparts"]', "--data", "blobs", "--family", "mine", "--family",
-        "myparts:Net", "--knowledge", "logit-mse", "--trials", "5", "--epochs", "3", "--fix", "teacher_epochs=5",
-        "--fix", "teacher_width=4", "--workers", "2", "--fix", "batch=32",
+        "myparts:Net", "--knowledge", "logit-mse", "--trials", "5", "--epochs", "3",
+        "--fix", "teacher_epochs=5", "--fix", "teacher_width=4", "--workers", "2",
+        "--fix", "batch=32",
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(

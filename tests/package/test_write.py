@@ -199,6 +199,13 @@ def test_a_student_of_pictures_is_not_scored_on_a_table(package: Path, tmp_path:
         evaluate(package, f"csv:{tmp_path / 'rows.csv'}", Path(), "test")
 
 
+def test_a_package_of_another_schema_is_not_read(package: Path) -> None:
+    facts = json.loads((package / "config.json").read_text())
+    (package / "config.json").write_text(json.dumps(facts | {"schema": 2}))
+    with pytest.raises(UnusablePackage, match="has schema 2, and this version of nas-kd reads 1"):
+        load_student(package)
+
+
 def test_a_folder_that_is_no_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(NasKDError, match="nas-kd export"):
         load_student(tmp_path)

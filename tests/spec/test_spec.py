@@ -7,6 +7,7 @@ import pytest
 
 from nas_kd.errors import InvalidSpec, Unusable
 from nas_kd.spec import StudySpec
+from nas_kd.study.folder import StudyFolder
 from tests.conftest import tiny
 
 
@@ -25,6 +26,10 @@ def test_a_spec_of_another_schema_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text('schema = 2\nbudget = ["20k"]\n')
     with pytest.raises(InvalidSpec, match="has schema 2, and this version of nas-kd reads 1"):
         StudySpec.read(tmp_path / "spec.toml")
+    (tmp_path / "spec.toml").write_text('budget = ["20k"]\n')
+    assert StudySpec.read(tmp_path / "spec.toml") == {"budget": ["20k"]}
+    with pytest.raises(InvalidSpec, match="has schema None"):
+        StudyFolder(tmp_path).read_spec()
 
 
 def test_every_problem_is_told_at_once() -> None:
