@@ -39,20 +39,7 @@ PUBLIC = {
 }
 """Every public name and where it is."""
 
-__all__ = [
-    "FAMILIES",
-    "KNOWLEDGE",
-    "SETTINGS",
-    "SOURCES",
-    "NasKDError",
-    "Study",
-    "StudySpec",
-    "Widths",
-    "decode",
-    "load_student",
-    "parse_budgets",
-    "search",
-]
+__all__ = sorted(PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

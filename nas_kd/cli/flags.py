@@ -113,6 +113,26 @@ def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
     return {name.replace("-", "_"): value(text) for name, _, text in pairs}
 
 
+SPEC_FLAGS = (
+    "budget", "data", "label", "group", "unlabelled", "views", "teacher", "teacher_output",
+    "teacher_size", "family", "knowledge", "metric", "scheme", "epochs", "seed",
+)  # fmt: skip
+"""Flags that have the name of a setting of the spec, and its value."""
+
+
+def given(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the spec that a command was given, by --fix and --range too.
+
+    Raises InvalidSpec.
+    """
+    said = {name: arguments[name] for name in SPEC_FLAGS if arguments.get(name) is not None}
+    for name in ("teacher_mean", "teacher_std"):
+        if arguments.get(name) is not None:
+            said[name] = numbers(f"--{name.replace('_', '-')}", arguments[name])
+    said |= assignments("--fix", arguments.get("fix"))
+    return said | assignments("--range", arguments.get("range_"))
+
+
 def more_trials(text: str, kept: int | None) -> int:
     """N as it is, +N on top of the trials that the study has. Raises InvalidSpec."""
     if not text.removeprefix("+").isdecimal():
@@ -135,10 +155,8 @@ def seconds(flag: str, text: str) -> float:
     return amount
 
 
-def numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
+def numbers(flag: str, text: str) -> tuple[float, ...]:
     """Numbers separated by commas. Raises InvalidSpec."""
-    if text is None:
-        return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -50,6 +50,7 @@ def search(
 
     Example: nas-kd search --budget 20k --data mnist --data-root data
     """
+    given = flags.given(locals())
     from nas_kd.workers.devices import default_workers, parse_devices
     from nas_kd.workers.executors import open_executor
 
@@ -57,17 +58,6 @@ def search(
         if study and study.resolve() != spec.resolve():
             raise InvalidSpec((f"study: is {spec} or {study}: name one of them",))
         spec, study = None, spec
-    said = {
-        "budget": budget, "data": data, "label": label, "group": group,
-        "unlabelled": unlabelled, "views": views,
-        "teacher": teacher, "family": family, "knowledge": knowledge, "scheme": scheme,
-        "metric": metric,
-        "epochs": epochs, "seed": seed, "teacher_output": teacher_output,
-        "teacher_size": teacher_size, "teacher_mean": flags.numbers("--teacher-mean", teacher_mean),
-        "teacher_std": flags.numbers("--teacher-std", teacher_std),
-    }  # fmt: skip
-    given = {name: value for name, value in said.items() if value is not None}
-    given |= flags.assignments("--fix", fix) | flags.assignments("--range", range_)
     devices = parse_devices(device)
     limit = flags.seconds("--job-limit", job_limit)
     number = 0 if dry_run else default_workers(devices) if workers is None else workers
@@ -115,17 +105,10 @@ def check(
 
     Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
     """
+    given = flags.given(locals())
     from nas_kd.cli.foreground import run_check
 
     file = spec / "spec.toml" if spec and spec.is_dir() else spec
-    said = {
-        "budget": budget, "data": data, "label": label, "group": group, "teacher": teacher,
-        "family": family, "teacher_output": teacher_output, "teacher_size": teacher_size,
-        "teacher_mean": flags.numbers("--teacher-mean", teacher_mean),
-        "teacher_std": flags.numbers("--teacher-std", teacher_std),
-    }  # fmt: skip
-    given = {name: value for name, value in said.items() if value is not None}
-    given |= flags.assignments("--fix", fix)
     resolved = flags.resolve(file, given, None, None)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
 
@@ -147,15 +130,14 @@ def space(
 
     Example: nas-kd space --budget 20k --budget '2M macs' --data mnist
     """
+    given = flags.given(locals())
     from nas_kd.report import fitting
     from nas_kd.report.terminal import console
     from nas_kd.spec import StudySpec
 
     if picture and picture.suffix not in (".html", ".htm"):
         raise InvalidSpec((f"--picture: is a page: say NAME.html (given: {str(picture)!r})",))
-    given = {"budget": budget, "data": data, "label": label, "group": group, "family": family}
-    settings = {k: v for k, v in given.items() if v is not None}
-    spec = StudySpec.create(settings | flags.assignments("--fix", fix))
+    spec = StudySpec.create(given)
     fits = fitting.what_fits(spec, data_root)
     console().print(fitting.fitting_table(fits))
     if picture:

@@ -19,10 +19,8 @@ PLACES = {"imagefolder", "npz", "csv", "parquet"}
 
 
 def listed(value: Any) -> Any:
-    """A single text as a tuple of one; a list as a tuple."""
-    return (
-        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-    )
+    """A single value as a tuple of one; a list as a tuple."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def paired(value: Any) -> Any:
@@ -33,16 +31,6 @@ def paired(value: Any) -> Any:
 def worded(value: Any) -> Any:
     """A position as text."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def several(value: Any) -> Any:
-    """One number as a tuple of one; a list as a tuple."""
-    return (float(value),) if isinstance(value, int | float) else paired(value)
-
-
-def chosen_from(value: Any) -> Any:
-    """A single choice as a tuple of one; a list as a tuple."""
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def within(low: float, high: float) -> Any:

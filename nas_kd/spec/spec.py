@@ -34,13 +34,11 @@ from nas_kd.spec.fields import (
     FloatSetting,
     IntSetting,
     Names,
-    chosen_from,
     known,
     listed,
     paired,
     reachable,
     readable,
-    several,
     within,
     worded,
 )
@@ -89,9 +87,9 @@ class StudySpec(BaseModel):
     """Which of your teacher's outputs are the logits, by name or position."""
     teacher_size: Annotated[int, Field(ge=1)] | None = None
     """Side in pixels of the pictures that your teacher takes; unset, those of the data."""
-    teacher_mean: Annotated[tuple[float, ...], BeforeValidator(several)] = ()
+    teacher_mean: Annotated[tuple[float, ...], BeforeValidator(listed)] = ()
     """Your teacher's own normalisation, of pixels from 0 to 1; unset, the data's."""
-    teacher_std: Annotated[tuple[float, ...], BeforeValidator(several)] = ()
+    teacher_std: Annotated[tuple[float, ...], BeforeValidator(listed)] = ()
     """The deviations beside `teacher_mean`."""
     teacher_epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of a trained teacher; unset, enough for it to see 120,000 examples."""
@@ -117,7 +115,7 @@ class StudySpec(BaseModel):
     """Share of the soft term; 0 is without the teacher, 1 without the labels."""
     learning_rate: Annotated[FloatSetting, within(1e-6, 1)] = (0.003, 0.05)
     """Peak of the one-cycle schedule."""
-    options: Annotated[dict[str, Annotated[tuple[Option, ...], BeforeValidator(chosen_from)]],
+    options: Annotated[dict[str, Annotated[tuple[Option, ...], BeforeValidator(listed)]],
                        Field(default_factory=dict)]  # fmt: skip
     """Options of the families: one value fixes an option, a list searches it. Beside the settings,
     as --fix squeeze_excite=true, they are understood too."""
@@ -170,7 +168,7 @@ class StudySpec(BaseModel):
     def _as_the_teacher(cls, family: Any, known: ValidationInfo) -> Any:
         teacher = known.data.get("teacher", "train")
         names = listed(family)
-        if not isinstance(names, tuple) or "teacher" not in names:
+        if "teacher" not in names:
             return names
         if ":" not in teacher or teacher.startswith("python:"):
             raise ValueError(
@@ -227,8 +225,8 @@ class StudySpec(BaseModel):
     @classmethod
     def create(cls, given: Mapping[str, Any]) -> Self:
         """Validate all settings at once. Raises InvalidSpec with every problem."""
-        modules = listed(given.get("plugins"))
-        if isinstance(modules, tuple) and all(isinstance(module, str) for module in modules):
+        modules = listed(given.get("plugins", ()))
+        if all(isinstance(module, str) for module in modules):
             import_plugins(modules)
         try:
             return cls.model_validate(folded(given))
