@@ -12,17 +12,17 @@ T = TypeVar("T")
 class Registry(dict[str, T]):
     """Parts of one kind by name. Add one from outside with `FAMILIES["mine"] = MINE`.
 
-    `own` makes a part of a name `module:attribute`, where parts of this kind can be named so.
+    `from_path` makes a part of a name `module:attribute`, where parts of this kind can be named so.
     """
 
-    def __init__(self, kind: str, own: Callable[[str], T] | None = None, **parts: T) -> None:
+    def __init__(self, kind: str, from_path: Callable[[str], T] | None = None, **parts: T) -> None:
         super().__init__(parts)
-        self.kind, self.own = kind, own
+        self.kind, self.from_path = kind, from_path
 
     def __missing__(self, name: str) -> T:
-        if self.own is None or ":" not in name:
+        if self.from_path is None or ":" not in name:
             raise UnknownName(self.kind, name, tuple(self))
-        self[name] = part = self.own(name)
+        self[name] = part = self.from_path(name)
         return part
 
 

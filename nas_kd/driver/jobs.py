@@ -10,7 +10,7 @@ from nas_kd.training import RungJob, RungResult, run_rung
 
 
 def counter(path: Path) -> Callable[[], None]:
-    """A function that makes the file a byte longer. It is for the eye: a failure is let pass."""
+    """A function that makes the file a byte longer. Display only; write errors are ignored."""
 
     def count() -> None:
         try:

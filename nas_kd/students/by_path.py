@@ -40,7 +40,7 @@ class Widths:
     """How many sides its examples can have: 2 are pictures, 1 are signals, 0 are tables."""
 
 
-def own(name: str) -> Family:
+def family_from_path(name: str) -> Family:
     """The family of a class or function of the user's, or of torchvision's. Raises Unusable."""
     if name.startswith(TORCHVISION):
         return scaled(name, from_torchvision(name))

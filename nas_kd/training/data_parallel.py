@@ -30,8 +30,8 @@ LEAST = 16
 def shared(network: nn.Module, threads: int) -> Iterator[Learn]:
     """How to learn from a batch in shares, by up to so many threads at once.
 
-    The network must be its optimizer's already, and draw nothing at random. When the block ends,
-    its running statistics are the mean of those of the copies that had a share.
+    Construct the optimizer first. The network must draw nothing at random (no dropout). When the
+    block ends, its running statistics are the mean of those of the copies that had a share.
     """
     copies = [network, *(replica(network) for _ in range(SHARES - 1))]
     used = 1
