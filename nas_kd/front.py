@@ -18,7 +18,10 @@ class Point:
 
 
 def front(points: Iterable[Point]) -> tuple[Point, ...]:
-    """The points that no cheaper or equally cheap point beats or equals, cheapest first."""
+    """The Pareto front, cheapest first: no other point is as accurate at equal or less cost.
+
+    Of points with equal accuracy and cost, the one with the lowest trial number is kept.
+    """
     kept: list[Point] = []
     for point in sorted(points, key=lambda p: (p.cost, -p.accuracy, p.trial)):
         if not kept or point.accuracy > kept[-1].accuracy:

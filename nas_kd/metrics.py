@@ -18,7 +18,7 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measure, and what is needed to say how sure it is."""
+    """A metric: its score function, and what decides its chance level and standard error."""
 
     score: Score
     even: bool = False

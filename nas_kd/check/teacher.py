@@ -190,7 +190,7 @@ def modes(teacher: TeacherUnderTest) -> Iterator[Finding]:
 
 
 def knowledge(teacher: TeacherUnderTest) -> Iterator[Finding]:
-    """Whether it knows nothing, or suspiciously much."""
+    """Yield a finding if the teacher's accuracy is at chance, or suspiciously perfect."""
     count = size(teacher.validation)
     chance, _ = judged("accuracy", teacher.data)
     if at_chance(teacher.accuracy, count, chance):

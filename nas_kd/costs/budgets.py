@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A network's size: trainable parameters, MACs of one example, weights, folded biases, and how
+    """A network's size: parameters, MACs of one example, weights, folded biases, and how
     many numbers are in memory at once while it answers one example, at most.
     """
 

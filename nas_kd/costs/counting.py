@@ -37,7 +37,11 @@ class Counter(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run an operation, or what it is made of, and count it."""
+        """Run an operation and add its FLOPs.
+
+        If torch has no FLOP formula for it, it is decomposed if possible, and its parts are
+        counted.
+        """
         named = kwargs or {}
         formula = flop_registry.get(func._overloadpacket)
         if formula is None:
@@ -171,7 +175,7 @@ def in_place(network: nn.Module, node: fx.Node) -> bool:
 
 
 class Sizes(fx.Interpreter):
-    """Runs a graph and notes how many numbers each value has."""
+    """Runs a graph and records how many elements each computed tensor has for one example."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)

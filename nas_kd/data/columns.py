@@ -1,7 +1,7 @@
-"""Columns of a table as features: numbers filled where missing, words as one feature each.
+"""Turns a table's columns into features: fills missing numbers, one-hot encodes words.
 
-What is filled in, which words there are and which columns miss values is learnt on the train split
-alone; scaling is what every student does with its input anyway.
+The fill values, the known words and the columns with missing values are learnt from the train
+split alone. Features are not scaled here, because every student's input is normalised later.
 
 Suffixes: N rows, K columns, F features.
 """
@@ -135,10 +135,11 @@ def encode_frame(frame: "pd.DataFrame", columns: Sequence[Column]) -> NDArray[np
 def encode_as(
     table: Table, rows_NK: Matrix, columns: Sequence[Column], given: str
 ) -> NDArray[np.float32]:
-    """The features [N, F] of rows of another table than the columns were learnt on.
+    """The features [N, F] of rows from another table than the one the columns were learnt on.
 
-    Raises UnusableData for words in the place of numbers, or the reverse, unless the numbers are
-    some of the words; and for numbers that are too large.
+    Raises UnusableData if a column of numbers now has words, or a column of words now has
+    numbers. Numbers are accepted in a column of words if each of them, written as text, is one
+    of the column's words. Raises UnusableData also for numbers that are too large for 32 bits.
     """
     for column in columns:
         place = table.names.index(column.name)

@@ -40,7 +40,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a source is asked for."""
+    """The arguments of a data source's `load` function."""
 
     root: Path
     seed: int = 0

@@ -1,7 +1,7 @@
-"""Views: a fixed, seeded set of shifts and flips, in which teacher and student see an example.
+"""Views: a fixed, seeded set of augmentations (shifts and flips) for teacher and student.
 
-In epoch e example i is seen as view (e + i) mod V, by teacher and student alike, so a teacher's
-answer is known for each view beforehand. View 0 is the example as it is.
+In epoch e, teacher and student both see example i as view (e + i) mod V. The set is fixed, so
+the teacher's logits for every view are computed beforehand. View 0 is the unchanged example.
 
 Suffixes: N examples, V views, X the shape of one example.
 """
@@ -29,7 +29,10 @@ class Views:
     """2 for pictures, 1 for signals, which are shifted along their length, 0 for tables."""
 
     def table(self) -> list[View]:
-        """Shift down, shift right and flip of each view; distinct as far as there are enough."""
+        """The shift down, the shift right and the flip of each view.
+
+        No view is repeated unless `count` exceeds the number of possible views.
+        """
         span = range(-self.shift, self.shift + 1)
         down, right = (span if self.sides > axis else range(1) for axis in (1, 0))
         every = [(y, x, f) for y in down for x in right for f in {False, self.flip}]

@@ -1,8 +1,9 @@
-"""What the found student must beat, trained outside the trials, when the last of them are done.
+"""Controls: students that the found student must beat, trained in addition to the trials.
 
-Which twin is wanted is known only when all are told. One is begun before where it is likely to be
-that: of a student that leads clearly at the last rung, since a twin is the longest job that is
-left, and of the best so far when a worker would wait.
+A twin is the same student trained without the teacher. The wanted twin is that of the best
+student, which is known only when all trials are told. A twin is begun earlier in two cases: if
+its student leads clearly at the last rung, because a twin is the longest job that is left; and
+if its student is the best so far and a worker would otherwise be idle.
 """
 
 import json
@@ -86,11 +87,12 @@ def twin_of(space: Space, record: StudentRecord) -> Control:
 
 
 def begin_twin_of_the_leader(context: SearchContext, going: Results) -> None:
-    """Begin the twin that is likely to be wanted, judged by the accuracy at the last rung of the
-    taught students that go on from there, now or in an earlier generation.
+    """Begin the twin of the student that leads at the last rung, if it leads clearly.
 
-    It must be the best of all, and no other whose twin is no trial already within one standard
-    error of it. With one worker there is nothing to gain.
+    The comparison covers the taught students that went on from the last rung, in this or an
+    earlier generation. The leader leads clearly if no other student within one standard error
+    of it needs a twin; a student needs none if a trial already is its twin. With one worker
+    nothing is begun, because an early start gains nothing.
     """
     if not context.spec.rungs or context.queue.workers < 2:
         return
@@ -172,7 +174,10 @@ def trial_of(
 
 
 def train(context: SearchContext, control: Control) -> Awaited[RungResult]:
-    """Send a control out as soon as there is what it is compared with; its result, in time."""
+    """Submit the training of a control; the returned `Awaited` will get its result.
+
+    If the metric compares students with the teacher, the job waits for the teacher's signals.
+    """
     reached: Awaited[RungResult] = Awaited()
     epochs, recipe = context.spec.epochs, context.recipe
     seed_of = weight_seed_trial(context.space, control.weights_of)

@@ -16,7 +16,10 @@ from nas_kd.study.folder import StudyFolder
 def prepared(
     spec: StudySpec, options: RunOptions, folder: StudyFolder, observe: Observe
 ) -> TransferSet:
-    """The data, prepared; on resume they must be what they were. Raises SpecDiffers."""
+    """Prepare the data and report their size.
+
+    Raises SpecDiffers if a resumed study began with other data.
+    """
     data = same_data(spec, options, folder, lambda text: observe(Step(f"data      {text}")))
     observe(Step(
         f"data      {data.name}: {size(data.train):,} for the students, "

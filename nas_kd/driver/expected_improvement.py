@@ -1,8 +1,9 @@
-"""Which stopped students go on: those of which most is to be expected for an epoch.
+"""Which stopped students go on: those with the largest expected improvement per epoch.
 
-A student's end is predicted from those that ended: by how much they rose from the rung where it was
-stopped, given what they had there, their cost and family. What it promises is the expected gain of
-hypervolume, and a share of what it may add to the third best (studies/stopping).
+A regression on the students that ended predicts how much a stopped student will still improve,
+from its accuracy at the rung where it was stopped, its cost and its family. The expected
+improvement is the expected gain of hypervolume, plus `THIRD` times the expected gain over the
+third-best student (studies/stopping).
 
 Suffixes: N students, F features.
 """
@@ -20,13 +21,13 @@ THIRD = 0.2
 """What a gain of the third best is worth, beside one of the hypervolume."""
 
 LEAST_ERROR = 0.03
-"""Of a prediction, in shares of the hypervolume's scale."""
+"""The smallest standard error of a prediction, on the scale of `Scale.worth` (0 to 1)."""
 
 RIDGE = (1e-3, 1e-2, 1e-1, 3e-1)
-"""Of the constant, what was reached at the rung, the log cost, and each family."""
+"""Ridge penalties for the constant, the worth at the rung, the log cost, and each family."""
 
 SHAPED = 3
-"""So many of the coefficients count as fitted where the error of a prediction is judged."""
+"""The degrees of freedom that the fit is taken to use when its residual error is estimated."""
 
 Array = NDArray[np.float64]
 
@@ -120,8 +121,10 @@ def needs(one: LearningCurve, epochs: int) -> int:
 
 
 def promise(place: float, mean: float, error: float, found: Found) -> float:
-    """What is to be expected of a student at a place on the cost axis, whose worth in the end has
-    this mean and error, beside what is found."""
+    """The expected improvement of a student over what is found, at its place on the cost axis.
+
+    Its final worth is taken as normally distributed, with this mean and standard error.
+    """
     gain = sum(
         (end - max(start, place)) * expected_gain(mean - height, error)
         for start, end, height in found.steps

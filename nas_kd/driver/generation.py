@@ -30,13 +30,18 @@ Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
 Beside = Callable[[SearchContext, Results], None]
-"""What may train beside the last students, given the results so far of those that go on."""
+"""A function that may start a control while the last students train.
+
+It gets the results so far of the trials that are still in training.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the last generation does beside its last span: at its start, and whenever a worker
-    would wait."""
+    """Functions that may start controls during the last span of the last generation.
+
+    `start` is called once, when the span begins; `idle` whenever a worker would be idle.
+    """
 
     start: Beside
     idle: Beside
@@ -66,12 +71,13 @@ def taking_part(record: StudentRecord) -> bool:
 def climb(
     context: SearchContext, records: Sequence[StudentRecord], ending: Ending | None
 ) -> Results:
-    """Train the trials from rung to rung; each has results up to where it was stopped.
+    """Train the trials from rung to rung; return the results of each up to its last rung.
 
-    The fixed first trials are what others are compared with, so they are never stopped and wait
-    for nobody. Those of the ladder come first and go to their end at once, for with them there is
-    a front (unless there are workers for all); the default students fill the time in which the
-    others wait for one another.
+    The fixed first trials (default students and ladder) are never stopped, because the other
+    trials are compared with them, so they need not wait at a rung. The ladder's students come
+    first. If there are more than two cohorts for each worker, every ladder student trains
+    through all spans in one job, because a front exists only once the ladder has ended. The
+    default students train while the other trials wait for each other at a rung.
     """
     results: Results = {record.number: [] for record in records}
     defaults, narrow = never_stopped(context.space)
@@ -109,7 +115,7 @@ def compared(
     results: Results,
     rung: int,
 ) -> list[StudentRecord]:
-    """The trials that go on from a rung; of the others it is said that they are stopped there."""
+    """Return the trials that go on from a rung, and report the others as stopped there."""
     known, stop = context.ledger.records(), context.spec.rungs[rung]
     axis, top = context.axis, top_cost(context.space, known)
     points = [rung_point(r, results[r.number][rung].accuracy, axis, top) for r in live]
@@ -130,10 +136,12 @@ def advance(
     results: Results,
     at_once: int = 1,
 ) -> None:
-    """Train a cohort through these spans of epochs, so many of them a job, but for what was kept.
+    """Train a cohort through these spans of epochs, `at_once` of them in each job.
 
-    A cohort of which only some results were kept is trained again as a whole: what it computes
-    depends, in the last bits, on who is in it.
+    A span is skipped if the results of the whole cohort are stored. If only some of them are
+    stored, the whole cohort trains again, because the last bits of a result depend on which
+    students train together. The exception is a told student after the first rung: its
+    checkpoints are removed, so the others train without it.
     """
     cohort = without_fault(cohort, results)
     if not spans or not cohort:
@@ -231,8 +239,11 @@ def say(
 
 
 def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungResult]) -> None:
-    """Finish a trial: its student is on disk before, its checkpoints are removed after, but for
-    the last one of a stopped student, which may go on from there."""
+    """Finish a trial in the database.
+
+    A completed student is written to disk before that, and the trial's checkpoints are removed
+    afterwards. If the spec allows promotion, the last checkpoint of a stopped student stays.
+    """
     if record.duplicate_of is not None:
         known = one_per_student(context.ledger.records())
         same = next(r for r in known if r.original == record.duplicate_of)

@@ -1,8 +1,9 @@
-"""Promotion: after each generation, stopped students of which most is to be expected go on.
+"""Promotion: after each generation, the most promising stopped students go on.
 
-At a rung a student is compared with what is known there; later it is known how students of its cost
-and family rose from that rung. A finished trial of Optuna never changes, so a promoted student goes
-on as a trial of its own, which `continues` the stopped one.
+A student is stopped by a comparison at one rung. Later trials show how much students of
+similar cost and family improve after that rung. Optuna never changes a finished trial, so a
+promoted student goes on as a new trial, whose field `continues` has the number of the stopped
+trial.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,11 +26,13 @@ from nas_kd.training import RungResult
 
 
 def promote_stopped(context: SearchContext, end: int, ending: Ending | None = None) -> None:
-    """Let stopped students go on after the generation that ends before this place of the asked.
+    """Promote stopped students after the generation that ends before place `end`.
 
-    Nobody goes on before all fixed first students ended, which the others are compared with. All
-    of a generation's are proposed before any of them is told; what was begun is finished, also
-    where a study that was interrupted goes on with more trials, and its generations end elsewhere.
+    `end` counts the asked trials, not the promoted ones. No student is promoted before all
+    fixed first trials have ended, because the other trials are compared with them. All
+    promoted trials of a generation are proposed before any of them is told. A promoted trial
+    that was begun is always finished, even if the study is resumed with more trials, so that
+    its generations end at other places.
     """
     records = context.ledger.records()
     places = asked(records)
@@ -83,7 +86,7 @@ def curve_of(record: StudentRecord, axis: str) -> LearningCurve:
 
 
 def finish(context: SearchContext, going: Sequence[StudentRecord], ending: Ending | None) -> None:
-    """Train trials from where those that they continue were stopped to their end, and tell them."""
+    """Train promoted trials from the rung where they were stopped to the end; tell them."""
     known, spec = context.ledger.records(), context.spec
     results: Results = {r.number: so_far(context.folder, r, known[r.original]) for r in going}
 
@@ -107,8 +110,11 @@ def finish(context: SearchContext, going: Sequence[StudentRecord], ending: Endin
 
 
 def so_far(folder: StudyFolder, record: StudentRecord, stopped: StudentRecord) -> list[RungResult]:
-    """What a stopped trial had at its rungs, as results of the trial that continues it, the last
-    with its checkpoint; nothing if that is lost, and the student is trained anew."""
+    """The results of a stopped trial, renumbered as results of the trial that continues it.
+
+    Only the last result has its checkpoint. If that checkpoint is lost, the list is empty, and
+    the student is trained from the beginning.
+    """
     kept = find_result(folder, stopped.number, stopped.rungs[-1][0])
     if kept is None:
         return []

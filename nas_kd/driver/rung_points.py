@@ -20,8 +20,11 @@ def top_cost(space: Space, records: Sequence[StudentRecord]) -> float:
 
 
 def rung_point(record: StudentRecord, accuracy: float, axis: str, top: float) -> Point:
-    """A trial in the stopper's plane. Like the hypervolume it sees no cost below a tenth of the top
-    one, so that of many tiny students only the best is on the front."""
+    """A trial as the stopper sees it: a point of accuracy and cost.
+
+    A cost below a tenth of `top` counts as a tenth, as it does in the hypervolume. So of many
+    tiny students only the most accurate is on the front.
+    """
     return Point(record.number, accuracy, floored(record.costs[axis], top))
 
 
@@ -32,8 +35,11 @@ def earlier_points(
     axis: str,
     top: float,
 ) -> list[Point]:
-    """What all others before the last of a generation had at a rung: earlier generations, and those
-    that were promoted between these, where a study grew inside a generation."""
+    """The points at a rung of all students that are not in `generation`, but before its last.
+
+    Most of these students are of earlier generations. If a study was extended in the middle of
+    a generation, others were promoted between two trials of that generation.
+    """
     mine = {record.number for record in generation}
     return [
         rung_point(record, accuracy, axis, top)
@@ -45,8 +51,11 @@ def earlier_points(
 
 
 def goes_on(record: StudentRecord, stop: int, on: Container[int]) -> bool:
-    """Whether a trial goes on from a rung. One that was told does what it did, though others were
-    cancelled since."""
+    """Whether a trial goes on from the rung at epoch `stop`.
+
+    For a finished trial, this is what it did then. Trials that were cancelled since do not
+    change it.
+    """
     if record.finished:
         return any(epoch > stop for epoch, _ in record.rungs)
     return record.number in on

@@ -91,7 +91,7 @@ class SignalsStage:
 
 
 def kept_signals(key: str, meta: Path) -> Signals:
-    """The signals that were kept, as the file beside them says."""
+    """The stored signals; the JSON file `meta` in their folder describes the arrays."""
     facts = json.loads(meta.read_text())
     names = [field.name for field in fields(Signals) if field.name != "key"]
     return Signals(key, **{name: beside(meta, facts[name]) for name in names})

@@ -135,7 +135,10 @@ class TeacherStage:
         return int(self.facts.value["parameters"])
 
     def begin(self) -> None:
-        """Send out the training or the loading of the teacher, unless it is kept."""
+        """Submit the job that trains or loads the teacher.
+
+        A resumed study uses its stored teacher, if there is one.
+        """
         if self.resumed and (facts := known(self.folder)):
             expect_file(facts, self.teacher.weights)
             self._teacher_ready(facts)
@@ -187,7 +190,7 @@ class TeacherStage:
         self.facts.set(facts)
 
     def kept(self) -> Teacher:
-        """The teacher as it lies in the study's folder."""
+        """The teacher, with its weights taken from the file in the study's folder."""
         return replace(self.teacher, weights=str(self.folder.teacher / WEIGHTS))
 
 

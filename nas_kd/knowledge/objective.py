@@ -34,10 +34,11 @@ def mixed(
     alpha: float | Tensor,
     weight_C: Tensor | None = None,
 ) -> Tensor:
-    """The loss [B] of each example. `teacher_BC` may be None only where alpha is 0 throughout.
+    """The loss [B] of each example. `teacher_BC` may be None only if alpha is 0 everywhere.
 
-    `settings` has the temperature and what else the term reads, each a float or [G, 1, 1].
-    `weight_C` weighs the first summand by the example's class; the second has no class.
+    `settings` has the temperature and the other settings of the term, each a float or a tensor
+    [G, 1, 1]. `weight_C` weights the hard loss by the class of the label; it does not apply to
+    the soft loss.
     """
     labelled = hard(student_BC, label_B)
     if weight_C is not None:

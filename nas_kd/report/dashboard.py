@@ -1,4 +1,4 @@
-"""Optuna Dashboard on a study: on this machine only, and reading only unless asked otherwise."""
+"""Serves Optuna Dashboard for a study; the pages are read-only unless asked otherwise."""
 
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn

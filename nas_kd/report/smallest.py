@@ -38,7 +38,10 @@ def target_of(view: StudyView, accuracy: str | None, of_teacher: str | None) -> 
 
 
 def find(view: StudyView, target: float) -> Answer:
-    """The answer from the front. `sure` is where one standard error below is still enough."""
+    """Look up the answer on the Pareto front.
+
+    `sure` is the cheapest student whose accuracy minus one standard error reaches the target.
+    """
     front = view.front
     reached = next((row for row in front if accuracy(row) >= target), None)
     sure = next((row for row in front if lower(view, row) >= target), None)

@@ -39,10 +39,12 @@ def never_stopped(space: Space) -> tuple[range, range]:
 
 
 def ladder(space: Space) -> tuple[float, ...]:
-    """The shares of the budget at which the first family's default student is also proposed: a
-    tenth, where fronts begin to be judged, and halfway up from there in equal ratios.
+    """The shares of the budget for narrower versions of the first family's default student.
 
-    None where width is fixed, or narrowing would take many measurements, or networks built.
+    They are a tenth, where the hypervolume begins, and the geometric mean of a tenth and one.
+    The ladder is empty if the width is fixed, or if the sampler is random. It is also empty if
+    a budget is a measured latency, or if the family has no closed-form counts, because the
+    search for the width would then measure or build many networks.
     """
     low, high = space.ends("width")
     measured = any(budget.cost == LATENCY for budget in space.budgets)

@@ -109,7 +109,10 @@ def offered(spec: StudySpec, families: Sequence[str]) -> dict[str, tuple[Option,
 
 
 def fitting_depths(space: Space, family: str, low: int, high: int) -> list[int]:
-    """The depths in [low, high] at which the family has a student that fits."""
+    """The depths in [low, high] at which the family can be built within the budgets.
+
+    Its smallest student must fit with every combination of the searched options.
+    """
     return [
         depth
         for depth in range(low, high + 1)

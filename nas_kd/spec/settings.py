@@ -56,8 +56,8 @@ class Setting:
     inert: Callable[[Sample], bool] = lambda sample: False
     """Whether the setting cannot matter, given the other values of a sample."""
     neutral: Value | None = None
-    """The value of a sample in which the setting is inert, or the nearest that the spec allows;
-    None is the first choice or the low end."""
+    """The value that the setting gets in a sample where it is inert, or the nearest value that
+    the spec allows. None stands for the first choice, or for the low end of the range."""
     in_config: bool = False
     """Whether the student's config holds all that the setting decides: trials that differ in
     nothing else are equal, and tables show the config."""

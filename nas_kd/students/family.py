@@ -59,7 +59,10 @@ class StudentConfig:
         return f"{self.family} {self.label()}{self.extras()}"
 
     def extras(self) -> str:
-        """The options that are not the family's usual ones, to be put behind the widths."""
+        """The config's options as text to append to the widths.
+
+        Options that have the family's default value are not in a config.
+        """
         return "".join(f", {name} {value}".lower() for name, value in self.options.items())
 
 

@@ -18,7 +18,7 @@ SMALL = {1: 16, 2: 8}
 
 
 def sides_of(config: StudentConfig) -> int:
-    """How many sides an example has: 2 of a picture, 1 of a signal, 0 of a table's row."""
+    """The number of spatial dimensions: 2 for pictures, 1 for signals, 0 for table rows."""
     return len(config.input_shape) - 1
 
 

@@ -28,10 +28,10 @@ Make = Callable[[int], nn.Module]
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 LAYERS = (*CONVOLUTIONS, nn.Linear, *NORMS)
+"""Layers with weights that can be made narrower."""
 
 CONSTANTS = "_constants"
 """Under this name a module without values keeps those of its buffers, such as a normalisation."""
-"""Layers with weights that can be made narrower."""
 
 
 def scaled(name: str, make: Make) -> Family:
@@ -137,7 +137,10 @@ def shortened(network: nn.Module, depth: int) -> nn.Module:
 
 @lru_cache(maxsize=256)
 def last_used(make: Make, classes: int, depth: int, input_shape: Shape) -> str:
-    """The name of the layer that gives the logits: of those with channels, the one used last."""
+    """The name of the layer that computes the logits.
+
+    It is the last convolution or linear layer that runs in a forward pass.
+    """
     network = shortened(template(make, classes), depth)
     names = {part: name for name, part in network.named_modules()}
     used: list[str] = []

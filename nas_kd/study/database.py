@@ -46,8 +46,11 @@ def open_sqlite(path: Path) -> RDBStorage:
 
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """Raise UnusableStudy for a database that is damaged, or may not be written: readers too write
-    beside it."""
+    """Raise UnusableStudy if the database is damaged, or if it may not be written.
+
+    Readers need write permission too, because SQLite in WAL mode writes files beside the
+    database.
+    """
     try:
         yield
     except (DBAPIError, StorageInternalError) as error:
@@ -139,7 +142,7 @@ class Ledger:
         distributions: Mapping[str, BaseDistribution],
         attributes: Mapping[str, Any],
     ) -> None:
-        """Add a running trial with everything that is known before training, or nothing."""
+        """Add a running trial, with all that is known before training, in one atomic write."""
         self.study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,

@@ -110,8 +110,10 @@ class StudyFolder:
             raise SpecDiffers(str(self.root), differences)
 
     def clear(self) -> None:
-        """Take away what only a running search needs, and all of one that ended before there was a
-        study."""
+        """Remove the files that only a running search needs.
+
+        If the search ended before it wrote its spec, remove everything else it wrote, too.
+        """
         for path in (self.root / "checkpoints").glob("*.epochs"):
             path.unlink(missing_ok=True)
         if self.spec.exists():

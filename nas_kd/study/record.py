@@ -107,7 +107,7 @@ class StudentRecord:
 
     @property
     def counts(self) -> Counts:
-        """The student's size."""
+        """The student's parameters, MACs, weights, biases and peak activations."""
         return counts(self.config)
 
     def at(self, epoch: int) -> float | None:

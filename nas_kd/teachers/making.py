@@ -150,7 +150,10 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
 
 
 def worth_sharing(job: TeacherJob) -> bool:
-    """Whether a share of a step is enough work for a thread of a processor."""
+    """Whether the teacher's batches are cut into shares, which threads can compute at once.
+
+    They are cut on the CPU only, and not for tables, whose shares are too little work.
+    """
     return job.device == "cpu" and len(job.data.input_shape) > 1
 
 

@@ -58,6 +58,6 @@ def weights(checkpoint: bytes) -> dict[str, Tensor]:
 
 
 def answers(checkpoint: bytes) -> NDArray[np.uint16]:
-    """The kept answers [N, 5] in a checkpoint."""
+    """The top-5 classes [N, 5] that a checkpoint stores for the examples it was scored on."""
     found: NDArray[np.uint16] = load(checkpoint)["answers"].numpy()
     return found

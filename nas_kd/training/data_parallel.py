@@ -19,8 +19,11 @@ from torch import Tensor, nn
 from nas_kd.training.loop import Gradient, Learn
 
 SHARES = 4
-"""Of a batch: two threads are 1.4 to 2 times faster than one that takes it as a whole, one is up to
-a quarter slower (studies/overhead)."""
+"""The number of shares of a batch.
+
+Compared with one thread that computes the whole batch at once, shares on two threads are 1.4
+to 2 times faster, and shares on one thread are up to a quarter slower (studies/overhead).
+"""
 
 LEAST = 16
 """Examples of a share, for the sake of the batch norms."""
@@ -28,10 +31,11 @@ LEAST = 16
 
 @contextmanager
 def shared(network: nn.Module, threads: int) -> Iterator[Learn]:
-    """How to learn from a batch in shares, by up to so many threads at once.
+    """Yield a function that computes a batch's gradient in shares, on up to `threads` threads.
 
-    Construct the optimizer first. The network must draw nothing at random (no dropout). When the
-    block ends, its running statistics are the mean of those of the copies that had a share.
+    Construct the optimizer first: it moves the parameters to its own memory, which the copies then
+    share. The network must draw no random numbers (no dropout). When the block ends, its running
+    statistics become the mean over the copies that computed a share.
     """
     copies = [network, *(replica(network) for _ in range(SHARES - 1))]
     used = 1

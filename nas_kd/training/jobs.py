@@ -85,6 +85,8 @@ class RungResult:
 
     @property
     def answers(self) -> NDArray[np.uint16]:
-        """The classes [N, 5] of the largest logits of each judged example, the largest first;
-        fewer columns where there are fewer classes."""
+        """The top-5 classes [N, 5] of each example that the student is scored on, best first.
+
+        There are fewer columns if the data have fewer than five classes.
+        """
         return answers(self.checkpoint)

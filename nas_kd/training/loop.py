@@ -1,11 +1,12 @@
-"""The hot loop, the same for one student, a cohort, and a teacher.
+"""The training loop that single students, cohorts and teachers share.
 
-- A batch is an index gather; the order of examples comes from (order seed, epoch), the same for
-  every trial, so that a cohort shares its batches.
-- The network is in train mode at every step, and nothing waits for the device inside an epoch:
-  the loss stays a tensor until the rung ends.
-- One torch thread a worker, and one for each share of a teacher's batch (see
-  `nas_kd/training/data_parallel.py`): results are the same bit for bit.
+- A batch is gathered by index. The order of the examples depends only on (order seed, epoch).
+  It is the same in every trial, so the students of a cohort can share their batches.
+- The network is in train mode at every step. The loop never waits for the device inside an
+  epoch: the loss stays a tensor until the rung ends.
+- Each worker uses one torch thread. A teacher's batch is cut into shares, and each share is
+  computed by one thread (see `nas_kd/training/data_parallel.py`). So the number of threads
+  does not change a single bit of the results.
 
 Suffixes: B examples of a batch, N of a split, C classes or channels, G students.
 """
