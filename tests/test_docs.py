@@ -63,7 +63,7 @@ def test_the_parts_that_contributing_adds_work(registries: None) -> None:
     margins = torch.tensor([0.0, 9.0])[:, None, None]
     losses = KNOWLEDGE["margin"].loss(logits, logits + 1, 1.0, margin=margins)
     assert losses.tolist() == [[1.0] * 4, [0.0] * 4]
-    assert SETTINGS["margin"].inert({"knowledge": "kl"})
+    assert SETTINGS["margin"].inert({"knowledge": "kl", "alpha": 0.5})
     assert SOURCES["pets"].flip
     for name, registry in (("tiny", FAMILIES), ("logit-mse", KNOWLEDGE), ("margin", KNOWLEDGE),
                            ("margin", SETTINGS), ("pets", SOURCES)):  # fmt: skip

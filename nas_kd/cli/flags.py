@@ -66,7 +66,7 @@ TeacherMeanFlag = Annotated[
 ]
 TeacherStdFlag = Annotated[str | None, typer.Option(help="Deviations beside it.")]
 KnowledgeFlag = Annotated[
-    list[str] | None, typer.Option(help="Distillation term. Repeat for several.")
+    list[str] | None, typer.Option(help="Distillation term. Repeat to search over several.")
 ]
 RangeFlag = Annotated[
     list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")

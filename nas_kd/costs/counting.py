@@ -91,15 +91,14 @@ def counted(network: nn.Module, input_shape: Shape) -> Counts:
     Weights are tensors of two or more dimensions, with one bias a row (norms fold into it).
     """
     network = with_memory(network)
-    parameters, macs = measure(network, input_shape)
+    size = measure(network, input_shape)
+    return Counts(*size, *folded(network), activations(network, input_shape))
+
+
+def folded(network: nn.Module) -> tuple[int, int]:
+    """The weights of a network, and its biases once norms are folded into them."""
     weights = [p for p in network.parameters() if p.ndim > 1]
-    return Counts(
-        parameters,
-        macs,
-        weights=sum(weight.numel() for weight in weights),
-        biases=sum(len(weight) for weight in weights),
-        activations=activations(network, input_shape),
-    )
+    return sum(weight.numel() for weight in weights), sum(len(weight) for weight in weights)
 
 
 IN_PLACE = (

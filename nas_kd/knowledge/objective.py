@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nas_kd.data.splits import UNLABELLED
+from nas_kd.errors import Unusable
 from nas_kd.knowledge.term import Knowledge, log_softmax
 
 
@@ -47,6 +48,11 @@ def mixed(
         return (1 - alpha) * labelled
     read = {name: settings[name] for name in term.settings}
     soft = term.weight * term.loss(student_BC, teacher_BC, settings["temperature"], **read)
+    if soft.shape != labelled.shape:
+        wrong = f"gives {tuple(soft.shape)} for logits {tuple(student_BC.shape)}"
+        raise Unusable(
+            "the knowledge term", wrong, "It must reduce the last dimension, and no other."
+        )
     return (1 - alpha) * labelled + alpha * soft
 
 

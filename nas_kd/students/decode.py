@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 
 from nas_kd.costs.budgets import COSTS, LATENCY, Budget, Counts, Shape
-from nas_kd.costs.counting import counted, measure
+from nas_kd.costs.counting import counted, folded, measure
 from nas_kd.errors import BudgetTooSmall, CountsDisagree, Unusable
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Option, StudentConfig, tapered
@@ -185,8 +185,9 @@ def _measured(text: str) -> Counts:
 
 
 @lru_cache(maxsize=4096)
-def _computed(text: str) -> tuple[int, int]:
-    return measure(_built(text), StudentConfig.from_json(text).input_shape)
+def _computed(text: str) -> tuple[int, int, int, int]:
+    network = _built(text)
+    return *measure(network, StudentConfig.from_json(text).input_shape), *folded(network)
 
 
 def _built(text: str) -> nn.Module:
@@ -205,7 +206,6 @@ def verify(config: StudentConfig, budgets: Sequence[Budget]) -> None:
     if any(budget.cost == "ram" for budget in budgets):
         built = _measured(text)
     else:
-        parameters, macs = _computed(text)
-        built = replace(closed, parameters=parameters, macs=macs)
+        built = Counts(*_computed(text), closed.activations)
     if closed != built:
         raise CountsDisagree(config.family, config.label(), str(closed), str(built))

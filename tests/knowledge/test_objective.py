@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.errors import Unusable
+from nas_kd.knowledge import KNOWLEDGE, Knowledge
 from nas_kd.knowledge.objective import UNLABELLED, additive_weight, hard, mixed
 
 KL = KNOWLEDGE["kl"]
@@ -103,6 +104,16 @@ def test_the_student_gets_a_gradient_from_the_soft_term(
     with_teacher = gradient(mixed(student_BC, label_B, teacher_BC, KL, FOUR, 0.5).sum(), student_BC)
     alone = gradient(mixed(student_BC, label_B, None, KL, FOUR, 0.5).sum(), student_BC)
     assert (with_teacher - alone).norm() > 0.1
+
+
+@pytest.mark.parametrize("dimensions", [(-1, -2), (0,)])
+def test_a_term_that_reduces_something_else_than_the_classes_is_named(
+    dimensions: tuple[int, ...], batch: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    student_BC, teacher_BC, label_B = batch
+    wrong = Knowledge(lambda student, teacher, temperature: (student - teacher).mean(dimensions))
+    with pytest.raises(Unusable, match="must reduce the last dimension, and no other"):
+        mixed(student_BC, label_B, teacher_BC, wrong, FOUR, 0.5)
 
 
 def test_without_labels_the_additive_form_has_no_weight() -> None:
