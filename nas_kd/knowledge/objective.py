@@ -48,7 +48,7 @@ def mixed(
         return (1 - alpha) * labelled
     read = {name: settings[name] for name in term.settings}
     soft = term.weight * term.loss(student_BC, teacher_BC, settings["temperature"], **read)
-    if soft.shape != labelled.shape:
+    if soft.shape[-labelled.ndim :] != labelled.shape:
         wrong = f"gives {tuple(soft.shape)} for logits {tuple(student_BC.shape)}"
         raise Unusable(
             "the knowledge term", wrong, "It must reduce the last dimension, and no other."
