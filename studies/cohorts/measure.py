@@ -16,7 +16,6 @@ from time import perf_counter
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-import torch
 
 from nas_kd.data import SOURCES
 from nas_kd.data.arrays import ArrayRef
@@ -43,7 +42,11 @@ LARGE = [
 
 def member(number: int, config: StudentConfig) -> Member:
     """A student with settings of its own."""
-    return Member(number, config, 1.0 + number, 0.05 * number, 0.01, "kl", number)
+    settings = {
+        "temperature": 1.0 + number, "alpha": 0.05 * number, "learning_rate": 0.01,
+        "knowledge": "kl",
+    }  # fmt: skip
+    return Member(number, config, settings, seed=number)
 
 
 def seconds(job: RungJob) -> float:
@@ -55,8 +58,6 @@ def seconds(job: RungJob) -> float:
 
 def main() -> None:
     """Print the table."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     keep_freed_memory()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", choices=("digits", "mnist"))
@@ -82,7 +83,7 @@ def main() -> None:
     print(f"{data.name} {data.input_shape}, batch {batch}")
     for family, channels in LARGE if name == "mnist" else SMALL:
         config = StudentConfig(family, data.input_shape, 10, len(channels), channels)
-        measure(config, RungJob((), data, signals, settings, 0, 0, epochs))
+        measure(config, RungJob((), data, signals, settings, 0, 0, epochs, data.validation))
 
 
 def measure(config: StudentConfig, job: RungJob) -> None:

@@ -24,7 +24,8 @@ from nas_kd.driver.options import RunOptions
 from nas_kd.front import by_accuracy, hypervolume
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.view import StudyView, TrialRow, read_study
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView, read_study
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def searched(data: str, trials: int, epochs: int, budget: str, seed: int, **rule
     )
 
 
-def trained(view: StudyView, row: TrialRow) -> int:
+def trained(view: StudyView, row: StudentRecord) -> int:
     """The epochs of a trial itself, without those of a trial that it continues."""
     if not row.rungs:
         return 0
