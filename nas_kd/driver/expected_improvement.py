@@ -60,7 +60,7 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FrontSteps:
     """What the students that ended reached: the front in steps (from place, to place, worth), and
     the third best worth."""
 
@@ -68,7 +68,7 @@ class Found:
     third: float
 
     @classmethod
-    def of(cls, ended: Sequence[tuple[float, float]]) -> "Found":
+    def of(cls, ended: Sequence[tuple[float, float]]) -> "FrontSteps":
         """Of students that ended at (place, worth)."""
         points = front(Point(0, value, place) for place, value in ended)
         starts = (0.0, *(point.cost for point in points))
@@ -100,15 +100,16 @@ def chosen(
     places = [(scale.place(c.cost), scale.worth(c.rungs[-1][1])) for c in ended]
     order: list[int] = []
     while True:
-        found = Found.of(places)
-        promises = {
-            trial: promise(scale.place(one.cost), mean, error, found) / needs(one, epochs)
+        found = FrontSteps.of(places)
+        improvements = {
+            trial: expected_improvement(scale.place(one.cost), mean, error, found)
+            / needs(one, epochs)
             for trial, (one, mean, error) in predicted.items()
             if needs(one, epochs) <= left
         }
-        if not promises:
+        if not improvements:
             return order
-        best = min(promises, key=lambda trial: (-promises[trial], trial))
+        best = min(improvements, key=lambda trial: (-improvements[trial], trial))
         one, mean, _ = predicted.pop(best)
         order.append(best)
         places.append((scale.place(one.cost), mean))
@@ -120,7 +121,7 @@ def needs(one: LearningCurve, epochs: int) -> int:
     return epochs - one.rungs[-1][0]
 
 
-def promise(place: float, mean: float, error: float, found: Found) -> float:
+def expected_improvement(place: float, mean: float, error: float, found: FrontSteps) -> float:
     """The expected improvement of a student over what is found, at its place on the cost axis.
 
     Its final worth is taken as normally distributed, with this mean and standard error.

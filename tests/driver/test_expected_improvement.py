@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from nas_kd.driver.expected_improvement import (
     LEAST_ERROR,
     THIRD,
-    Found,
+    FrontSteps,
     LearningCurve,
     Scale,
     chosen,
     expected_gain,
+    expected_improvement,
     features,
     predictions,
-    promise,
 )
 from nas_kd.front import Point, hypervolume
 
@@ -68,7 +68,7 @@ def test_a_sure_promise_is_the_hypervolume_that_is_gained(
     new = Point(99, accuracy, cost)
     before, after = (hypervolume(p, 1000, 0.1, 500, steps=4000) for p in (points, [*points, new]))
     mean, third = SCALE.worth(accuracy), sorted(value for _, value in places)[-3]
-    promised = promise(SCALE.place(cost), mean, 1e-6, Found.of(places))
+    promised = expected_improvement(SCALE.place(cost), mean, 1e-6, FrontSteps.of(places))
     assert promised - THIRD * max(0, mean - third) == pytest.approx(after - before, abs=2e-3)
 
 

@@ -59,7 +59,7 @@ def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: 
         POOLS.append(self)
 
     pool.ProcessPool.__init__ = remembered  # type: ignore[method-assign]
-    moments = {"result": (generation, "keep"), "proposal": (Ledger, "propose"),
+    moments = {"result": (generation, "keep_result"), "proposal": (Ledger, "propose"),
                "tell": (Ledger, "tell"), "student": (generation, "keep_student"),
                "teacher": (teaching, "write_bytes")}  # fmt: skip
     if moment:
