@@ -187,6 +187,15 @@ def resolve(
     return StudySpec.create(settings)
 
 
+def changed(study: Path, given: dict[str, Any]) -> "StudySpec":
+    """The spec of a study, with some settings changed. Raises UnusableStudy, InvalidSpec."""
+    from nas_kd.spec import StudySpec
+    from nas_kd.study.folder import StudyFolder
+
+    kept = StudyFolder(study).read_spec().model_dump(exclude_none=True)
+    return StudySpec.create(kept | given)
+
+
 def kept_spec(folder: Path) -> "StudySpec | None":
     """The spec of the study in a folder, if there is one."""
     from nas_kd.study.folder import StudyFolder

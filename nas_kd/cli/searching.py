@@ -108,8 +108,10 @@ def check(
     given = flags.given(locals())
     from nas_kd.cli.foreground import run_check
 
-    file = spec / "spec.toml" if spec and spec.is_dir() else spec
-    resolved = flags.resolve(file, given, None, None)
+    if spec and spec.is_dir():
+        resolved = flags.changed(spec, given)
+    else:
+        resolved = flags.resolve(spec, given, None, None)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
 
 

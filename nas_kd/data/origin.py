@@ -5,6 +5,7 @@ Suffixes: N prepared rows.
 """
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ from nas_kd.data.source import Raw
 from nas_kd.data.splits import Part
 from nas_kd.data.table import read
 from nas_kd.errors import UnusableData
-from nas_kd.files import write_bytes
+from nas_kd.files import replace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ class Origin:
         Raises UnusableData for data that are no file of a table.
         """
         if self.table is None:
-            right = "They are kept of csv:PATH and parquet:PATH."
+            right = "They are kept of csv:PATH and parquet:PATH, where that is a file."
             raise UnusableData("the data", "have no rows of a table", right)
         numbers_N = self.rows.open()[rows, 1]
         return frame_of(*self.table).iloc[numbers_N].reset_index(drop=True)
@@ -85,15 +86,23 @@ def ids_of(raw: Raw, part: Part) -> NDArray[np.str_]:
 
 
 def kept_table(raw: Raw, place: Path) -> tuple[str, str] | None:
-    """A copy of a table's file in the cache, since the file itself may change."""
-    if raw.file is None:
+    """A copy of a table's file in the cache, since the file itself may change; none of a folder.
+
+    Raises UnusableData for a file that changed since it was read.
+    """
+    if raw.file is None or raw.file.path.is_dir():
         return None
-    kind, path = raw.file
-    content = path.read_bytes()
-    copy = place / f"table-{hashlib.sha256(content).hexdigest()[:12]}.{kind}"
-    if not copy.exists():
-        write_bytes(copy, content)
-    return kind, str(copy)
+    file = raw.file
+    with file.path.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        copy = place / f"table-{sha256[:12]}{''.join(file.path.suffixes)}"
+        if not copy.exists():
+            content.seek(0)
+            replace(copy, lambda written: shutil.copyfileobj(content, written))
+            shutil.copymode(file.path, copy)
+    if file.path.stat().st_mtime_ns != file.changed:
+        raise UnusableData(str(file.path), "changed while it was read", "Run the same again.")
+    return file.kind, str(copy)
 
 
 @lru_cache(maxsize=1)

@@ -63,6 +63,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class TableFile:
+    """A file whose rows are a table."""
+
+    kind: str
+    """csv or parquet."""
+    path: Path
+    changed: int
+    """When it was last changed before it was read, in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """What a source gives. What it has no own split for is cut from `train`, stratified."""
 
@@ -75,8 +86,8 @@ class Raw:
     unlabelled_NX: Examples | None = None
     table: Table | None = None
     """What the columns of a table are, whose examples are still to be encoded."""
-    file: tuple[str, Path] | None = None
-    """The kind and path of the file that has a table's rows."""
+    file: TableFile | None = None
+    """The file that has a table's rows."""
     numbers: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """The numbers [N] of a split's examples in the source, where they do not count from 0."""
     ids: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_kd.data.columns import expect_names, matrix
-from nas_kd.data.source import Labelled, Raw, Request
+from nas_kd.data.source import Labelled, Raw, Request, TableFile
 from nas_kd.errors import UnusableData, suggestion
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ DISTINCT = 0.5
 def load(request: Request, *, path: str, kind: str) -> Raw:
     """The rows of a file. Raises UnusableData."""
     given = f"data {kind}:{path}"
+    changed = modified(Path(path).expanduser())
     frame = read(path, kind, given)
     label = label_of(frame, request.label, given)
     groups = None
@@ -50,6 +51,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
             else ("join the transfer set as unlabelled examples")
         )
         request.tell(f"{unknown:,} rows without a class {left}")
+    request.tell("the file's rows are kept in the cache, as they were read")
     rest = features(frame, [label, *([request.group] if request.group else [])], request, given)
     if rest.shape[1] == 0:
         raise UnusableData(given, "has no column beside that of the classes", "Add some.")
@@ -63,9 +65,14 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         ),
         unlabelled_NX=None if labelled_N.all() or request.group else rows_NK[~labelled_N],
         table=table,
-        file=(kind, Path(path).expanduser()),
+        file=TableFile(kind, Path(path).expanduser(), changed),
         numbers={"train": np.flatnonzero(labelled_N), "unlabelled": np.flatnonzero(~labelled_N)},
     )
+
+
+def modified(file: Path) -> int:
+    """When a file was last changed, in nanoseconds; 0 if there is none, which `read` says."""
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 def read(path: str, kind: str, given: str) -> "pd.DataFrame":

@@ -45,7 +45,7 @@ def new_record(space: Space, number: int, sample: Sample, generation: int) -> St
     return StudentRecord(
         number,
         config,
-        settings_of(sample),
+        settings_of(space, sample),
         costs_of(space, config),
         fill=round(cost(config, first) / first.bound, 4),
         generation=generation,

@@ -58,7 +58,7 @@ def wanted(context: SearchContext) -> list[Control]:
         for number, family in enumerate(space.families):
             sample = default_sample(space, family, 0.0)
             name, config = f"largest {family} alone", space.student(sample)
-            controls.append(Control(name, number, config, settings_of(sample), number))
+            controls.append(Control(name, number, config, settings_of(space, sample), number))
     return controls
 
 
@@ -82,7 +82,7 @@ def twin_of_the_best(context: SearchContext, results: Results) -> Control | None
 def twin_of(space: Space, record: StudentRecord) -> Control:
     """A student's twin without the teacher."""
     sample = {"family": record.config.family, **record.config.options, **record.settings}
-    alone = settings_of(complete(space, sample | {"alpha": 0.0}))
+    alone = settings_of(space, complete(space, sample | {"alpha": 0.0}))
     return Control("twin", record.number, record.config, alone, record.original)
 
 

@@ -137,11 +137,12 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
 
 def count_test(package: Path, facts: dict[str, Any], result: dict[str, Any]) -> None:
     """Note a look at the test split in the package, its card, and the study if it is there."""
-    study = Path(facts["study"])
-    for path in (package / "evaluations.json", study / "evaluations.json"):
+    study, mine = Path(facts["study"]), package / "evaluations.json"
+    text = card(facts, [*read_list(mine), result])
+    for path in (mine, study / "evaluations.json"):
         if path.parent.is_dir():
             write_text(path, json.dumps([*read_list(path), result], indent=1))
-    write_text(package / "card.md", card(facts, read_list(package / "evaluations.json")))
+    write_text(package / "card.md", text)
 
 
 def read_list(path: Path) -> list[dict[str, Any]]:

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
 TOLERANCE = 1e-5
+NEEDED = frozenset(
+    {
+        "student", "input", "classes", "counts", "budgets", "metric", "validation", "settings",
+        "epochs", "teacher", "data", "plugins", "study", "trial",
+    }
+)  # fmt: skip
+"""What a config.json has, beside its schema and versions."""
+
 SCHEMA = 1
 """The form of a package's config.json. No other was released."""
 
@@ -109,6 +117,9 @@ def read_config(package: Path) -> dict[str, Any]:
         raise UnusablePackage(f"package {package}", wrong, "Export it again.") from error
     if facts.get("schema") != SCHEMA:
         wrong = f"has schema {facts.get('schema')}, and this version of nas-kd reads {SCHEMA}"
+        raise UnusablePackage(f"package {package}", wrong, "Export it again with this version.")
+    if lacks := sorted(NEEDED - facts.keys()):
+        wrong = f"has no {', '.join(lacks)} in its config.json"
         raise UnusablePackage(f"package {package}", wrong, "Export it again with this version.")
     return facts
 

@@ -70,8 +70,10 @@ def value_at(share: float, distribution: BaseDistribution) -> Any:
     match distribution:
         case CategoricalDistribution(choices=choices):
             return choices[int(share * len(choices))]
-        case IntDistribution(low=low, high=high):
-            return low + int(share * (high - low + 1))
+        case IntDistribution(low=low, high=high, log=True):
+            return min(high, int(low * ((high + 1) / low) ** share))
+        case IntDistribution(low=low, high=high, step=step):
+            return low + step * int(share * ((high - low) // step + 1))
         case FloatDistribution(low=low, high=high, log=True):
             return low * (high / low) ** share
         case FloatDistribution(low=low, high=high, step=None):

@@ -45,12 +45,14 @@ class Space:
         if SETTINGS[name].of_choices:
             return value if value in values else values[0]
         low, high = values
-        return low if value is None else min(max(value, low), high)
+        within = low if value is None else min(max(value, low), high)
+        step = getattr(SETTINGS[name].distribution(low, high), "step", None)
+        return within if step is None else low + step * round((within - low) / step)
 
     def defaults(self) -> Sample:
         """The first options, and of every setting its default, or what is nearest to it."""
         first = {name: values[0] for name, values in self.options.items()}
-        return first | {name: self.near(name, row.default) for name, row in SETTINGS.items()}
+        return first | {name: self.near(name, row.default) for name, row in self.spec.rows.items()}
 
     def smallest(
         self, family: str, depth: int, options: Mapping[str, Option] | None = None
@@ -66,10 +68,13 @@ class Space:
         )
 
     def variants(self, family: str) -> list[dict[str, Option]]:
-        """Every combination of the options of a family that can be drawn."""
-        names = [name for name in self.options if name in FAMILIES[family].options]
-        every = product(*(self.options[name] for name in names))
-        return [dict(zip(names, values, strict=True)) for values in every]
+        """Every combination of the options of a family that can be drawn, with both ends of each
+        setting that it reads."""
+        part = FAMILIES[family]
+        values = {name: self.options[name] for name in self.options if name in part.options}
+        values |= {name: tuple(dict.fromkeys(self.values(name))) for name in part.settings}
+        every = product(*values.values())
+        return [dict(zip(values, chosen, strict=True)) for chosen in every]
 
     def student(self, sample: Sample) -> StudentConfig:
         """The student of a sample."""

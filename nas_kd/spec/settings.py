@@ -8,6 +8,7 @@ families that name it are given its value.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from optuna.distributions import (
@@ -17,11 +18,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from nas_kd.costs.budgets import COSTS, LATENCY
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.registry import Registry
 from nas_kd.students import FAMILIES
+from nas_kd.students.family import Option
 
-Value = str | int | float | bool
+Value = Option
 Sample = dict[str, Any]
 """A value for the family, for each setting, and for each option of the families."""
 
@@ -100,23 +103,57 @@ SETTINGS: Registry[Setting] = Registry(
 found in this order."""
 
 
+BUILT_IN = frozenset(SETTINGS)
+"""The settings that are fields of StudySpec; the others come from outside."""
+
+TAKEN = frozenset(
+    {
+        *COSTS, LATENCY, "number", "state", "accuracy", "cost", "fill", "seconds", "rungs",
+        "generation", "duplicate_of", "continues", "goes_on", "note", "family", "channels",
+        "options", "student", "settings", "fault",
+    }
+)  # fmt: skip
+"""Names that a trial's record, and its row of a table, have already."""
+
+
 def checked(name: str, said: Any) -> Any:
     """What a spec says of a setting from outside: a number, a range or a tuple of choices.
 
-    Raises ValueError for what the setting cannot be, UnknownName.
+    Raises ValueError naming the setting for what it cannot be, UnknownName.
     """
     row = SETTINGS[name]
+    options = {option for family in FAMILIES.values() for option in family.options}
+    if not name.isidentifier() or name in TAKEN | options:
+        raise ValueError(f"{name!r} cannot be the name of a setting: it is taken, or no word")
     several = tuple(said) if isinstance(said, list | tuple) else (said,)
-    if row.of_choices:
-        if not several or not {*several} <= {*row.searched}:
-            raise ValueError(f"{name} must be of {', '.join(map(str, row.searched))}")
-        return several
+    try:
+        if row.of_choices:
+            return choices(row, several)
+        kept = ends(row, several)
+        for value in (*several, *(() if row.default is None else (row.default,))):
+            format(value, row.digits)
+        return kept
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def choices(row: Setting, several: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Some of the choices of a setting. Raises ValueError."""
+    if not all(isinstance(value, str | int | float | bool) for value in row.searched):
+        raise ValueError("its choices must be words, numbers, true or false")
+    if not several or not {*several} <= {*row.searched}:
+        raise ValueError(f"must be of {', '.join(map(str, row.searched))}")
+    return several
+
+
+def ends(row: Setting, several: tuple[Any, ...]) -> Any:
+    """A number, or the two ends of a range. Raises ValueError."""
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in several)
-    if not numbers or len(several) not in (1, 2):
-        raise ValueError(f"{name} must be a number, or a pair [low, high]")
+    if not numbers or len(several) not in (1, 2) or not all(map(isfinite, several)):
+        raise ValueError("must be a number, or a pair [low, high]")
     asked: Any = row.distribution(several[0], several[-1])
     if (asked.low, asked.high) != (several[0], several[-1]):
-        raise ValueError(f"{name} must be of whole numbers")
+        raise ValueError(f"its values are {asked}")
     return several if len(several) == 2 else several[0]
 
 

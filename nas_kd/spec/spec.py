@@ -42,7 +42,7 @@ from nas_kd.spec.fields import (
     within,
     worded,
 )
-from nas_kd.spec.settings import SETTINGS, checked
+from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
@@ -120,8 +120,9 @@ class StudySpec(BaseModel):
     """Options of the families: one value fixes an option, a list searches it. Beside the settings,
     as --fix squeeze_excite=true, they are understood too."""
     settings: Annotated[dict[str, Any], Field(default_factory=dict)]
-    """Settings from outside (SETTINGS): one value fixes a setting, a pair or a list searches it.
-    Beside the others, as --range margin=0:1, they are understood too."""
+    """Settings from outside (SETTINGS) that this study has: those that its families or terms read,
+    and those that are named. One value fixes a setting, a pair or a list searches it. Beside the
+    others, as --range margin=0:1, they are understood too."""
     multiple_of: Literal[1, 4, 8] = 1
     """Channels are rounded to multiples of this."""
     trials: Annotated[int, Field(ge=1)] = 32
@@ -201,14 +202,20 @@ class StudySpec(BaseModel):
             for setting in part.settings:
                 if setting not in SETTINGS:
                     raise ValueError(f"{name} reads the setting {setting}, which nobody registered")
+                words = any(isinstance(value, str) for value in SETTINGS[setting].searched)
+                if words and known.field_name == "knowledge":
+                    raise ValueError(f"{name} reads the setting {setting}, whose values are words")
         return names
 
     @field_validator("settings")
     @classmethod
-    def _registered(cls, settings: dict[str, Any]) -> dict[str, Any]:
+    def _registered(cls, settings: dict[str, Any], known: ValidationInfo) -> dict[str, Any]:
         if named := [name for name in settings if name in cls.model_fields]:
             raise ValueError(f"{named[0]} stands beside settings, not among them")
-        outside = {n: row.searched for n, row in SETTINGS.items() if n not in cls.model_fields}
+        read = {name for part in known.data.get("family", ()) for name in FAMILIES[part].settings}
+        for term in known.data.get("knowledge", ()):
+            read |= {*KNOWLEDGE[term].settings}
+        outside = {name: SETTINGS[name].searched for name in SETTINGS if name in read - BUILT_IN}
         try:
             return {name: checked(name, said) for name, said in (outside | settings).items()}
         except UnknownName as error:
@@ -263,6 +270,12 @@ class StudySpec(BaseModel):
             group=self.group,
             tell=tell,
         )
+
+    @property
+    def rows(self) -> dict[str, Setting]:
+        """The settings of this study: those that are fields, and those from outside that it names,
+        or that one of its families or terms reads."""
+        return {n: row for n, row in SETTINGS.items() if n in BUILT_IN or n in self.settings}
 
     def setting(self, name: str) -> Any:
         """What the spec says of a setting: one value, or the range or choices to search."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
+from nas_kd.errors import InvalidSpec, SpecDiffers, StudyLocked, UnusableStudy
 from nas_kd.spec import StudySpec
 
 
@@ -93,7 +93,12 @@ class StudyFolder:
                 "holds no study",
                 "Name the folder of a study, or make one: nas-kd search --budget 20k",
             )
-        return StudySpec.create(StudySpec.read(self.spec, schema=None))
+        try:
+            return StudySpec.create(StudySpec.read(self.spec, schema=None))
+        except InvalidSpec as error:
+            wrong = f"cannot be read as it is: {'; '.join(error.problems)}"
+            right = "Name its plug-ins' folder on PYTHONPATH, or search in a new folder: --study."
+            raise UnusableStudy(str(self.root), wrong, right) from error
 
     def compare(self, spec: StudySpec) -> None:
         """On resume the spec must be the one that is kept, but for more trials.
@@ -114,7 +119,9 @@ class StudyFolder:
 
         If the search ended before it wrote its spec, remove everything else it wrote, too.
         """
-        for path in (self.root / "checkpoints").glob("*.epochs"):
+        torn = [path for place in (self.root / "students", self.root / "controls")
+                for path in place.rglob(".*")]  # fmt: skip
+        for path in (*(self.root / "checkpoints").glob("*.epochs"), *torn):
             path.unlink(missing_ok=True)
         if self.spec.exists():
             return

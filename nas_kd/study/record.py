@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs.budgets import COSTS, LATENCY, Counts
+from nas_kd.errors import UnusableStudy
 from nas_kd.spec.settings import Value, beside_config
 from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
@@ -53,9 +54,14 @@ class StudentRecord:
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Self:
-        """The record of a stored trial."""
+        """The record of a stored trial. Raises UnusableStudy if nas-kd did not propose it."""
         facts = trial.user_attrs
+        if lacks := sorted({"student", "settings", "fill", "generation"} - facts.keys()):
+            wrong = f"was not proposed by this version of nas-kd: it has no {', '.join(lacks)}"
+            right = "Search again in a new folder: --study FOLDER."
+            raise UnusableStudy(f"trial {trial.number}", wrong, right)
         fault = facts.get("fault")
+        failed = fault is not None and trial.state == TrialState.PRUNED
         return cls(
             number=trial.number,
             config=StudentConfig.from_json(facts["student"]),
@@ -65,7 +71,7 @@ class StudentRecord:
             generation=facts["generation"],
             duplicate_of=facts.get("duplicate_of"),
             continues=facts.get("continues"),
-            state=STATES[trial.state] if fault is None else "failed",
+            state="failed" if failed else STATES[trial.state],
             rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", ())),
             accuracy=trial.values[0] if trial.values else None,
             seconds=facts.get("seconds"),

@@ -31,8 +31,7 @@ def snapshot(
     logits_NC: Tensor,
 ) -> bytes:
     """A checkpoint as safetensors, with what the student answers to the judged examples."""
-    ranked_NC = logits_NC.argsort(dim=-1, descending=True, stable=True)
-    tensors = {"proof": logits_NC[:PROOF], "answers": ranked_NC[:, :COLUMNS].to(torch.uint16)}
+    tensors = {"proof": logits_NC[:PROOF], "answers": ranked(logits_NC).to(torch.uint16)}
     for prefix, part in ((MODEL, state), (FIRST, exp_avg), (SECOND, exp_avg_sq)):
         tensors |= {prefix + name: value for name, value in part.items()}
     return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
@@ -55,6 +54,15 @@ def weights(checkpoint: bytes) -> dict[str, Tensor]:
     """The weights in a checkpoint, by their names in the network."""
     kept = load(checkpoint)
     return {n.removeprefix(MODEL): value for n, value in kept.items() if n.startswith(MODEL)}
+
+
+def ranked(logits_NC: Tensor) -> Tensor:
+    """The classes [N, 5] of the largest logits; the first one is argmax, also where several are
+    equally large."""
+    top_NK = logits_NC.topk(min(COLUMNS, logits_NC.shape[-1]), -1).indices
+    first_N1 = logits_NC.argmax(-1, keepdim=True)
+    displaced_NK = top_NK.where(top_NK != first_N1, top_NK[:, :1])
+    return torch.cat([first_N1, displaced_NK[:, 1:]], dim=-1)
 
 
 def answers(checkpoint: bytes) -> NDArray[np.uint16]:

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import Rows, TransferSet
-from nas_kd.spec.settings import Value
-from nas_kd.students.family import StudentConfig
+from nas_kd.students.family import Option, StudentConfig
 from nas_kd.training.checkpoints import answers
 
 BATCH = 128
@@ -48,7 +47,7 @@ class Member:
 
     trial: int
     config: StudentConfig
-    settings: Mapping[str, Value]
+    settings: Mapping[str, Option]
     """Its value of every setting; the trainer, terms and schemes read theirs by name."""
     seed: int
     weight_decay: float = 0.01

@@ -12,8 +12,7 @@ from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.metrics import METRICS
 from nas_kd.spec import StudySpec
-from nas_kd.spec.settings import Value
-from nas_kd.students.family import StudentConfig
+from nas_kd.students.family import Option, StudentConfig
 from nas_kd.training.jobs import Member, RungJob, TrainSettings, default_batch
 from nas_kd.training.loop import derive
 
@@ -44,7 +43,7 @@ class Recipe:
             self.class_weights,
         )  # fmt: skip
 
-    def needs_teacher(self, settings: Mapping[str, Value]) -> bool:
+    def needs_teacher(self, settings: Mapping[str, Option]) -> bool:
         """Whether a student of these settings learns from the teacher, or is compared with it."""
         return float(settings["alpha"]) > 0 or METRICS[self.spec.metric].of_teacher
 
@@ -52,7 +51,7 @@ class Recipe:
         self,
         trial: int,
         config: StudentConfig,
-        settings: Mapping[str, Value],
+        settings: Mapping[str, Option],
         weights_of: int,
         checkpoint: bytes | None = None,
     ) -> Member:

@@ -22,9 +22,9 @@ from nas_kd.spec import StudySpec
 
 TRIALS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 PARTS = {
-    "sampler": ("study/proposal.py", "propose"),
+    "sampler": ("space/sampler.py", "propose"),
     "decoding": ("students/decode.py", "decode"),
-    "database": ("study/storage.py", "propose|tell|trials|note"),
+    "database": ("study/database.py", "propose|tell|trials|records|note"),
     "waiting for workers": ("futures/_base.py", "wait"),
 }
 

@@ -68,6 +68,38 @@ def test_a_row_of_a_table_is_there_as_it_was_read_whatever_the_file_is_by_now(
     assert [None if pd.isna(text) else text for text in read["label"]] == classes
 
 
+def test_a_packed_file_is_kept_under_a_name_that_it_is_read_by_and_with_its_rights(
+    tmp_path: Path,
+) -> None:
+    frame = pd.DataFrame({"size": range(60), "label": [n % 2 for n in range(60)]})
+    path = tmp_path / "parts.csv.gz"
+    frame.to_csv(path, index=False)
+    path.chmod(0o600)
+    data = prepared(f"csv:{path}", tmp_path)
+    assert data.origin.table is not None
+    assert Path(data.origin.table[1]).stat().st_mode & 0o777 == 0o600
+    numbers = data.origin.rows.open()[:5, 1].tolist()
+    assert data.origin.as_read(slice(0, 5))["size"].tolist() == numbers
+
+
+def test_of_a_folder_of_parquet_no_rows_are_kept(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"size": range(60), "label": [n % 2 for n in range(60)]})
+    frame.to_parquet(tmp_path / "parts", partition_cols=["label"])
+    data = prepared(f"parquet:{tmp_path / 'parts'}", tmp_path)
+    with pytest.raises(UnusableData, match="where that is a file"):
+        data.origin.as_read(slice(0, 1))
+
+
+def test_a_table_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "parts.csv"
+    path.write_text("size,label\n" + "1,0\n2,1\n" * 20)
+    monkeypatch.setattr("nas_kd.data.table.modified", lambda file: 1)
+    with pytest.raises(UnusableData, match="changed while it was read"):
+        prepared(f"csv:{path}", tmp_path)
+
+
 def test_pictures_are_called_by_their_paths(tmp_path: Path) -> None:
     shades: dict[str, int] = {}
     for number in range(40):

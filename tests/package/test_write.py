@@ -206,6 +206,16 @@ def test_a_package_of_another_schema_is_not_read(package: Path) -> None:
         load_student(package)
 
 
+def test_a_config_that_lacks_something_is_named_and_no_look_is_counted(package: Path) -> None:
+    facts = json.loads((package / "config.json").read_text())
+    del facts["settings"]
+    before = (package / "evaluations.json").read_text()
+    (package / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(UnusablePackage, match="has no settings in its config"):
+        evaluate(package, None, Path(), "test")
+    assert (package / "evaluations.json").read_text() == before
+
+
 def test_a_folder_that_is_no_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(NasKDError, match="nas-kd export"):
         load_student(tmp_path)

@@ -3,21 +3,24 @@
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from torch import nn
 from typer.testing import CliRunner
 
 from nas_kd import FAMILIES, KNOWLEDGE, SETTINGS
 from nas_kd.api import Study
 from nas_kd.cli import app
-from nas_kd.errors import InvalidSpec
+from nas_kd.errors import BudgetTooSmall, InvalidSpec
 from nas_kd.package.load import load_student
 from nas_kd.spec import StudySpec
 from nas_kd.spec.settings import Setting, as_text, heading, linear, logarithmic, settings_in_words
+from nas_kd.students.family import Family, StudentConfig
 from nas_kd.study.view import StudyView
 from tests.conftest import searched, tiny
 from tests.report.test_dashboard import ask, served
@@ -155,9 +158,11 @@ def test_a_spec_fixes_a_setting_from_outside_or_narrows_its_range(
 @pytest.mark.parametrize(
     ("settings", "wrong"),
     [
-        ({"margin": "wide"}, "margin must be a number, or a pair"),
-        ({"margin": [1, 2, 3]}, "margin must be a number, or a pair"),
-        ({"margin": [2, 1]}, "low <= high"),
+        ({"margin": "wide"}, "margin: must be a number, or a pair"),
+        ({"margin": [1, 2, 3]}, "margin: must be a number, or a pair"),
+        ({"margin": [2, 1]}, r"margin: .*low <= high"),
+        ({"margin": float("inf")}, "margin: must be a number"),
+        ({"margin": [0, float("nan")]}, "margin: must be a number"),
         ({"settings": {"margim": 1}}, "No setting is called 'margim'"),
         ({"settings": {"alpha": 1}}, "alpha stands beside settings"),
     ],
@@ -193,16 +198,17 @@ def test_every_setting_says_how_it_is_searched_and_read(name: str) -> None:
 def test_choices_are_fixed_or_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     row = Setting(distribution=CategoricalDistribution, searched=("a", "b", "c"))
     monkeypatch.setitem(SETTINGS, "letter", row)
-    assert tiny().setting("letter") == ("a", "b", "c")
+    assert "letter" not in tiny().rows, "nobody reads it"
+    assert tiny(letter=["a", "b", "c"]).setting("letter") == ("a", "b", "c")
     assert tiny(letter="b").setting("letter") == ("b",)
     assert tiny(letter=["a", "c"]).setting("letter") == ("a", "c")
-    with pytest.raises(InvalidSpec, match="letter must be of a, b, c"):
+    with pytest.raises(InvalidSpec, match="letter: must be of a, b, c"):
         tiny(letter="d")
 
 
 def test_whole_numbers_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SETTINGS, "count", Setting(distribution=IntDistribution, searched=(1, 9)))
-    with pytest.raises(InvalidSpec, match="count must be of whole numbers"):
+    with pytest.raises(InvalidSpec, match="count: its values are IntDistribution"):
         tiny(count=[1.5, 3])
 
 
@@ -211,6 +217,76 @@ def test_settings_are_read_in_words_also_where_they_are_not_registered() -> None
     assert settings_in_words(settings) == "knowledge kl, T 4.00, alpha 0.50, odd one 0.125"
     assert heading("learning_rate") == "learning rate"
     assert as_text("switch", True) == "true"
+
+
+@pytest.mark.parametrize("name", ["my margin", "cost", "channels", "squeeze_excite", "note"])
+def test_a_name_that_is_taken_or_no_word_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETTINGS, name, Setting(distribution=linear, searched=(0.0, 1.0)))
+    with pytest.raises(InvalidSpec, match="is taken, or no word"):
+        tiny(settings={name: 0.5})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Setting(distribution=linear, searched=(0.0, 1.0), digits="d"),
+        Setting(distribution=logarithmic, searched=(0.0, 1.0)),
+        Setting(distribution=CategoricalDistribution, searched=(None, "a")),
+    ],
+)
+def test_a_row_that_cannot_be_searched_or_read_is_named(
+    row: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETTINGS, "odd", row)
+    with pytest.raises(InvalidSpec, match="settings: odd: "):
+        tiny(settings={"odd": row.searched})
+
+
+def test_a_term_reads_numbers_only(plugin: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny(**OUTSIDE)
+    words = Setting(distribution=CategoricalDistribution, searched=("near", "far"))
+    monkeypatch.setitem(SETTINGS, "margin", words)
+    with pytest.raises(InvalidSpec, match="hinge reads the setting margin, whose values are words"):
+        tiny(**OUTSIDE)
+
+
+def test_a_study_has_no_settings_that_nothing_of_it_reads(
+    outside: StudyView, tmp_path: Path
+) -> None:
+    view = searched(tmp_path / "plain", trials=1)
+    assert view.spec.settings == {}
+    assert "margin" not in view.rows[0].settings
+
+
+def test_steps_and_whole_numbers_are_drawn_and_defaulted_on_their_grid(
+    plugin: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    odd = Setting(distribution=partial(IntDistribution, step=2), searched=(1, 7), default=4)
+    monkeypatch.setitem(SETTINGS, "odd", odd)
+    view = searched(tmp_path / "study", odd=[1, 7], family="mlp")
+    assert {row.settings["odd"] for row in view.rows} <= {1, 3, 5, 7}
+    assert len({row.settings["odd"] for row in view.rows}) > 1
+
+
+def test_a_budget_holds_where_a_setting_decides_the_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def build(config: StudentConfig) -> nn.Module:
+        hidden = int(config.options["hidden"])
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, config.channels[0]),
+            nn.Linear(config.channels[0], 10),
+        )  # fmt: skip
+
+    row = Setting(distribution=IntDistribution, searched=(1, 200), default=8, in_config=True)
+    monkeypatch.setitem(SETTINGS, "hidden", row)
+    monkeypatch.setitem(FAMILIES, "sized", Family(build, depths=range(1, 2), settings=("hidden",)))
+    with pytest.raises(BudgetTooSmall):
+        searched(tmp_path / "large", family="sized", trials=2)
+    view = searched(tmp_path / "small", family="sized", trials=6, hidden=[1, 20])
+    assert all(row.costs["parameters"] <= 2000 for row in view.rows)
 
 
 def test_ranges_are_linear_or_logarithmic() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nas_kd.errors import InvalidSpec, Unusable
+from nas_kd.errors import InvalidSpec, Unusable, UnusableStudy
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
 from tests.conftest import tiny
@@ -28,7 +28,7 @@ def test_a_spec_of_another_schema_is_not_read(tmp_path: Path) -> None:
         StudySpec.read(tmp_path / "spec.toml")
     (tmp_path / "spec.toml").write_text('budget = ["20k"]\n')
     assert StudySpec.read(tmp_path / "spec.toml") == {"budget": ["20k"]}
-    with pytest.raises(InvalidSpec, match="has schema None"):
+    with pytest.raises(UnusableStudy, match=r"has schema None.*search in a new folder"):
         StudyFolder(tmp_path).read_spec()
 
 

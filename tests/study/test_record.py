@@ -8,7 +8,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 import nas_kd
-from nas_kd.errors import Unusable
+from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.record import StudentRecord, asked, one_per_student, outcome
@@ -44,10 +44,22 @@ def test_what_is_told_is_what_is_read(
     assert found.accuracy == (values[0] if values else None)
 
 
-def test_a_person_cancels_a_trial() -> None:
-    trial = create_trial(state=TrialState.FAIL, user_attrs=record().proposed())
-    assert StudentRecord.of(trial).state == "cancelled"
-    assert StudentRecord.of(trial).finished
+@pytest.mark.parametrize("fault", [None, "NaN"])
+def test_a_person_cancels_a_trial(fault: str | None) -> None:
+    facts = record().proposed() | outcome([], 0.0, fault)
+    cancelled = StudentRecord.of(create_trial(state=TrialState.FAIL, user_attrs=facts))
+    assert (cancelled.state, cancelled.finished) == ("cancelled", True)
+
+
+def test_a_fault_that_was_written_in_the_moment_of_a_crash_is_not_told_yet() -> None:
+    facts = record().proposed() | outcome([(1, 0.1)], 0.0, "NaN")
+    torn = StudentRecord.of(create_trial(state=TrialState.RUNNING, user_attrs=facts))
+    assert not torn.finished
+
+
+def test_a_trial_that_nobody_here_proposed_is_named() -> None:
+    with pytest.raises(UnusableStudy, match="it has no fill, generation, settings, student"):
+        StudentRecord.of(create_trial(state=TrialState.WAITING))
 
 
 def test_a_finished_trial_is_read_once(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Students alone and packed, from one rung to the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.training import Member, RungJob, TrainSettings, cohort, loop, order, run_rung, weights
+from nas_kd.training.checkpoints import ranked
 from nas_kd.training.jobs import RungResult
 
 
@@ -33,6 +34,12 @@ def signals(digits: TransferSet, tmp_path_factory: pytest.TempPathFactory) -> Si
         ArrayRef.save(logits, folder / "logits.npy"),
         ArrayRef.save(answers, folder / "answers.npy"),
     )
+
+
+def in_float64(job: RungJob) -> tuple[RungResult, ...]:
+    """A job's results without what `reproducible` sets: the default type of numbers above all."""
+    unwrapped: Callable[[RungJob], tuple[RungResult, ...]] = run_rung.__wrapped__  # type: ignore[attr-defined]
+    return unwrapped(job)
 
 
 NAMES = ("temperature", "alpha", "learning_rate", "knowledge")
@@ -88,6 +95,15 @@ def test_the_answers_of_a_student_are_those_that_its_accuracy_counts(
         assert (result.answers.shape, result.answers.dtype) == ((len(labels_N), 5), np.uint16)
         assert (result.answers[:, 0] == labels_N).mean() == pytest.approx(result.accuracy)
         assert all(len({*row}) == 5 for row in result.answers.tolist())
+
+
+def test_of_equal_logits_the_first_answer_is_the_one_that_counts() -> None:
+    logits_NC = torch.tensor([[1.0, 2, 2, 0, 0, 2], [3, 3, 3, 3, 3, 3], [0, 1, 2, 3, 4, 5]])
+    answers_NK = ranked(logits_NC)
+    assert answers_NK[:, 0].tolist() == logits_NC.argmax(-1).tolist()
+    assert all(len({*row}) == 5 for row in answers_NK.tolist())
+    assert answers_NK[2].tolist() == [5, 4, 3, 2, 1]
+    assert ranked(logits_NC[:, :2]).tolist() == [[1, 0], [0, 1], [1, 0]]
 
 
 def test_going_on_from_a_rung_is_the_same_as_never_having_stopped(
@@ -221,10 +237,10 @@ def test_packed_students_are_what_they_are_alone(
     members = several(family, shape)
     data = reshaped(digits, shape, tmp_path)
     settings = TrainSettings(epochs=3, batch=64)
-    packed = run_rung(job(data, signals, *members, settings=settings, stop=3))
+    packed = in_float64(job(data, signals, *members, settings=settings, stop=3))
     assert 3 * -(-size(data.train) // 64) >= 50
     for one, result in zip(members, packed, strict=True):
-        alone = run_rung(job(data, signals, one, settings=settings, stop=3))[0]
+        alone = in_float64(job(data, signals, one, settings=settings, stop=3))[0]
         assert result.trial == alone.trial == one.trial
         assert result.accuracy == alone.accuracy
         assert difference(result, alone) < 1e-10
@@ -236,11 +252,11 @@ def test_survivors_are_packed_anew_from_their_own_checkpoints(
     family: str, digits: TransferSet, signals: Signals
 ) -> None:
     members = several(family)
-    first = run_rung(job(digits, signals, *members, stop=1))
+    first = in_float64(job(digits, signals, *members, stop=1))
     left = [replace(members[n], checkpoint=first[n].checkpoint) for n in (3, 0)]
-    rest = run_rung(job(digits, signals, *left, start=1))
+    rest = in_float64(job(digits, signals, *left, start=1))
     for number, result in zip((3, 0), rest, strict=True):
-        alone = run_rung(job(digits, signals, members[number]))[0]
+        alone = in_float64(job(digits, signals, members[number]))[0]
         assert result.trial == number
         assert difference(result, alone) < 1e-10
 

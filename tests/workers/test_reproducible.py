@@ -25,8 +25,10 @@ from tests.conftest import record, tiny
 def state() -> tuple[Any, ...]:
     """What a job may not change."""
     drawn = torch.random.get_rng_state().tolist()
-    tf32 = torch.backends.cudnn.allow_tf32
-    return torch.get_num_threads(), flushes_denormals(), tf32, drawn, random.getstate()
+    tf32, precision = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    kept = (precision, torch.get_default_dtype(), torch.is_grad_enabled(), torch.initial_seed())
+    threads = torch.get_num_threads()
+    return threads, flushes_denormals(), tf32, *kept, drawn, random.getstate()
 
 
 @pytest.fixture(params=[False, True])
@@ -35,8 +37,14 @@ def before(request: pytest.FixtureRequest) -> Any:
     torch.set_num_threads(2)
     torch.set_flush_denormal(request.param)
     torch.backends.cudnn.allow_tf32 = request.param
+    torch.set_float32_matmul_precision("medium" if request.param else "highest")
+    torch.set_default_dtype(torch.float64 if request.param else torch.float32)
+    torch.set_grad_enabled(not request.param)
     torch.manual_seed(12345)
     yield state()
+    torch.set_float32_matmul_precision("highest")
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
     torch.backends.cudnn.allow_tf32 = True
@@ -44,7 +52,7 @@ def before(request: pytest.FixtureRequest) -> Any:
 
 def test_inside_there_is_one_thread_and_no_denormal_and_no_tf32(before: Any) -> None:
     with reproducible():
-        assert state()[:3] == (1, True, False)
+        assert state()[:6] == (1, True, False, "highest", torch.float32, True)
         torch.manual_seed(1)
     assert state() == before
 
