@@ -93,8 +93,13 @@ class StudyView:
 
     @property
     def shown_settings(self) -> tuple[str, ...]:
-        """The settings that tables of trials have a column for."""
-        return tuple(beside_config(self.rows[0].settings)) if self.rows else ()
+        """The settings that tables of trials have a column for: numbers, and words that differ."""
+        first = beside_config(self.rows[0].settings) if self.rows else {}
+        return tuple(
+            name
+            for name, value in first.items()
+            if not isinstance(value, str) or any(r.settings[name] != value for r in self.rows)
+        )
 
     def note(self, row: StudentRecord) -> str:
         """What a student's state does not say."""
