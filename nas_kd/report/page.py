@@ -24,10 +24,15 @@ tr.front { background: #f0fdf4 } tr.best { background: #dbeafe; font-weight: 600
 .wide { overflow-x: auto } code { background: #f3f4f6; padding: 1px 4px } small { color: #6b7280 }
 """
 
-LOSS = (
-    "(1 - alpha) * CE(student, label) + alpha * T^2 * KL(softmax(teacher / T) || "
-    "softmax(student / T)), for each example, then the mean"
-)
+KL = "T^2 * KL(softmax(teacher / T) || softmax(student / T))"
+
+
+def loss_of(knowledge: Sequence[str]) -> str:
+    """The loss of a study with these knowledge terms, as a formula."""
+    terms = " or ".join(KL if name == "kl" else f"weight * {name}(student, teacher)"
+                        for name in knowledge)  # fmt: skip
+    soft = terms if len(knowledge) == 1 else f"({terms})"
+    return f"(1 - alpha) * CE(student, label) + alpha * {soft}, for each example, then the mean"
 
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
@@ -121,7 +126,7 @@ were chosen on these examples, so the best one's accuracy leans upward; {looks(v
 <h2>History</h2>{history}
 {rungs(view)}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}
-<h2>The loss</h2><p><code>{escape(LOSS)}</code></p>
+<h2>The loss</h2><p><code>{escape(loss_of(view.spec.knowledge))}</code></p>
 <h2>The spec</h2><pre>{escape(view.spec.to_toml())}</pre>
 </body></html>
 """

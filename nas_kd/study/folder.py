@@ -117,13 +117,14 @@ class StudyFolder:
     def clear(self) -> None:
         """Remove the files that only a running search needs.
 
-        If the search ended before it wrote its spec, remove everything else it wrote, too.
+        If the search ended before there was a study, remove everything else it wrote, too. A folder
+        that lost its spec alone keeps the rest.
         """
         torn = [path for place in (self.root / "students", self.root / "controls")
                 for path in place.rglob(".*")]  # fmt: skip
         for path in (*(self.root / "checkpoints").glob("*.epochs"), *torn):
             path.unlink(missing_ok=True)
-        if self.spec.exists():
+        if any(path.exists() for path in (self.spec, self.database, self.proof.parent)):
             return
         for path in (self.teacher, self.root / "signals", self.root / "checkpoints"):
             shutil.rmtree(path, ignore_errors=True)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nas_kd.data.arrays import content
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.data.views import View, view
@@ -25,6 +26,8 @@ PIECE = 128
 
 SLICE = 64 * PIECE
 """Examples of one job: the same for any number of workers, so that the answers are."""
+
+AGAIN = "Delete the study's folder signals/; they are computed again."
 
 CHECKED = 32
 """Rows that are computed again when signals are read from disk."""
@@ -86,10 +89,15 @@ def expect(network: nn.Module, sha256: str) -> None:
 
 @reproducible()
 def check_signals(job: SignalsJob, signals: Signals) -> None:
-    """Recompute a few random rows. Raises UnusableTeacher if the stored ones are others."""
+    """Compare the stored signals with their hash, and a few random rows with what the teacher
+    answers now. Raises UnusableTeacher if they differ."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
     stored: NDArray[Any] = signals.logits_VNC.open()
+    for array in (signals.logits_VNC, signals.answers_N):
+        if content(array.open()) != array.sha256:
+            wrong = "were changed after they were written"
+            raise UnusableTeacher(f"the stored teacher signals {array.path}", wrong, AGAIN)
     generator = np.random.default_rng(int(signals.key, 16) % 2**32)
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
     examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
@@ -99,5 +107,5 @@ def check_signals(job: SignalsJob, signals: Signals) -> None:
             raise UnusableTeacher(
                 f"the stored teacher signals {signals.logits_VNC.path}",
                 "are not what the teacher answers",
-                "Delete the study's folder signals/; they are computed again.",
+                AGAIN,
             )

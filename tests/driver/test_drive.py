@@ -316,6 +316,30 @@ def test_a_search_that_never_began_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_study_that_lost_its_spec_keeps_the_rest_whatever_fails_there(tmp_path: Path) -> None:
+    searched(tmp_path / "study", trials=2)
+    (tmp_path / "study" / "spec.toml").unlink()
+    files = {path.name for path in (tmp_path / "study").iterdir()}
+    assert {"study.db", "teacher", "signals", "students", "search.log"} <= files
+    with pytest.raises(UnusableData):
+        searched(tmp_path / "study", trials=4, data="csv:nowhere.csv")
+    assert {path.name for path in (tmp_path / "study").iterdir()} == files
+
+
+def test_a_flipped_bit_in_the_stored_signals_is_noticed(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2)
+    for name in ("logits.npy", "answers.npy"):
+        (path,) = view.folder.root.glob(f"signals/*/{name}")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(
+            UnusableTeacher, match=r"were changed.*Delete the study's folder signals"
+        ):
+            searched(tmp_path / "study", trials=4)
+        path.write_bytes(whole)
+    assert len(searched(tmp_path / "study", trials=4).rows) == 4
+
+
 def test_a_mistake_can_be_mended_in_the_same_folder(tmp_path: Path) -> None:
     with pytest.raises(BudgetTooSmall):
         searched(tmp_path / "study", budget="10", trials=4)

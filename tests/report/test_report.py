@@ -16,7 +16,7 @@ from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.fitting import fitting_table
 from nas_kd.report.fitting_figure import fitting_figure
-from nas_kd.report.page import page
+from nas_kd.report.page import loss_of, page
 from nas_kd.report.summary import student_in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, closing_table, display, trials_table
 from nas_kd.space.resolve import resolve
@@ -153,6 +153,12 @@ def test_the_page_stands_alone_and_says_what_was_found(study: StudyView) -> None
     assert "T^2 * KL" in text
     for row in study.rows:
         assert row.config.label() in text
+
+
+def test_the_loss_is_that_of_the_terms_that_were_searched() -> None:
+    assert "alpha * T^2 * KL(softmax(teacher / T) || softmax(student / T)), for" in loss_of(["kl"])
+    assert "alpha * weight * hinge(student, teacher), for" in loss_of(["hinge"])
+    assert "alpha * (T^2 * KL(" in loss_of(["kl", "hinge"])
 
 
 def test_the_trials_table_marks_the_front(study: StudyView) -> None:
