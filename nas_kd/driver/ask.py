@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial
 
 from nas_kd.costs.budgets import COSTS
 from nas_kd.driver.context import SearchContext
-from nas_kd.space.sample import distributions, settings_of
+from nas_kd.space.sample import distributions, params_of, settings_of
 from nas_kd.space.sampler import propose_all
 from nas_kd.space.space import Space
 from nas_kd.spec.settings import Sample
@@ -35,7 +35,7 @@ def propose_missing(context: SearchContext, places: Sequence[int]) -> None:
         record = new_record(context.space, number, sample, generation)
         record = replace(record, duplicate_of=seen.get(record.identity))
         seen.setdefault(record.identity, number)
-        params = {name: sample[name] for name in searched}
+        params = params_of(context.space, sample, searched)
         context.ledger.propose(params, searched, record.proposed())
 
 

@@ -43,6 +43,5 @@ def weight_seed_trial(space: Space, trial: int) -> int:
     """The trial whose initial weights a trial has: its own, or of a default student without the
     teacher those of the same student with it, so that each is the other's twin."""
     first = first_samples(space)
-    if trial < len(first) and first[trial]["alpha"] == 0 and trial % 2:
-        return trial - 1
-    return trial
+    alone = 0 < trial < len(first) and first[trial]["alpha"] == 0
+    return trial - 1 if alone and first[trial - 1]["alpha"] > 0 else trial

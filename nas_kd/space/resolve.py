@@ -109,13 +109,14 @@ def offered(spec: StudySpec, families: Sequence[str]) -> dict[str, tuple[Option,
 
 
 def fitting_depths(space: Space, family: str, low: int, high: int) -> list[int]:
-    """The depths in [low, high] at which the family can be built within the budgets.
+    """The depths in [low, high], or the only depth, at which the family fits the budgets.
 
     Its smallest student must fit with every combination of the searched options.
     """
+    only = only_depth(family)
     return [
         depth
-        for depth in range(low, high + 1)
+        for depth in ([only] if only else range(low, high + 1))
         if depth in FAMILIES[family].depths
         and all(
             fits(space.smallest(family, depth, options), space.budgets)

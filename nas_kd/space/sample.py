@@ -42,6 +42,12 @@ def complete(space: Space, params: Mapping[str, Any]) -> Sample:
     return sample
 
 
+def params_of(space: Space, sample: Sample, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A sample as Optuna stores it. A family of one depth has its depth in its config; stored is
+    the nearest depth of the range that others are searched in."""
+    return {n: space.near(n, sample[n]) if n == "depth" else sample[n] for n in asked}
+
+
 def settings_of(space: Space, sample: Sample) -> dict[str, Value]:
     """The settings of a sample, without its family and options."""
     return {name: sample[name] for name in space.spec.rows}

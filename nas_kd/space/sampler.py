@@ -19,7 +19,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.space.first import first_samples, ladder, narrowed, never_stopped
-from nas_kd.space.sample import complete, distributions
+from nas_kd.space.sample import complete, distributions, params_of
 from nas_kd.space.space import Space
 from nas_kd.spec.settings import Sample
 from nas_kd.training import derive
@@ -105,7 +105,7 @@ def propose(study: optuna.Study, number: int, space: Space) -> Sample:
         trial = study.ask(asked)
         sample = complete(space, trial.params)
         study.tell(trial, state=TrialState.FAIL)
-    params = {name: sample[name] for name in asked}
+    params = params_of(space, sample, asked)
     study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=asked))
     return sample
 

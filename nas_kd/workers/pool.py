@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -35,7 +36,9 @@ def single_threaded() -> dict[str, str]:
     """The environment of a process whose numerical libraries use one thread."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    installed = package in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    mine = None if installed else package  # which would stand before the standard library
+    path = os.pathsep.join(filter(None, (mine, os.environ.get("PYTHONPATH"))))
     return os.environ | dict.fromkeys(names, "1") | {"PYTHONPATH": path}
 
 

@@ -31,6 +31,7 @@ from nas_kd.errors import (
 from nas_kd.files import write_text
 from nas_kd.front import Point
 from nas_kd.report.summary import summarize
+from nas_kd.students import FAMILIES
 from nas_kd.study.database import open_sqlite
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView, read_study
@@ -190,6 +191,23 @@ def test_another_spec_in_the_same_folder_lists_the_differences(tmp_path: Path) -
     searched(tmp_path / "study", trials=4)
     with pytest.raises(SpecDiffers, match="epochs: 2 there, 3 asked"):
         searched(tmp_path / "study", trials=4, epochs=3)
+
+
+def test_a_family_of_one_depth_is_searched_beside_others_whatever_their_range(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "five", replace(FAMILIES["mlp"], depths=range(5, 6)))
+    monkeypatch.setitem(FAMILIES, "flat", replace(FAMILIES["mlp"], depths=range(1, 4)))
+    for depth in ([1, 6], [1, 2]):
+        spec = {"family": ["five", "flat"], "depth": depth}
+        folder = tmp_path / str(depth[1])
+        view = searched(folder, **spec)
+        depths = {row.config.family: set[int]() for row in view.rows}
+        for row in view.rows:
+            depths[row.config.family].add(row.config.depth)
+        assert depths["five"] == {5}
+        assert depths["flat"] <= {1, 2, 3}
+        assert len(searched(folder, **spec, trials=12).rows) == 12
 
 
 def test_equal_trials_are_trained_once(tmp_path: Path) -> None:

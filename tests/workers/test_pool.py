@@ -5,6 +5,7 @@ import platform
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from nas_kd.errors import UnknownName, WorkerDied, WorkerOverdue, WorkFailed
 from nas_kd.registry import Registry
+from nas_kd.workers import pool as pool_module
 from nas_kd.workers.executors import open_executor
 from nas_kd.workers.in_process import InProcess
 from nas_kd.workers.job_queue import Awaited, JobQueue
@@ -24,6 +26,17 @@ def pool() -> Iterator[ProcessPool]:
     pool = ProcessPool(2, limit=20)
     yield pool
     pool.shutdown(cancel_futures=True)
+
+
+def test_site_packages_do_not_stand_before_the_standard_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    checkout = Path(pool_module.__file__).parents[2]
+    assert pool_module.single_threaded()["PYTHONPATH"] == str(checkout)
+    installed = Path(sysconfig.get_path("purelib"), "nas_kd", "workers", "pool.py")
+    monkeypatch.setattr(pool_module, "__file__", str(installed))
+    assert pool_module.single_threaded()["PYTHONPATH"] == ""
 
 
 def die() -> None:
