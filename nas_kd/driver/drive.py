@@ -135,8 +135,15 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
 
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:
-    """Whether every trial of the spec is told and its controls are trained."""
+    """Whether every trial of the spec is told and its controls are trained.
+
+    Raises UnusableStudy for a study whose database was emptied.
+    """
     if not Ledger.begun(folder.database):
+        if any(folder.proof.parent.glob("*/config.json")):
+            wrong = "has lost its trials, though students of them are in the folder"
+            right = "Bring study.db back, or search in a new folder: --study FOLDER."
+            raise UnusableStudy(str(folder.database), wrong, right)
         return False
     ledger = Ledger.open(folder.database)
     return bool(ledger.facts().get("finished") == spec.trials)

@@ -344,6 +344,17 @@ def test_a_study_that_lost_its_spec_keeps_the_rest_whatever_fails_there(tmp_path
     assert {path.name for path in (tmp_path / "study").iterdir()} == files
 
 
+def test_a_database_that_was_emptied_is_not_filled_anew(tmp_path: Path) -> None:
+    searched(tmp_path / "study", trials=2)
+    for path in (tmp_path / "study").glob("study.db*"):
+        path.unlink()
+    with pytest.raises(UnusableStudy, match="has lost its trials"):
+        searched(tmp_path / "study", trials=4)
+    open_sqlite(tmp_path / "study" / "study.db")
+    with pytest.raises(UnusableStudy, match="has lost its trials"):
+        searched(tmp_path / "study", trials=4)
+
+
 def test_a_flipped_bit_in_the_stored_signals_is_noticed(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", trials=2)
     for name in ("logits.npy", "answers.npy"):
