@@ -20,7 +20,7 @@ def main() -> NoReturn:
     """Run a command. 0 done, 2 the user can mend it, 1 a bug, 130 and 143 interrupted."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    sys.path.insert(0, os.getcwd())
+    sys.path.append(os.getcwd())
     try:
         app()
     except NasKDError as error:

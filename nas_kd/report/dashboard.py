@@ -41,7 +41,7 @@ class Handler(WSGIRequestHandler):
 
 def dashboard(folder: StudyFolder, host: str, port: int, writable: bool) -> WSGIServer:
     """A server that is ready to serve. Raises UnusableStudy, or Unusable for a port in use."""
-    folder.read_spec()
+    folder.stored_spec()
     app: App = wsgi(Ledger.open(folder.database).storage)
     try:
         return make_server(host, port, app if writable else reading_only(app), Server, Handler)

@@ -55,7 +55,7 @@ def hover(row: StudentRecord) -> str:
         f"<b>trial {row.number}</b>: {reached}<br>"
         f"{row.config.family}, depth {row.config.depth}, channels {row.config.label()}"
         f"{row.config.extras()}<br>"
-        f"{row.counts.parameters:,} parameters, {row.counts.macs:,} MACs<br>"
+        f"{row.costs['parameters']:,} parameters, {row.costs['macs']:,} MACs<br>"
         f"{settings_in_words(row.settings)}<br>"
         f"fill {row.fill:.1%}, {row.seconds or 0:.1f} s"
     )

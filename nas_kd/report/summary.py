@@ -138,7 +138,7 @@ def line(
 
 def student_line(view: StudyView, name: str, row: StudentRecord) -> Line:
     """A trial's line."""
-    sizes = (row.counts.parameters, row.costs[view.cost])
+    sizes = (row.costs["parameters"], row.costs[view.cost])
     return line(view, name, row.config.name(), sizes, row.accuracy, row.state)
 
 

@@ -244,6 +244,16 @@ class StudySpec(BaseModel):
             raise InvalidSpec(tuple(problems.values())) from None
 
     @classmethod
+    def as_stored(cls, facts: Mapping[str, Any]) -> Self:
+        """The spec of settings that were validated when they were written, plug-ins and all."""
+        tables = {
+            name: {key: paired(value) for key, value in facts[name].items()}
+            for name in ("options", "settings")
+            if name in facts
+        }
+        return cls.model_construct(**{n: paired(value) for n, value in facts.items()} | tables)
+
+    @classmethod
     def read(cls, path: Path, schema: int | None = SCHEMA) -> dict[str, Any]:
         """The settings in a TOML file. Raises InvalidSpec, also for one of another schema; one that
         does not say its schema has the one that is given."""

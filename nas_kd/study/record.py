@@ -7,10 +7,9 @@ from typing import Any, Literal, Self
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nas_kd.costs.budgets import COSTS, LATENCY, Counts
+from nas_kd.costs.budgets import COSTS, LATENCY
 from nas_kd.errors import UnusableStudy
 from nas_kd.spec.settings import Value, beside_config
-from nas_kd.students.decode import counts
 from nas_kd.students.family import StudentConfig
 
 State = Literal["asked", "stopped", "complete", "failed", "cancelled"]
@@ -110,11 +109,6 @@ class StudentRecord:
     def identity(self) -> str:
         """What makes two trials the same: the student, and the settings that it does not show."""
         return self.config.to_json() + json.dumps(beside_config(self.settings), sort_keys=True)
-
-    @property
-    def counts(self) -> Counts:
-        """The student's parameters, MACs, weights, biases and peak activations."""
-        return counts(self.config)
 
     def at(self, epoch: int) -> float | None:
         """The accuracy at the rung of this epoch, if it was reached."""

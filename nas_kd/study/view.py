@@ -63,8 +63,8 @@ class StudyView:
     @property
     def teacher_score(self) -> float:
         """What the teacher reaches by that; it agrees with itself."""
-        of_teacher = METRICS[self.spec.metric].of_teacher
-        return 1.0 if of_teacher else float(self.facts["teacher"]["accuracy"])
+        metric = METRICS.get(self.spec.metric)  # one from outside may not be imported here
+        return 1.0 if metric and metric.of_teacher else float(self.facts["teacher"]["accuracy"])
 
     @property
     def looks(self) -> int:
@@ -132,7 +132,7 @@ class StudyView:
 
 def read_study(folder: StudyFolder) -> StudyView:
     """The study in a folder. Raises UnusableStudy."""
-    spec = folder.read_spec()
+    spec = folder.stored_spec()
     ledger = Ledger.open(folder.database)
     facts = ledger.facts()
     if "cost" not in facts:

@@ -45,8 +45,9 @@ SOURCES["blobs"] = Source(load=blobs, shift=0)
 
 def test_families_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Path) -> None:
     (tmp_path / "myparts.py").write_text(PARTS)
+    program = [sys.executable, "-c", "from nas_kd.cli import main; main()"]
     command = [
-        sys.executable, "-c", "from nas_kd.cli import main; main()", "search", "--budget", "1k",
+        *program, "search", "--budget", "1k",
         "--fix", 'plugins=["myparts"]', "--data", "blobs", "--family", "mine", "--family",
         "myparts:Net", "--knowledge", "logit-mse", "--trials", "5", "--epochs", "3",
         "--fix", "teacher_epochs=5", "--fix", "teacher_width=4", "--workers", "2",
@@ -60,3 +61,12 @@ def test_families_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Pat
     assert "mine" in done.stdout
     assert "largest mine" in done.stdout
     assert "largest myparts:Net" in done.stdout
+
+    (tmp_path / "myparts.py").write_text("raise SystemExit('imported')")
+    (study,) = (tmp_path / "runs").iterdir()
+    for command in (["trials"], ["report"], ["smallest", "--accuracy", "1%"]):
+        reading = [*program, command[0], str(study), *command[1:]]
+        shown = subprocess.run(
+            reading, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert shown.returncode == 0, shown.stderr

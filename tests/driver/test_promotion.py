@@ -229,7 +229,7 @@ def test_checkpoints_stay_only_of_those_that_may_go_on(
     assert all({path.name for path in folder.iterdir()} == {"rung-1.json", "rung-1.safetensors"}
                for folder in kept)  # fmt: skip
     for folder in kept:
-        parameters = given.rows[int(folder.name)].counts.parameters
+        parameters = given.rows[int(folder.name)].costs["parameters"]
         written = (folder / "rung-1.safetensors").stat().st_size
         assert 12 * parameters < written < 12 * parameters + 20_000, "weights and two moments"
     never = SPEC | {"trials": 8, "second_chances": 0.0}
