@@ -78,11 +78,15 @@ def dashboard(
 
     Example: nas-kd dashboard runs/glyphs-20k --port 8081
     """
+    from nas_kd.report.dashboard import LOOPBACK
     from nas_kd.report.dashboard import dashboard as serve
     from nas_kd.study.folder import StudyFolder
 
     with serve(StudyFolder(study), host, port, writable) as server:
         mode = "may change the study" if writable else "reads only"
+        if host not in LOOPBACK:
+            who = "change" if writable else "read"
+            typer.echo(f"note: whoever reaches {host} can {who} this study", err=True)
         typer.echo(f"http://{host}:{server.server_port}  ({mode}; Ctrl-C ends it)")
         try:
             server.serve_forever()

@@ -26,6 +26,24 @@ def reading_only(app: App) -> App:
     return guarded
 
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def asked_by_name(app: App, host: str) -> App:
+    """The same pages, but only for requests that name this host: a page of somebody else's that
+    has its own name lead here could else read the study."""
+    names = {*LOOPBACK, host}
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        name = environ.get("HTTP_HOST", "").rsplit(":", 1)[0].strip("[]")
+        if host not in LOOPBACK or name in names:
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"This dashboard is {host} only, and was asked as {name}.\n".encode()]
+
+    return guarded
+
+
 class Server(ThreadingMixIn, WSGIServer):
     """Answers several requests at once; ends with the program."""
 
@@ -43,8 +61,9 @@ def dashboard(folder: StudyFolder, host: str, port: int, writable: bool) -> WSGI
     """A server that is ready to serve. Raises UnusableStudy, or Unusable for a port in use."""
     folder.stored_spec()
     app: App = wsgi(Ledger.open(folder.database).storage)
+    app = asked_by_name(app if writable else reading_only(app), host)
     try:
-        return make_server(host, port, app if writable else reading_only(app), Server, Handler)
+        return make_server(host, port, app, Server, Handler)
     except OSError as error:
         raise Unusable(
             f"{host}:{port}", f"cannot be served ({error.strerror})", "Say another --port."

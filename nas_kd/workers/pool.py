@@ -57,7 +57,7 @@ class ProcessPool(Executor):
         self._closed = False
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair()
-        command = [sys.executable, "-c", SERVER, str(theirs.fileno())]
+        command = [sys.executable, "-P", "-c", SERVER, str(theirs.fileno())]
         handle = theirs.fileno()
         self._server = subprocess.Popen(command, pass_fds=[handle], env=single_threaded())
         theirs.close()

@@ -77,3 +77,19 @@ def test_a_port_in_use_names_the_flag(study: StudyView) -> None:
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableStudy, match="holds no study"):
         dashboard(StudyFolder(tmp_path), "127.0.0.1", 0, False)
+
+
+def test_a_page_that_comes_by_another_name_is_refused(study: StudyView) -> None:
+    with served(study.folder) as url:
+        port = url.rpartition(":")[2]
+        for name, expected in (("evil.example", 403), ("localhost", 200), ("127.0.0.1", 200)):
+            request = urllib.request.Request(
+                f"{url}/api/studies", headers={"Host": f"{name}:{port}"}
+            )
+            try:
+                with DIRECT.open(request, timeout=20) as answer:
+                    status = answer.status
+            except urllib.error.HTTPError as error:
+                status = error.code
+                error.close()
+            assert status == expected, name
