@@ -163,9 +163,11 @@ class SpecDiffers(NasKDError):
 
     def __str__(self) -> str:
         lines = "\n".join(f"  {difference}" for difference in self.differences)
+        as_it_is = f"Go on with it as it is: nas-kd search --study {self.folder}"
+        if any(difference.startswith("data: content") for difference in self.differences):
+            as_it_is = "Bring its data back as they were, and the same search goes on"
         return (
-            f"The study in {self.folder} was made with another spec:\n{lines}\n"
-            f"Go on with it as it is: nas-kd search --study {self.folder}\n"
+            f"The study in {self.folder} was made with another spec:\n{lines}\n{as_it_is}\n"
             f"or start another: add --study {self.folder}-2 to what you typed."
         )
 
