@@ -140,7 +140,7 @@ def test_a_finished_study_is_not_taken_for_one_of_other_data(
         np.savez(tmp_path / name / "mine.npz", X=turned.reshape(-1, 8, 8) / 16, y=classes)
     searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
     searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
-    with pytest.raises(SpecDiffers, match="data: content(?s:.*)Bring its data back as they were"):
+    with pytest.raises(SpecDiffers, match=r"data: content(?s:.*)Bring its data back as they were"):
         searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/two/mine.npz")
     with pytest.raises(UnusableData, match="cannot be read"):
         searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/three/mine.npz")
