@@ -5,12 +5,14 @@ Suffixes: N prepared rows.
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from stat import S_IMODE
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,13 +95,17 @@ def kept_table(raw: Raw, place: Path) -> tuple[str, str] | None:
     if raw.file is None or raw.file.path.is_dir():
         return None
     file = raw.file
+
+    def copied(target: BinaryIO) -> None:
+        os.fchmod(target.fileno(), S_IMODE(os.fstat(content.fileno()).st_mode))
+        shutil.copyfileobj(content, target)
+
     with file.path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
         copy = place / f"table-{sha256[:12]}{''.join(file.path.suffixes)}"
         if not copy.exists():
             content.seek(0)
-            replace(copy, lambda written: shutil.copyfileobj(content, written))
-            shutil.copymode(file.path, copy)
+            replace(copy, copied)
     if file.path.stat().st_mtime_ns != file.changed:
         raise UnusableData(str(file.path), "changed while it was read", "Run the same again.")
     return file.kind, str(copy)

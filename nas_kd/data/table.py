@@ -51,7 +51,8 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
             else ("join the transfer set as unlabelled examples")
         )
         request.tell(f"{unknown:,} rows without a class {left}")
-    request.tell("the file's rows are kept in the cache, as they were read")
+    if not Path(path).expanduser().is_dir():
+        request.tell("the file's rows are kept in the cache, as they were read")
     rest = features(frame, [label, *([request.group] if request.group else [])], request, given)
     if rest.shape[1] == 0:
         raise UnusableData(given, "has no column beside that of the classes", "Add some.")

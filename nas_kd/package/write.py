@@ -1,9 +1,7 @@
-"""The student package: config, weights, a proof and a card; and loading it back, proved.
+"""Writing the student package: config, weights, a proof and a card.
 
 A package proves itself when it is loaded: its parameters are counted again and held against the
 budget, and its stored inputs must give the stored logits.
-
-Suffixes: B examples, C channels or classes, H and W pixels.
 """
 
 import json

@@ -11,8 +11,8 @@ from nas_kd.errors import NasKDError, UnknownName, UnusableBudget
 from nas_kd.registry import Registry
 
 Range = tuple[float, float]
-Setting = float | Range
-"""One number fixes a setting, a pair searches it."""
+OneOrRange = float | Range
+"""One number fixes a setting, a pair searches it between both."""
 
 PLACES = {"imagefolder", "npz", "csv", "parquet"}
 """Kinds of data that are named by a path."""
@@ -36,7 +36,7 @@ def worded(value: Any) -> Any:
 def within(low: float, high: float) -> Any:
     """A check that a setting, or both ends of it, lie within [low, high], in order."""
 
-    def check(setting: Setting) -> Setting:
+    def check(setting: OneOrRange) -> OneOrRange:
         ends = setting if isinstance(setting, tuple) else (setting, setting)
         if not low <= ends[0] <= ends[1] <= high:
             raise ValueError(f"must lie in [{low:g}, {high:g}], a pair in rising order")
@@ -88,4 +88,4 @@ def known(registry: Registry[Any]) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]
 IntSetting = Annotated[int | tuple[int, int], BeforeValidator(paired)]
-FloatSetting = Annotated[Setting, BeforeValidator(paired)]
+FloatSetting = Annotated[OneOrRange, BeforeValidator(paired)]
