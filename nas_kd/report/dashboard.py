@@ -39,7 +39,7 @@ def asked_by_name(app: App, host: str) -> App:
         if host not in LOOPBACK or name in names:
             return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"This dashboard is {host} only, and was asked as {name}.\n".encode()]
+        return [f"This dashboard answers to {host}, not to {name}.\n".encode()]
 
     return guarded
 

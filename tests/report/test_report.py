@@ -20,6 +20,7 @@ from nas_kd.report.page import loss_of, page
 from nas_kd.report.summary import student_in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, closing_table, display, trials_table
 from nas_kd.space.resolve import resolve
+from nas_kd.study.record import State
 from nas_kd.study.view import StudyView
 from tests.conftest import record, searched, tiny
 
@@ -124,6 +125,19 @@ def test_the_pareto_figure_shows_every_completed_trial_once(study: StudyView) ->
     assert {trace.name for trace in figure.data} == {"cnn", "mlp", "front"}
     assert len(figure.layout.shapes) == len(data.lines)
     assert "learning rate" in figure.data[0].hovertext[0]
+
+
+def test_every_student_with_rungs_is_in_the_figure_of_rungs(study: StudyView) -> None:
+    ends: tuple[tuple[State, str | None], ...] = (("stopped", None), ("failed", "NaN"))
+    others = tuple(
+        record(len(study.rows) + n, state=state, fault=fault, rungs=((1, 0.1),))
+        for n, (state, fault) in enumerate(ends)
+    )
+    figure = rungs_figure(replace(study, rows=(*study.rows, *others)))
+    counts = {name: int(count[:-1]) for name, count in (t.name.split(" (") for t in figure.data)}
+    assert counts["failed"] == 1
+    assert sum(counts.values()) == sum(bool(row.rungs) for row in (*study.rows, *others))
+    assert not any(trace.name.startswith("failed") for trace in rungs_figure(study).data)
 
 
 def test_the_history_never_forgets_the_best(study: StudyView) -> None:
