@@ -111,6 +111,7 @@ class PackedNorm(nn.Module):
 
     def __init__(self, students: int, width: int) -> None:
         super().__init__()
+        self.momentum = 0.1
         self.weight = nn.Parameter(torch.zeros(students, width))
         self.bias = nn.Parameter(torch.zeros(students, width))
         self.register_buffer("running_mean", torch.zeros(students, width))
@@ -128,6 +129,7 @@ class PackedNorm(nn.Module):
             self.weight.view(-1),
             self.bias.view(-1),
             self.training,
+            self.momentum,
         )
 
 

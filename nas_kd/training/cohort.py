@@ -4,6 +4,7 @@ Suffixes: B examples of a batch, N of a split, C classes, G students.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from time import perf_counter
@@ -22,6 +23,7 @@ from nas_kd.students.family import Pack, StudentConfig
 from nas_kd.students.packing import own_parts
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.batches import gather, memory_format, tensor
+from nas_kd.training.calibration import calibrated
 from nas_kd.training.checkpoints import restore, snapshot
 from nas_kd.training.jobs import Member, RungJob, RungResult
 from nas_kd.training.loop import Objective, Schedule, answer, fit
@@ -127,8 +129,8 @@ def fresh(member: Member) -> nn.Module:
 def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     """Train all members in one network; each result is as if the member had been alone.
 
-    At a rung before the last, batch norms are scored with the statistics of the validation
-    examples: it tells far better who will be good (studies/stopping).
+    At a rung before the last, batch norms are scored with the statistics of fixed training
+    examples: those tell far better who will be good (studies/stopping).
     """
     began = perf_counter()
     device = torch.device(job.settings.device)
@@ -147,8 +149,10 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
         layout=layout,
         device=device,
     )
-    unsettled = job.stop < job.settings.epochs
-    logits_NC = answer(cohort.network, job.data, job.judged, layout, device, unsettled).cpu()
+    at_rung = job.stop < job.settings.epochs
+    settled = calibrated(cohort.network, job.data, job.order_seed, layout)
+    with settled if at_rung else nullcontext():
+        logits_NC = answer(cohort.network, job.data, job.judged, layout, device).cpu()
     seconds = (perf_counter() - began) / len(job.members)
     logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
     score_G = METRICS[job.settings.metric].score(logits_GNC, truth(job))

@@ -13,19 +13,16 @@ Suffixes: B examples of a batch, N of a split, C classes or channels, G students
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import cos, pi
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from nas_kd.data.arrays import LARGE
 from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.data.views import Views, seen, shown
-from nas_kd.students.packing import PackedNorm
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.batches import Gather, gather, normaliser, tensor
 
@@ -149,32 +146,13 @@ def answer(
     rows: Rows,
     layout: torch.memory_format = torch.channels_last,
     device: torch.device = torch.device("cpu"),
-    unsettled: bool = False,
 ) -> Tensor:
-    """The network's logits [N, C], or [G, N, C], for these rows, plain view, in eval mode.
-
-    `unsettled` is for a network in the middle of its training, where the running statistics of
-    batch norms lag behind its weights: they use those of the examples themselves.
-    """
+    """The network's logits [N, C], or [G, N, C], for these rows, plain view, in eval mode."""
     was_training = network.training
     network.eval()
     normalise = normaliser(data, layout, device)
     examples_NX = tensor(data.examples)[slice(*rows)]
-    piece = 512 if unsettled else 128  # statistics want many, the cache wants few
-    parts = examples_NX.tensor_split(-(-len(examples_NX) // piece))
-    with statistics_of_the_batch(network) if unsettled else nullcontext():
-        logits = [network(normalise(part.to(device))) for part in parts]
+    parts = examples_NX.tensor_split(-(-len(examples_NX) // 128))
+    logits = [network(normalise(part.to(device))) for part in parts]
     network.train(was_training)
     return torch.cat(logits, dim=-2)
-
-
-@contextmanager
-def statistics_of_the_batch(network: nn.Module) -> Iterator[None]:
-    """Have batch norms use the statistics of what they see, and remember nothing of it."""
-    norms = [m for m in network.modules() if isinstance(m, _BatchNorm | PackedNorm)]
-    kept = [(buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()]
-    for norm in norms:
-        norm.train()
-    yield
-    for buffer, value in kept:
-        buffer.copy_(value)

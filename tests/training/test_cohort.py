@@ -11,12 +11,15 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
+from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.students import FAMILIES
+from nas_kd.students.decode import decode
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.training import Member, RungJob, TrainSettings, cohort, loop, order, run_rung, weights
+from nas_kd.training.calibration import calibrated, calibration_examples
 from nas_kd.training.checkpoints import ranked
 from nas_kd.training.jobs import RungResult
 
@@ -41,6 +44,8 @@ def in_float64(job: RungJob) -> tuple[RungResult, ...]:
     unwrapped: Callable[[RungJob], tuple[RungResult, ...]] = run_rung.__wrapped__  # type: ignore[attr-defined]
     return unwrapped(job)
 
+
+CPU = torch.device("cpu")
 
 NAMES = ("temperature", "alpha", "learning_rate", "knowledge")
 
@@ -149,20 +154,81 @@ def test_batch_norm_statistics_move(digits: TransferSet, signals: Signals) -> No
     assert all(mean.abs().max() > 0 for mean in means)
 
 
-def test_at_a_rung_batch_norms_use_the_statistics_of_the_examples_and_keep_their_own(
+def test_at_a_rung_batch_norms_use_the_statistics_of_training_examples_and_keep_their_own(
     digits: TransferSet, signals: Signals
 ) -> None:
     one = member(config=replace(member().config, channels=(4, 4, 4)))
     rung = run_rung(job(digits, signals, one, stop=1))[0]
-    again = cohort.build_cohort([replace(one, checkpoint=rung.checkpoint)], torch.device("cpu"))
+    network = cohort.build_cohort([replace(one, checkpoint=rung.checkpoint)], CPU).network
     layout = torch.contiguous_format
-    seen = loop.answer(again.network, digits, digits.validation, layout, unsettled=True)
-    settled = loop.answer(again.network, digits, digits.validation, layout)
+    settled = loop.answer(network, digits, digits.validation, layout)
+    with calibrated(network, digits, 0, layout):
+        seen = loop.answer(network, digits, digits.validation, layout)
     right = (seen.argmax(-1) == labels(digits)).double().mean()
     assert rung.accuracy == float(right)
     assert not torch.allclose(seen, settled, atol=0.1)
-    state = again.network.state_dict()
+    state = network.state_dict()
     assert all(torch.equal(v, state[name]) for name, v in weights(rung.checkpoint).items())
+    assert all(norm.momentum == 0.1 for norm in norms(network))
+
+
+def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def test_the_statistics_at_a_rung_are_means_over_pieces_of_training_examples(
+    digits: TransferSet,
+) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10))
+    pieces = [p.flatten(1).double() for p in calibration_examples(digits, seed=3)]
+    train_NX = torch.from_numpy(digits.examples.open()[slice(*digits.train)].copy())
+    assert sum(map(len, pieces)) == min(1024, size(digits.train))
+    known = {row.numpy().tobytes() for row in train_NX.flatten(1).double()}
+    assert all(row.numpy().tobytes() in known for piece in pieces for row in piece)
+    scaled = [(piece - digits.mean[0]) / digits.std[0] for piece in pieces]
+    with calibrated(network, digits, 3, torch.contiguous_format):
+        mean = torch.stack([piece.mean(0) for piece in scaled]).mean(0)
+        variance = torch.stack([piece.var(0) for piece in scaled]).mean(0)
+        assert torch.allclose(network[1].running_mean.double(), mean, atol=1e-5)
+        assert torch.allclose(network[1].running_var.double(), variance, rtol=1e-4)
+    assert not network[1].running_mean.any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_score_at_a_rung_does_not_depend_on_the_order_of_validation_rows(
+    family: str, digits: TransferSet, signals: Signals, tmp_path: Path
+) -> None:
+    sample = {"family": family, "depth": 2, "width": 1.0, "taper": 1.4}
+    config = decode(sample, parse_budgets(["3k"]), (1, 8, 8), 10)
+    one = Member(0, config, settings_of(4.0, 0.9, 0.02), seed=1)
+    members = [one, replace(one, trial=1, seed=2)] if FAMILIES[family].pack else [one]
+    labels_N = labels(digits).numpy()
+    by_class = np.argsort(labels_N, kind="stable")
+    orders = {
+        "sorted": by_class,
+        "shuffled": np.random.default_rng(0).permutation(len(labels_N)),
+        "interleaved": np.concatenate([by_class[first::8] for first in range(8)]),
+    }
+    plain = run_rung(job(digits, signals, *members, stop=1))
+    for name, order_N in orders.items():
+        data = reordered(digits, order_N, tmp_path / name)
+        for one_plain, other in zip(
+            plain, run_rung(job(data, signals, *members, stop=1)), strict=True
+        ):
+            assert other.accuracy == one_plain.accuracy
+            assert np.array_equal(other.answers[:, 0], one_plain.answers[order_N, 0])
+
+
+def reordered(data: TransferSet, order: np.ndarray, folder: Path) -> TransferSet:
+    """The same set with the rows of its validation split in another order."""
+    start, stop = data.validation
+    arrays = []
+    for array in (data.examples, data.labels):
+        rows = array.open().copy()
+        rows[start:stop] = rows[start:stop][order]
+        arrays.append(ArrayRef.save(rows, folder / f"{array.sha256[:12]}.npy"))
+    return replace(data, examples=arrays[0], labels=arrays[1])
 
 
 def labels(data: TransferSet) -> torch.Tensor:
