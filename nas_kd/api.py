@@ -154,22 +154,33 @@ class Study:
         return self._view.folder.report
 
     def export(
-        self, trial: str | int = "best", to: str | Path | None = None, onnx: bool = False
+        self,
+        trial: str | int = "best",
+        to: str | Path | None = None,
+        onnx: bool = False,
+        trust: bool = False,
     ) -> Path:
-        """Write a student's package, with `onnx` also its model.onnx, and give its folder."""
+        """Write a student's package, with `onnx` also its model.onnx, and give its folder.
+
+        `trust` lets code be imported that only the study names. Raises NasKDError.
+        """
         target = Path(to) if to else self._view.folder.root / str(trial)
         if onnx:
             needed("onnx")
-        package = export(self._view, str(trial), target)
+        package = export(self._view, str(trial), target, trust)
         if onnx:
-            to_onnx(package)
+            to_onnx(package, trust)
         return package
 
-    def student(self, trial: str | int = "best") -> Student:
-        """A trial's student, exported into a folder of its number beside the study and proved."""
+    def student(self, trial: str | int = "best", trust: bool = False) -> Student:
+        """A trial's student, exported into a folder of its number in the study's, and proved.
+
+        `trust` lets code be imported that only the study names. Raises NasKDError.
+        """
         number = self._view.pick(str(trial)).number
         target = self._view.folder.root / str(number)
-        return load_student(target if target.exists() else self.export(number, target))
+        package = target if target.exists() else self.export(number, target, trust=trust)
+        return load_student(package, trust)
 
 
 def frame(view: StudyView, rows: Sequence[StudentRecord]) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """Real small objects that many tests share."""
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import pytest
 import torch
 
+from nas_kd.cli import main
 from nas_kd.data import SOURCES
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare
@@ -138,3 +141,35 @@ def results(view: StudyView) -> list[tuple[Any, ...]]:
                                                  if k != "seconds"})
         for t in view.optuna.get_trials(deepcopy=False)
     ]  # fmt: skip
+
+
+@dataclass
+class Done:
+    """What a command printed, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Run]:
+    """Runs a command as its entry point does, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["nas-kd", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Done(int(ended.value.code or 0), captured.out, captured.err)
+
+    yield command
+    signal.signal(signal.SIGTERM, before)

@@ -2,56 +2,21 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from nas_kd.cli import main
 from nas_kd.cli.flags import assignments, more_trials, resolve, seconds, value
 from nas_kd.errors import InvalidSpec
 from nas_kd.study.view import StudyView
+from tests.conftest import Run
 
 FLAGS = [
     "--budget", "2k", "--data", "digits", "--epochs", "2", "--fix", "teacher_epochs=3", "--fix",
     "teacher_width=8", "--fix", "generation=4", "--range", "depth=1:3",
 ]  # fmt: skip
-
-
-@dataclass
-class Done:
-    """What a command printed, and its exit code."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Run]:
-    """Runs a command as its entry point does, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = signal.getsignal(signal.SIGTERM)
-
-    def command(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["nas-kd", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capfd.readouterr()
-        return Done(int(ended.value.code or 0), captured.out, captured.err)
-
-    yield command
-    signal.signal(signal.SIGTERM, before)
 
 
 def test_a_command_is_a_program_that_runs_no_module_of_the_working_folder(tmp_path: Path) -> None:

@@ -13,11 +13,8 @@ from nas_kd.package.write import export
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.view import StudyView
 from nas_kd.teachers.network import wide
-from tests.conftest import tiny
+from tests.conftest import Run, tiny
 from tests.data.test_imagefolder import folder, picture
-from tests.test_cli import Run, run
-
-__all__ = ["run"]
 
 X = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
 Y = np.arange(40) % 4

@@ -83,6 +83,9 @@ DeviceFlag = Annotated[
 YesFlag = Annotated[
     bool, typer.Option("--yes", help="Take over 5 GB of examples and signals without asking.")
 ]
+TrustFlag = Annotated[
+    bool, typer.Option("--trust", help="Import code that a spec, study or package names.")
+]
 JobLimitFlag = Annotated[
     str, typer.Option(help="A job that takes longer is given to another worker.")
 ]
@@ -165,19 +168,25 @@ def numbers(flag: str, text: str) -> tuple[float, ...]:
 
 
 def resolve(
-    file: Path | None, given: dict[str, Any], trials: str | None, study: Path | None
+    file: Path | None,
+    given: dict[str, Any],
+    trials: str | None = None,
+    study: Path | None = None,
+    trust: bool = False,
 ) -> "StudySpec":
     """The spec of a TOML file and flags; on a study that exists, what is not said stays as it is.
 
-    Raises InvalidSpec.
+    Raises InvalidSpec, and Unusable for code that only the file or the study names.
     """
     from nas_kd.driver.options import default_folder
     from nas_kd.spec import StudySpec
+    from nas_kd.spec.trust import expect_trusted
 
     kept = kept_spec(study) if study else None
     settings = StudySpec.read(file) if file else {}
     if kept and not file and "budget" not in given:
         settings = kept.model_dump(exclude_none=True)
+    expect_trusted(str(file or study), settings, trust, given)
     settings |= given
     if trials is not None:
         settings.pop("trials", None)
@@ -187,12 +196,15 @@ def resolve(
     return StudySpec.create(settings)
 
 
-def changed(study: Path, given: dict[str, Any]) -> "StudySpec":
-    """The spec of a study, with some settings changed. Raises UnusableStudy, InvalidSpec."""
+def changed(study: Path, given: dict[str, Any], trust: bool) -> "StudySpec":
+    """The spec of a study, with some settings changed. Raises UnusableStudy, InvalidSpec, and
+    Unusable for code that only the study names."""
     from nas_kd.spec import StudySpec
+    from nas_kd.spec.trust import expect_trusted
     from nas_kd.study.folder import StudyFolder
 
     kept = StudyFolder(study).read_spec().model_dump(exclude_none=True)
+    expect_trusted(str(study), kept, trust, given)
     return StudySpec.create(kept | given)
 
 

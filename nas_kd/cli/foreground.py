@@ -35,7 +35,7 @@ def run_search(
         with interruptible(), display(screen, quiet, verbose) as observe:
             drive(spec, options, observe, executor)
     except Interrupted as stopped:
-        typer.echo(f"\nStopped. {how_to_go_on(options)}", err=True)
+        typer.echo(f"\nStopped. {how_to_go_on(spec, options)}", err=True)
         raise SystemExit(stopped.code) from None
     view = read_study(StudyFolder(options.folder.resolve()))
     if not view.points:
@@ -64,8 +64,8 @@ def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: i
     return 1 if found else 0
 
 
-def how_to_go_on(options: RunOptions) -> str:
+def how_to_go_on(spec: StudySpec, options: RunOptions) -> str:
     """What to type after a search was stopped."""
     if not StudyFolder(options.folder).spec.exists():
         return "The study had not begun; run the same command again."
-    return f"All that is finished is kept; go on with:\n  {command(options)}"
+    return f"All that is finished is kept; go on with:\n  {command(spec, options)}"

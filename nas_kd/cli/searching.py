@@ -42,6 +42,7 @@ def search(
     device: flags.DeviceFlag = "auto",
     job_limit: flags.JobLimitFlag = "1h",
     yes: flags.YesFlag = False,
+    trust: flags.TrustFlag = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole spec.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the closing table.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Also print each job.")] = False,
@@ -66,7 +67,7 @@ def search(
         from nas_kd.cli.foreground import run_search
         from nas_kd.driver.options import RunOptions, default_folder
 
-        resolved = flags.resolve(spec, given, trials, study)
+        resolved = flags.resolve(spec, given, trials, study, trust)
         if dry_run:
             typer.echo(resolved.to_toml(), nl=False)
             return
@@ -100,6 +101,7 @@ def check(
     family: flags.FamilyFlag = None,
     fix: flags.FixFlag = None,
     workers: flags.WorkersFlag = None,
+    trust: flags.TrustFlag = False,
 ) -> None:
     """Look for faults of the teacher, the data and the budget. Exit code 0: none, 1: some.
 
@@ -109,9 +111,9 @@ def check(
     from nas_kd.cli.foreground import run_check
 
     if spec and spec.is_dir():
-        resolved = flags.changed(spec, given)
+        resolved = flags.changed(spec, given, trust)
     else:
-        resolved = flags.resolve(spec, given, None, None)
+        resolved = flags.resolve(spec, given, trust=trust)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
 
 

@@ -100,6 +100,7 @@ def export(
     trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
     to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/TRIAL.")] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx, proved.")] = False,
+    trust: flags.TrustFlag = False,
 ) -> None:
     """Write a student's package: config, weights, a proof and a card.
 
@@ -107,7 +108,7 @@ def export(
     """
     from nas_kd.api import Study
 
-    target = Study.open(study).export(trial, to or study / trial, onnx)
+    target = Study.open(study).export(trial, to or study / trial, onnx, trust)
     if onnx:
         typer.echo(f"{target / 'model.onnx'}  (proved against PyTorch)")
     typer.echo(f"{target}\nScore it on the test split: nas-kd evaluate {target}")
@@ -119,6 +120,7 @@ def evaluate(
     data: flags.DataFlag = None,
     data_root: flags.RootFlag = flags.DATA_ROOT,
     split: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    trust: flags.TrustFlag = False,
 ) -> None:
     """Prove a package, then score it; a look at its test split is counted in its card.
 
@@ -130,7 +132,7 @@ def evaluate(
 
     if split not in ("test", "validation"):
         raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))
-    result = score(package, data, data_root, split)
+    result = score(package, data, data_root, split, trust)
     error = standard_error(result["accuracy"], result["examples"])
     typer.echo(
         f"{100 * result['accuracy']:.2f}% +- {100 * error:.2f} (s.e.) of "
@@ -141,3 +143,5 @@ def evaluate(
             if name in result and name != "accuracy"
         )
     )
+    if "note" in result:
+        typer.echo(f"note: {result['note']}", err=True)

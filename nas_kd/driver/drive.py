@@ -54,7 +54,7 @@ def drive(
         both = logged(folder, observe)
         if finished(folder, spec):
             expect_unchanged(spec, options, folder)
-            more = f"{command(options)} --trials +{spec.generation}"
+            more = f"{command(spec, options)} --trials +{spec.generation}"
             if spec.teacher.startswith(FROM_PYTHON):
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
@@ -105,6 +105,7 @@ def run(
     observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
     ledger = Ledger.create(folder.database, folder.root.name, *objectives)
+    expect_families_of(spec, ledger)
     with lease(ledger, str(folder.root), holder):
         record_facts(ledger, space, data)
         teacher.facts.when(lambda: ledger.note("teacher", teacher.facts.value))
@@ -147,6 +148,15 @@ def finished(folder: StudyFolder, spec: StudySpec) -> bool:
         return False
     ledger = Ledger.open(folder.database)
     return bool(ledger.facts().get("finished") == spec.trials)
+
+
+def expect_families_of(spec: StudySpec, ledger: Ledger) -> None:
+    """Raise UnusableStudy for a database with students of families that the spec does not name:
+    a family can be code."""
+    if strange := {record.config.family for record in ledger.records()} - {*spec.family}:
+        wrong = f"has students of {', '.join(sorted(strange))}, which its spec does not name"
+        right = "Somebody else wrote them; search in a new folder: --study FOLDER."
+        raise UnusableStudy("study.db", wrong, right)
 
 
 def deadline(began: float, seconds: float | None) -> Callable[[], bool]:

@@ -6,6 +6,7 @@ from shlex import quote
 
 from nas_kd.spec import StudySpec
 from nas_kd.spec.fields import PLACES
+from nas_kd.spec.trust import code_named
 
 MUCH = 5e9
 """Bytes of arrays and signals beyond which a study asks first."""
@@ -38,8 +39,9 @@ class RunOptions:
     """A job that takes longer is taken from its worker and given to another."""
 
 
-def command(options: RunOptions) -> str:
+def command(spec: StudySpec, options: RunOptions) -> str:
     """What to type to go on with a study."""
-    root = options.data_root
+    root, code = options.data_root, code_named(spec.model_dump())
     said = "" if root == Path("data") else f" --data-root {quote(str(root))}"
-    return f"nas-kd search --study {quote(str(options.folder))}{said}{' --yes' * options.large}"
+    said += " --yes" * options.large + " --trust" * bool(code)
+    return f"nas-kd search --study {quote(str(options.folder))}{said}"

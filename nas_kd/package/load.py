@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from nas_kd.data.columns import Column, encode_frame, read_columns
 from nas_kd.errors import UnusableData, UnusablePackage
 from nas_kd.registry import import_plugins
+from nas_kd.spec.trust import expect_trusted
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
 
@@ -124,13 +125,16 @@ def read_config(package: Path) -> dict[str, Any]:
     return facts
 
 
-def load_student(package: str | Path) -> Student:
+def load_student(package: str | Path, trust: bool = False) -> Student:
     """The student of a package, in eval mode, after it has proved itself.
 
-    Takes raw images [B, *shape], gives logits [B, classes]. Raises UnusablePackage.
+    Takes raw images [B, *shape], gives logits [B, classes]. Raises UnusablePackage, and Unusable
+    for a package that names code which is not imported yet, unless there is `trust`.
     """
     package = Path(package)
     facts = read_config(package)
+    code = {"plugins": facts["plugins"], "family": facts["student"]["family"]}
+    expect_trusted(f"package {package}", code, trust)
     import_plugins(facts["plugins"])
     config = StudentConfig.from_json(json.dumps(facts["student"]))
     network = build(config)

@@ -31,11 +31,11 @@ def needed(name: str) -> ModuleType:
         raise Unusable("ONNX", f"needs the package {name!r}", right) from error
 
 
-def to_onnx(package: Path) -> Path:
+def to_onnx(package: Path, trust: bool = False) -> Path:
     """Write model.onnx into a package, and prove it there. Raises Unusable, UnusablePackage."""
     onnx, runtime = needed("onnx"), needed("onnxruntime")
     needed("onnxscript")
-    student = load_student(package)
+    student = load_student(package, trust)
     proof = load_file(package / "proof.safetensors")
     inputs = proof["inputs"].float()
     program = torch.onnx.export(

@@ -24,10 +24,11 @@ from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
 
 
-def export(view: StudyView, which: str, to: Path) -> Path:
+def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
     """Write the package of a trial (`best`, `knee` or a number) to a new folder, and prove it.
 
-    Raises UnusableStudy for a trial that has no student, Unusable for a folder that exists.
+    Raises UnusableStudy for a trial that has no student, Unusable for a folder that exists, or for
+    code that only the study names, unless there is `trust`.
     """
     chosen = view.pick(which)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
@@ -49,7 +50,7 @@ def export(view: StudyView, which: str, to: Path) -> Path:
     write_text(to / "card.md", card(facts, mine))
     write_text(to / "config.json", json.dumps(facts, indent=1))
     try:
-        load_student(to)
+        load_student(to, trust)
     except Exception:
         shutil.rmtree(to)
         raise

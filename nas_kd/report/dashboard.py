@@ -59,7 +59,7 @@ class Handler(WSGIRequestHandler):
 
 def dashboard(folder: StudyFolder, host: str, port: int, writable: bool) -> WSGIServer:
     """A server that is ready to serve. Raises UnusableStudy, or Unusable for a port in use."""
-    folder.stored_spec()
+    folder.read_spec()
     app: App = wsgi(Ledger.open(folder.database).storage)
     app = asked_by_name(app if writable else reading_only(app), host)
     try:

@@ -5,11 +5,10 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nas_kd.errors import InvalidSpec, SpecDiffers, StudyLocked, UnusableStudy
 from nas_kd.spec import StudySpec
@@ -87,14 +86,10 @@ class StudyFolder:
         return self.root / "controls" / name.replace(" ", "-")
 
     def read_spec(self) -> StudySpec:
-        """The study's spec, validated; what it names is imported. Raises UnusableStudy."""
-        return self._spec(StudySpec.create)
+        """The study's spec as it is stored; nothing that it names is imported.
 
-    def stored_spec(self) -> StudySpec:
-        """The study's spec as it is stored; nothing is imported. Raises UnusableStudy."""
-        return self._spec(StudySpec.as_stored)
-
-    def _spec(self, made: Callable[[dict[str, Any]], StudySpec]) -> StudySpec:
+        Raises UnusableStudy.
+        """
         if not self.spec.exists():
             raise UnusableStudy(
                 str(self.root),
@@ -102,10 +97,10 @@ class StudyFolder:
                 "Name the folder of a study, or make one: nas-kd search --budget 20k",
             )
         try:
-            return made(StudySpec.read(self.spec, schema=None))
+            return StudySpec.as_stored(StudySpec.read(self.spec, schema=None))
         except InvalidSpec as error:
             wrong = f"cannot be read as it is: {'; '.join(error.problems)}"
-            right = "Name its plug-ins' folder on PYTHONPATH, or search in a new folder: --study."
+            right = "Mend the file, or search in a new folder: --study FOLDER."
             raise UnusableStudy(str(self.root), wrong, right) from error
 
     def compare(self, spec: StudySpec) -> None:

@@ -132,7 +132,7 @@ class StudyView:
 
 def read_study(folder: StudyFolder) -> StudyView:
     """The study in a folder. Raises UnusableStudy."""
-    spec = folder.stored_spec()
+    spec = folder.read_spec()
     ledger = Ledger.open(folder.database)
     facts = ledger.facts()
     if "cost" not in facts:

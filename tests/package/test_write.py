@@ -92,7 +92,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(study: StudyView, tmp_path: Pa
 def test_a_package_that_does_not_prove_itself_is_not_left(
     study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(package: Path) -> None:
+    def refuse(package: Path, trust: bool) -> None:
         raise UnusablePackage(str(package), "is not what it was", "Export it again.")
 
     monkeypatch.setattr("nas_kd.package.write.load_student", refuse)
@@ -105,7 +105,8 @@ def test_no_examples_have_no_logits(package: Path) -> None:
     assert load_student(package)(torch.zeros(0, 1, 8, 8)).shape == (0, 10)
 
 
-def test_looks_at_the_test_split_are_counted(study: StudyView, package: Path) -> None:
+def test_looks_at_the_test_split_are_counted(study: StudyView) -> None:
+    package = export(study, "best", study.folder.root / "best")
     validation = evaluate(package, None, Path(), "validation")
     assert validation["accuracy"] == pytest.approx(study.pick("best").accuracy)
     for times in (1, 2):
@@ -115,7 +116,7 @@ def test_looks_at_the_test_split_are_counted(study: StudyView, package: Path) ->
         assert f"the test split {times} time" in (package / "card.md").read_text()
     assert study.looks >= 2
     assert f"the test split was looked at {study.looks} times" in page(study)
-    again = export(study, "best", package.parent / "again")
+    again = export(study, "best", study.folder.root / "again")
     assert "the test split 2 times" in (again / "card.md").read_text()
 
 

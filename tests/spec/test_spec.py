@@ -28,7 +28,7 @@ def test_a_spec_of_another_schema_is_not_read(tmp_path: Path) -> None:
         StudySpec.read(tmp_path / "spec.toml")
     (tmp_path / "spec.toml").write_text('budget = ["20k"]\n')
     assert StudySpec.read(tmp_path / "spec.toml") == {"budget": ["20k"]}
-    with pytest.raises(UnusableStudy, match=r"has schema None.*search in a new folder"):
+    with pytest.raises(UnusableStudy, match=r"has schema None.*search in a new folder: --study"):
         StudyFolder(tmp_path).read_spec()
 
 

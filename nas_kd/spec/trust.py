@@ -1,0 +1,49 @@
+"""Code that files name: nothing of it is imported unless whoever typed the command trusts it.
+
+What is named in flags and in Python is trusted. What is named in a spec, a study or a package is
+somebody's data until `--trust` (`trust=True`) says otherwise.
+"""
+
+import sys
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from nas_kd.errors import Unusable
+from nas_kd.spec.fields import PLACES, listed
+from nas_kd.students import FAMILIES
+
+OURS: Mapping[str, Collection[str]] = {
+    "family": ("torchvision",),
+    "teacher": ("torchvision", "python"),
+    "data": PLACES,
+}
+"""The settings whose values can be `module:name`, each with the kinds of values that are not."""
+
+
+def code_named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What these settings name of code that is not nas-kd's: what kind it is, and its name."""
+    plugins = [("plug-in", str(name)) for name in listed(settings.get("plugins", ()))]
+    return plugins + [
+        (setting, name)
+        for setting, ours in OURS.items()
+        for name in map(str, listed(settings.get(setting, ())))
+        if ":" in name and name.partition(":")[0] not in ours
+    ]
+
+
+def expect_trusted(
+    given: str, settings: Mapping[str, Any], trust: bool, said: Mapping[str, Any] | None = None
+) -> None:
+    """Raise Unusable if settings from a file name code that is neither trusted, nor imported
+    already, nor among those that were `said` in flags; the message names what would be imported."""
+    known = {name for _, name in code_named(said or {})}
+    here: dict[str, Collection[str]] = {"plug-in": sys.modules, "family": FAMILIES}
+    unknown = [
+        f"{kind} {name}"
+        for kind, name in code_named(settings)
+        if name not in known and name not in here.get(kind, ())
+    ]
+    if unknown and not trust:
+        wrong = f"names code that would be imported and run: {', '.join(unknown)}"
+        right = "If you trust who wrote it, add --trust (from Python: trust=True)."
+        raise Unusable(given, wrong, right)
