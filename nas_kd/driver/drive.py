@@ -60,7 +60,7 @@ def drive(
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
         executor = executor or open_executor(options.workers, options.job_limit, options.devices)
-        queue = JobQueue(executor, options.workers)
+        queue = JobQueue(executor, options.workers, lambda: folder.expect_here(holder))
         try:
             run(spec, options, folder, holder, queue, both)
         except StorageInternalError as error:

@@ -20,7 +20,7 @@ def counter(path: Path) -> Callable[[], None]:
             pass
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # a study that was moved is not made again here
         path.unlink(missing_ok=True)
     except OSError:
         pass

@@ -117,6 +117,13 @@ class StudyFolder:
         if differences:
             raise SpecDiffers(str(self.root), differences)
 
+    def expect_here(self, holder: str) -> None:
+        """Raise UnusableStudy if the folder whose lock `holder` has is not here any more."""
+        if not self.lock.exists() or self.lock.read_text() != holder:
+            wrong = "was moved, removed or taken over while it was searched"
+            right = "Go on where it is now: nas-kd search --study FOLDER."
+            raise UnusableStudy(str(self.root), wrong, right)
+
     def clear(self) -> None:
         """Remove the files that only a running search needs.
 

@@ -17,11 +17,14 @@ class JobQueue:
     """Submits jobs and calls what follows each result, in the driver's thread.
 
     A job that the environment failed goes out again, three times in all; then WorkFailed is
-    raised. An error of the job itself is raised at once.
+    raised. An error of the job itself is raised at once. `before` is called before each result is
+    taken, and may raise.
     """
 
-    def __init__(self, executor: Executor, workers: int = 1) -> None:
-        self._executor, self.workers = executor, workers
+    def __init__(
+        self, executor: Executor, workers: int = 1, before: Callable[[], None] = lambda: None
+    ) -> None:
+        self._executor, self.workers, self._before = executor, workers, before
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
 
     @property
@@ -56,6 +59,7 @@ class JobQueue:
                         raise WorkFailed(error.job, error.reason) from error
                     self._send(start, then, tried + 1)
                 else:
+                    self._before()
                     then(result)
 
 

@@ -37,6 +37,7 @@ from nas_kd.study.database import open_sqlite
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.network import wide
+from nas_kd.training import Member
 from tests.conftest import TAUGHT, Graded, results, searched, tiny
 
 
@@ -343,6 +344,32 @@ def test_a_study_that_lost_its_spec_keeps_the_rest_whatever_fails_there(tmp_path
     with pytest.raises(UnusableData):
         searched(tmp_path / "study", trials=4, data="csv:nowhere.csv")
     assert {path.name for path in (tmp_path / "study").iterdir()} == files
+
+
+class Moving(Graded):
+    """Trains students for real, and moves their study away when one of them begins."""
+
+    def __init__(self, study: Path, to: Path, trial: int) -> None:
+        super().__init__(self.moved)
+        self.study, self.to, self.trial = study, to, trial
+
+    def moved(self, member: Member, epoch: int) -> float:
+        if member.trial == self.trial and self.study.exists():
+            self.study.rename(self.to)
+        return 0.5
+
+
+def test_a_study_that_is_moved_during_its_search_is_not_made_again_and_goes_on(
+    tmp_path: Path,
+) -> None:
+    whole = searched(tmp_path / "whole", executor=Graded(lambda member, epoch: 0.5))
+    old, new = tmp_path / "old", tmp_path / "new"
+    with pytest.raises(UnusableStudy, match=r"moved.*nas-kd search --study FOLDER"):
+        searched(old, executor=Moving(old, new, 5))
+    assert not old.exists()
+    again = searched(new, executor=Graded(lambda member, epoch: 0.5))
+    assert not old.exists()
+    assert results(again) == results(whole)
 
 
 def test_a_database_that_was_emptied_is_not_filled_anew(tmp_path: Path) -> None:
