@@ -115,7 +115,7 @@ def steady(teacher: TeacherUnderTest) -> Iterator[Finding]:
 
 def answers(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it gives probabilities."""
-    if any("probabilities" in note for note in teacher.notes):
+    if teacher.network.expects.probabilities:
         yield Finding(
             "teacher", "gives probabilities where logits are meant", "doubtful",
             "Their logarithms are used; take the softmax out of the teacher, since rounded "

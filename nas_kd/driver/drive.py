@@ -10,6 +10,7 @@ from optuna.exceptions import StorageInternalError
 from safetensors.numpy import save
 
 from nas_kd.costs.budgets import parse_budgets
+from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import SearchContext
 from nas_kd.driver.controls import begin_twin, begin_twin_of_the_leader, run_controls
@@ -24,7 +25,7 @@ from nas_kd.driver.teacher_stage import TeacherStage, judged
 from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import UnusableStudy
 from nas_kd.files import write_bytes, write_text
-from nas_kd.metrics import metric_in_words
+from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
@@ -60,7 +61,8 @@ def drive(
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
         executor = executor or open_executor(options.workers, options.job_limit, options.devices)
-        queue = JobQueue(executor, options.workers, lambda: folder.expect_here(holder))
+        queue = JobQueue(executor, options.workers)
+        queue.checks.append(lambda: folder.expect_here(holder))
         try:
             run(spec, options, folder, holder, queue, both)
         except StorageInternalError as error:
@@ -106,8 +108,11 @@ def run(
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
     ledger = Ledger.create(folder.database, folder.root.name, *objectives)
     expect_families_of(spec, ledger)
-    with lease(ledger, str(folder.root), holder):
+    with lease(ledger, str(folder.root), holder) as expect_held:
+        queue.checks.append(expect_held)
         record_facts(ledger, space, data)
+        if METRICS[spec.metric].of_teacher:
+            signals.ready.when(lambda: record_chance(ledger, spec, data, signals.ready.value))
         teacher.facts.when(lambda: ledger.note("teacher", teacher.facts.value))
         context = SearchContext(recipe, folder, ledger, queue, space, signals.ready, observe)
         estimate(context, options.workers)
@@ -182,17 +187,27 @@ def space_in_words(space: Space) -> str:
 
 def record_facts(ledger: Ledger, space: Space, data: TransferSet) -> None:
     """Keep what reading the study later needs."""
-    chance, examples = judged(space.spec.metric, data)
     facts: dict[str, Any] = {
         "cost": space.budgets[0].cost,
         "budgets": [[budget.cost, budget.bound] for budget in space.budgets],
         "families": list(space.families),
         "fixed": len(first_samples(space)),
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
-        "chance": chance,
-        "examples": examples,
     }
     known = ledger.facts()
+    if "chance" not in known:
+        record_chance(ledger, space.spec, data)
     for key, value in facts.items():
         if known.get(key) != value:
             ledger.note(key, value)
+
+
+def record_chance(
+    ledger: Ledger, spec: StudySpec, data: TransferSet, signals: Signals | None = None
+) -> None:
+    """Keep what guessing reaches, and how many examples the metric is as sure as: of the classes,
+    or of the teacher's answers, where students are compared with those."""
+    answers_N = signals.answers_N.open() if signals else None
+    chance, examples = judged(spec.metric, data, answers_N)
+    ledger.note("chance", chance)
+    ledger.note("examples", examples)

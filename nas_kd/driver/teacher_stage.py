@@ -7,7 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nas_kd.costs.budgets import Budget, parse_budgets
 from nas_kd.data.classes import counted
@@ -190,8 +192,10 @@ class TeacherStage:
         self.facts.set(facts)
 
     def kept(self) -> Teacher:
-        """The teacher, with its weights taken from the file in the study's folder."""
-        return replace(self.teacher, weights=str(self.folder.teacher / WEIGHTS))
+        """The teacher as it was made, with its weights from the file in the study's folder."""
+        assert self.facts.value is not None
+        expects = replace(self.teacher.expects, probabilities=self.facts.value["probabilities"])
+        return replace(self.teacher, weights=str(self.folder.teacher / WEIGHTS), expects=expects)
 
 
 def send(
@@ -225,8 +229,14 @@ def file_hash(path: str) -> str:
         raise UnusableTeacher(f"--teacher-weights {path}", wrong, right) from error
 
 
-def judged(metric: str, data: TransferSet) -> tuple[float, int]:
+def judged(
+    metric: str, data: TransferSet, answers_N: NDArray[np.int64] | None = None
+) -> tuple[float, int]:
     """What guessing reaches by a metric on the validation split, and how many independent examples
-    it is as sure as."""
-    counts_C = torch.from_numpy(counted(data, data.validation))
+    it is as sure as; by the classes of these answers, or of the examples."""
+    counts_C = torch.from_numpy(
+        counted(data, data.validation)
+        if answers_N is None
+        else np.bincount(answers_N, minlength=len(data.classes))
+    )
     return METRICS[metric].chance(counts_C), METRICS[metric].examples(counts_C)

@@ -136,7 +136,7 @@ EXACT, MEASURED = 1e-6, 0.02
 
 
 WIDEST = 2**20
-"""Channels; what is no larger then does not depend on its widths."""
+"""Channels; what costs no more at twice as many does not depend on its widths."""
 
 
 def bisect(student: Any, budgets: Sequence[Budget]) -> float:
@@ -145,7 +145,7 @@ def bisect(student: Any, budgets: Sequence[Budget]) -> float:
     low, high = 0.0, 1.0
     near = MEASURED if timed(budgets) else EXACT
     while fits(one := student(high), budgets):
-        if high > WIDEST:
+        if high > WIDEST and all(cost(student(2 * high), b) == cost(one, b) for b in budgets):
             wrong = f"is within the budget at any width: with {one.label()} channels too"
             right = "It must be built from its widths."
             raise Unusable(f"family {one.family!r}", wrong, right)

@@ -1,5 +1,6 @@
 """The study in Optuna's own database: one atomic write to propose, one to tell."""
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import UnusableStudy
@@ -135,6 +136,26 @@ class Ledger:
     def note(self, key: str, value: Any) -> None:
         """Keep a fact of the whole study."""
         self.study.set_user_attr(key, value)
+
+    def exchange(self, key: str, old: Any, new: Any) -> bool:
+        """Keep a fact of the whole study in place of `old`, None for none, in one transaction;
+        False, and nothing is changed, if another was there."""
+        mine = {"study": self._id, "key": key}
+        place = "study_user_attributes WHERE study_id = :study AND key = :key"
+        try:
+            with self.storage.engine.begin() as database:
+                found = database.execute(text(f"SELECT value_json FROM {place}"), mine).scalar()
+                if (None if found is None else json.loads(found)) != old:
+                    return False
+                database.execute(text(f"DELETE FROM {place}"), mine)
+                database.execute(
+                    text("INSERT INTO study_user_attributes (study_id, key, value_json) "
+                         "VALUES (:study, :key, :value)"),
+                    mine | {"value": json.dumps(new)},
+                )  # fmt: skip
+        except DBAPIError as error:
+            raise StorageInternalError("the study's lease cannot be written") from error
+        return True
 
     def propose(
         self,

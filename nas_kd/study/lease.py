@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from optuna.exceptions import StorageInternalError
@@ -13,38 +13,51 @@ from nas_kd.study.database import Ledger
 
 RENEWED = 10.0
 """Seconds between renewals."""
+KEY = "driver"
+"""The fact of a study that says who drives it."""
 EXPIRES = 60.0
 """Seconds after which a lease that was not renewed may be taken over."""
 
 
 @contextmanager
-def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[None]:
-    """Hold the lease while the block runs. Raises StudyLocked if another host holds it.
+def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], None]]:
+    """Hold the lease while the block runs; yields a check that raises StudyLocked once another
+    host has taken it. Raises StudyLocked if another host holds it.
 
     A lease of this host is taken over at once: whoever wrote it no longer holds the file lock.
     """
-    held = ledger.facts().get("driver")
+    held = ledger.facts().get(KEY)
     host = holder.split(" on ")[-1]
     if held and held["until"] > time.time() and held["holder"].split(" on ")[-1] != host:
         raise StudyLocked(folder, held["holder"])
-    done = threading.Event()
+    done, mine = threading.Event(), held
 
-    def take() -> None:
-        ledger.note("driver", {"holder": holder, "until": time.time() + EXPIRES})
+    def take(seconds: float) -> None:
+        nonlocal mine
+        new = {"holder": holder, "until": time.time() + seconds if seconds else 0}
+        if not ledger.exchange(KEY, mine, new):
+            done.set()
+            raise StudyLocked(folder, ledger.facts()[KEY]["holder"])
+        mine = new
+
+    def expect_held() -> None:
+        now = ledger.facts()[KEY]
+        if now["holder"] != holder:
+            raise StudyLocked(folder, now["holder"])
 
     def renew() -> None:
         while not done.wait(RENEWED):
             # a database that cannot be written is told by the driver's own next write
-            with contextlib.suppress(StorageInternalError):
-                take()
+            with contextlib.suppress(StorageInternalError, StudyLocked):
+                take(EXPIRES)
 
-    take()
+    take(EXPIRES)
     renewer = threading.Thread(target=renew, name="lease", daemon=True)
     renewer.start()
     try:
-        yield
+        yield expect_held
     finally:
         done.set()
         renewer.join()
-        with contextlib.suppress(StorageInternalError):
-            ledger.note("driver", {"holder": holder, "until": 0})
+        with contextlib.suppress(StorageInternalError, StudyLocked):
+            take(0)

@@ -25,6 +25,8 @@ class TeacherInput:
     mean: tuple[float, ...] | None = None
     """The teacher's own normalisation, of pixels from 0 to 1; None takes the data's."""
     std: tuple[float, ...] | None = None
+    probabilities: bool = False
+    """The output has probabilities; their logarithms are the logits."""
     colour: bool = False
     """Grey pictures are repeated to three channels."""
     data_mean: tuple[float, ...] = (0.0,)
@@ -45,7 +47,7 @@ class Adapted(nn.Module):
         """Logits [B, C]; of probabilities, their logarithm. Raises UnusableTeacher."""
         found = self.network(prepare(images, self.expects))
         chosen_BC = choose(found, len(images), self.classes, self.expects.output, self.name)
-        return chosen_BC.clamp_min(1e-8).log() if probabilities(chosen_BC) else chosen_BC
+        return chosen_BC.clamp_min(1e-8).log() if self.expects.probabilities else chosen_BC
 
 
 def prepare(images: Tensor, expects: TeacherInput) -> Tensor:

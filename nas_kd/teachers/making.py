@@ -88,6 +88,7 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         activations=alive,
         seconds=perf_counter() - began,
         notes=notes,
+        probabilities=isinstance(network, Adapted) and network.expects.probabilities,
     )
 
 
@@ -102,7 +103,8 @@ def seen_shape(expects: TeacherInput, input_shape: Shape) -> Shape:
 
 @torch.inference_mode()
 def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
-    """What the adapter does to the teacher's answers, said once."""
+    """Set what the adapter does to the teacher's answers, by those to a few validation examples,
+    and give it in words."""
     if not isinstance(network, Adapted):
         return ()
     first, last = data.validation
@@ -117,6 +119,7 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
     side = "x".join(map(str, seen_shape(network.expects, data.input_shape)))
     notes: tuple[str, ...] = (f"sees {side}, with {whose} normalisation",)
     if probabilities(chosen_BC):
+        network.expects = replace(network.expects, probabilities=True)
         notes += ("its outputs are probabilities; their logarithms are used as logits",)
     return notes
 

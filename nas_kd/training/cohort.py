@@ -201,6 +201,13 @@ def objective(job: RungJob, members: Sequence[Member], device: torch.device) -> 
     logits_VNC = tensor(job.signals.logits_VNC)
     scheme = SCHEMES[job.settings.scheme]
     answers = lru_cache(maxsize=1)(lambda epoch: gather(scheme(logits_VNC, epoch), device))
+    views = len(logits_VNC)  # with one, its answers go to a GPU once, not each epoch
     return lambda epoch, index_B, student_GBC, label_B: mixed(
-        student_GBC, label_B, answers(epoch)(index_B), term, settings_G11, alpha_G1, weight_C
+        student_GBC,
+        label_B,
+        answers(epoch % views)(index_B),
+        term,
+        settings_G11,
+        alpha_G1,
+        weight_C,
     )

@@ -17,14 +17,13 @@ class JobQueue:
     """Submits jobs and calls what follows each result, in the driver's thread.
 
     A job that the environment failed goes out again, three times in all; then WorkFailed is
-    raised. An error of the job itself is raised at once. `before` is called before each result is
-    taken, and may raise.
+    raised. An error of the job itself is raised at once.
     """
 
-    def __init__(
-        self, executor: Executor, workers: int = 1, before: Callable[[], None] = lambda: None
-    ) -> None:
-        self._executor, self.workers, self._before = executor, workers, before
+    def __init__(self, executor: Executor, workers: int = 1) -> None:
+        self._executor, self.workers = executor, workers
+        self.checks: list[Callable[[], None]] = []
+        """Called before each result is taken; each may raise."""
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
 
     @property
@@ -59,7 +58,8 @@ class JobQueue:
                         raise WorkFailed(error.job, error.reason) from error
                     self._send(start, then, tried + 1)
                 else:
-                    self._before()
+                    for check in self.checks:
+                        check()
                     then(result)
 
 

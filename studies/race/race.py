@@ -169,6 +169,15 @@ def read(folder: Path, began: float) -> dict:
             "train_seconds": sum(row.seconds or 0 for row in view.rows)}  # fmt: skip
 
 
+def there(name: str) -> bool:
+    """Whether a contestant's packages are installed; says so of one whose are not."""
+    asked = [PYTHON, "-c", "import ray.tune"]
+    if name != "ray" or not subprocess.run(asked, capture_output=True, check=False).returncode:
+        return True
+    print("ray is left out, for Ray is not installed: pip install 'ray[tune]'", flush=True)
+    return False
+
+
 def main() -> None:
     """Race, keep, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -181,8 +190,9 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     if course.given:
         teacher_weights(course, given.root)
+    racing = [name for name in given.only if there(name)]
     for seed in range(given.seeds):
-        for name in given.only:
+        for name in racing:
             out = RESULTS / f"{given.course}-{name}-{seed}.json"
             if out.exists():
                 continue

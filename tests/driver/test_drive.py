@@ -530,4 +530,7 @@ def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> Non
     assert 0.5 < view.facts["teacher"]["accuracy"] < 1
     assert "worse than a student" not in summarize(view).sentence
     assert view.metric == "agreement with the teacher"
+    (answers,) = view.folder.root.glob("signals/*/answers.npy")
+    given = np.bincount(np.load(answers))
+    assert view.facts["chance"] == given.max() / given.sum()
     assert all(row.accuracy for row in view.rows if row.state == "complete")

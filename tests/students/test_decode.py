@@ -140,6 +140,14 @@ def test_every_closed_form_is_what_the_network_counts(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_a_budget_of_very_wide_students_is_decoded_too(family: str) -> None:
+    depth = min(FAMILIES[family].depths)
+    sample = {"family": family, "depth": depth, "width": 1.0, "taper": 1.0}
+    (budget,) = parse_budgets(["50M"])
+    assert 0.99 * budget.bound < cost(decode(sample, [budget], (1, 8, 8), 10), budget)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_without_a_closed_form_is_counted_to_the_same_students(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,7 +79,31 @@ def test_a_lease_of_another_host_is_respected_until_it_expires(tmp_path: Path) -
     with held, lease(ledger, "runs/x", "process 2 on here"):
         pass
     ledger.note("driver", {"holder": "process 1 on elsewhere", "until": time.time() - 1})
-    with lease(ledger, "runs/x", "process 2 on here"):
+    with lease(ledger, "runs/x", "process 2 on here") as expect_held:
+        expect_held()
         assert ledger.facts()["driver"]["holder"] == "process 2 on here"
         assert ledger.facts()["driver"]["until"] > time.time()
     assert ledger.facts()["driver"]["until"] == 0
+
+
+def test_a_lease_that_another_host_took_is_lost_and_its_successors_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas_kd.study.lease.RENEWED", 0.01)
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
+    successor = {"holder": "process 1 on elsewhere", "until": time.time() + 60}
+    with lease(ledger, "runs/x", "process 2 on here") as expect_held:
+        ledger.note("driver", successor)
+        time.sleep(0.2)
+        assert ledger.facts()["driver"] == successor
+        with pytest.raises(StudyLocked, match="process 1 on elsewhere"):
+            expect_held()
+    assert ledger.facts()["driver"] == successor
+
+
+def test_of_two_who_take_a_lease_one_has_it(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
+    assert ledger.exchange("driver", None, "first")
+    assert not ledger.exchange("driver", None, "second")
+    assert ledger.exchange("driver", "first", "third")
+    assert ledger.facts()["driver"] == "third"

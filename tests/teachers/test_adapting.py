@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare
+from nas_kd.teachers.making import converted
 
 LOGITS, FEATURES = torch.randn(4, 10), torch.randn(4, 32)
 
@@ -76,11 +78,32 @@ class Gives(nn.Module):
         return self.answer
 
 
-def test_probabilities_are_told_from_logits() -> None:
-    images = torch.zeros(4, 1, 8, 8)
-    given = Adapted(Gives(LOGITS.softmax(-1)), TeacherInput(), 10, "teacher")(images)
-    torch.testing.assert_close(given.softmax(-1), LOGITS.softmax(-1))
-    assert torch.equal(Adapted(Gives(LOGITS), TeacherInput(), 10, "teacher")(images), LOGITS)
+class Summing(nn.Module):
+    """Gives probabilities, or logits that sum to one where the first pixel is bright."""
+
+    def __init__(self, probabilities: bool) -> None:
+        super().__init__()
+        self.probabilities = probabilities
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits_BC = images.flatten(1)[:, :10].float()
+        if self.probabilities:
+            return logits_BC.softmax(-1)
+        bright = images[:, 0, 4, 4] > 1
+        return torch.where(bright[:, None], logits_BC.softmax(-1), logits_BC)
+
+
+def test_whether_a_teacher_gives_probabilities_is_decided_once(digits: TransferSet) -> None:
+    for given in (True, False):
+        network = Adapted(Summing(given), TeacherInput(), 10, "teacher")
+        notes = converted(network, digits)
+        assert any("probabilities" in note for note in notes) == given
+        images = torch.randn(400, 1, 8, 8)
+        answers = network(images)
+        by_one = torch.cat([network(image[None]) for image in images])
+        torch.testing.assert_close(answers, by_one)
+        expected = images.flatten(1)[:, :10].softmax(-1).log() if given else network.network(images)
+        torch.testing.assert_close(answers, expected)
 
 
 def test_the_teacher_gets_its_own_size_normalisation_and_colours() -> None:
