@@ -24,7 +24,7 @@ from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
-from nas_kd.study.view import StudyView, read_study
+from nas_kd.study.view import StudyView, read_study, remark
 from nas_kd.teachers.loading import give
 from nas_kd.workers.devices import default_workers, parse_devices
 
@@ -131,7 +131,7 @@ class Study:
         screen.print(f"{summary.sentence}\nBest: {summary.settings}", highlight=False)
 
     def trials(self) -> pd.DataFrame:
-        """Every trial, a row each; a student that went on has two."""
+        """Every trial, a row each."""
         return frame(self._view, self._view.rows)
 
     def front(self) -> pd.DataFrame:
@@ -186,8 +186,7 @@ class Study:
 def frame(view: StudyView, rows: Sequence[StudentRecord]) -> pd.DataFrame:
     """Trials as a frame, a row each."""
     made = pd.DataFrame([flat(view, row) for row in rows])
-    links = ("generation", "duplicate_of", "continues", "goes_on")
-    return made.astype(dict.fromkeys(links, "Int64")) if rows else made
+    return made.astype({"generation": "Int64", "duplicate_of": "Int64"}) if rows else made
 
 
 def flat(view: StudyView, row: StudentRecord) -> Mapping[str, Any]:
@@ -203,9 +202,7 @@ def flat(view: StudyView, row: StudentRecord) -> Mapping[str, Any]:
         "rungs": " ".join(f"{epoch}:{accuracy:.4f}" for epoch, accuracy in row.rungs),
         "generation": row.generation,
         "duplicate_of": row.duplicate_of,
-        "continues": row.continues,
-        "goes_on": view.goes_on.get(row.number),
-        "note": view.note(row),
+        "note": remark(row),
         "family": row.config.family,
         "depth": row.config.depth,
         "channels": row.config.label(),

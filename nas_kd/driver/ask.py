@@ -1,9 +1,7 @@
 """Asking: each proposal is written with all that is known of it before it is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-
-from optuna.trial import FrozenTrial
 
 from nas_kd.costs.budgets import COSTS
 from nas_kd.driver.context import SearchContext
@@ -13,25 +11,16 @@ from nas_kd.space.space import Space
 from nas_kd.spec.settings import Sample
 from nas_kd.students.decode import cost, counts
 from nas_kd.students.family import StudentConfig
-from nas_kd.study.database import Ledger
-from nas_kd.study.record import StudentRecord, asked, one_per_student
+from nas_kd.study.record import StudentRecord
 
 
-def propose_missing(context: SearchContext, places: Sequence[int]) -> None:
-    """Write those of the asked trials that are not proposed yet, by their places among the asked.
-
-    The sampler sees a promoted student once, as it ended.
-    """
+def propose_missing(context: SearchContext, numbers: range, generation: int) -> None:
+    """Write those trials of a generation that are not proposed yet."""
     trials, known = context.ledger.trials(), context.ledger.records()
-    missing = [place for place in places if place >= len(asked(known))]
-    if not missing:
-        return
+    missing = range(max(numbers.start, len(known)), numbers.stop)
     searched = distributions(context.space)
     seen = {r.identity: r.number for r in reversed(known) if r.state != "cancelled"}
-    before: list[FrozenTrial] = [trials[record.number] for record in one_per_student(known)]
-    proposed = propose_all(before, missing, context.space)
-    for number, (place, sample) in enumerate(proposed, len(known)):
-        generation = place // context.spec.generation
+    for number, sample in propose_all(trials, missing, context.space):
         record = new_record(context.space, number, sample, generation)
         record = replace(record, duplicate_of=seen.get(record.identity))
         seen.setdefault(record.identity, number)
@@ -57,10 +46,3 @@ def costs_of(space: Space, config: StudentConfig) -> Mapping[str, int]:
     size = counts(config)
     measured = {b.cost: cost(config, b) for b in space.budgets if b.cost not in COSTS}
     return {name: count(size, config.bits) for name, count in COSTS.items()} | measured
-
-
-def propose_again(ledger: Ledger, record: StudentRecord) -> None:
-    """Write that a stopped student goes on, as a trial of its own."""
-    stored = ledger.trials()[record.number]
-    again = replace(record, continues=record.number)
-    ledger.propose(stored.params, stored.distributions, again.proposed())

@@ -83,7 +83,7 @@ def twin_of(space: Space, record: StudentRecord) -> Control:
     """A student's twin without the teacher."""
     sample = {"family": record.config.family, **record.config.options, **record.settings}
     alone = settings_of(space, complete(space, sample | {"alpha": 0.0}))
-    return Control("twin", record.number, record.config, alone, record.original)
+    return Control("twin", record.number, record.config, alone, record.number)
 
 
 def begin_twin_of_the_leader(context: SearchContext, going: Results) -> None:

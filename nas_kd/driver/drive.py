@@ -16,10 +16,9 @@ from nas_kd.driver.context import SearchContext
 from nas_kd.driver.controls import begin_twin, begin_twin_of_the_leader, run_controls
 from nas_kd.driver.data_stage import expect_unchanged, prepared
 from nas_kd.driver.events import Observe, Planned, Step
-from nas_kd.driver.generation import Ending, run_generation
+from nas_kd.driver.generation import Ending, next_generation, run_generation
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions, command
-from nas_kd.driver.promotion import promote_stopped
 from nas_kd.driver.signals_stage import SignalsStage
 from nas_kd.driver.teacher_stage import TeacherStage, judged
 from nas_kd.driver.timing import correct, estimate
@@ -128,16 +127,16 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
     began, before = time.monotonic(), context.ledger.told()
     context.observe(Planned(spec.trials, spec.epochs, before))
     twins = Ending(begin_twin_of_the_leader, begin_twin)
-    for first in range(0, spec.trials, spec.generation):
+    while True:
+        generation, numbers = next_generation(context.ledger.records(), spec)
+        if not numbers:
+            return True
         if too_late():
-            context.observe(Step(f"time      is up after {first} of {spec.trials} trials"))
+            context.observe(Step(f"time      is up after {numbers.start} of {spec.trials} trials"))
             return False
-        end = min(first + spec.generation, spec.trials)
-        ending = twins if end == spec.trials else None
-        run_generation(context, first, ending)
-        promote_stopped(context, end, ending)
+        ending = twins if numbers.stop == spec.trials else None
+        run_generation(context, generation, numbers, ending)
         correct(context, began, before)
-    return True
 
 
 def finished(folder: StudyFolder, spec: StudySpec) -> bool:

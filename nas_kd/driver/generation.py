@@ -22,8 +22,9 @@ from nas_kd.driver.rung_points import (
 )
 from nas_kd.driver.stopper import LEADERS, survivors
 from nas_kd.space.first import never_stopped
-from nas_kd.study.checkpoints import find_result, forget, keep_last, keep_result, keep_student
-from nas_kd.study.record import StudentRecord, one_per_student, outcome
+from nas_kd.spec import StudySpec
+from nas_kd.study.checkpoints import find_result, forget, keep_result, keep_student
+from nas_kd.study.record import StudentRecord, outcome
 from nas_kd.training import RungResult
 
 Span = tuple[int, int]
@@ -47,13 +48,32 @@ class Ending:
     idle: Beside
 
 
-def run_generation(context: SearchContext, first: int, ending: Ending | None = None) -> None:
-    """Propose, train and tell the generation that starts at place `first` of the asked trials."""
-    places = range(first, min(first + context.spec.generation, context.spec.trials))
-    propose_missing(context, places)
-    records = context.ledger.asked()[places.start : places.stop]
-    if all(record.finished for record in records):
-        return
+def next_generation(records: Sequence[StudentRecord], spec: StudySpec) -> tuple[int, range]:
+    """The generation that is next, by its number and its trials: the last one if it is not told
+    yet, or a new one; no trials are left at the end.
+
+    One that was cut short, because the study had no more trials, is not filled up later.
+    """
+    generation = records[-1].generation if records else -1
+    last = [record for record in records if record.generation == generation]
+    if all(record.finished for record in last):
+        return generation + 1, trials_from(len(records), spec)
+    if any(record.finished for record in last):  # all of it was proposed, before any was told
+        return generation, range(last[0].number, len(records))
+    return generation, trials_from(last[0].number, spec)
+
+
+def trials_from(first: int, spec: StudySpec) -> range:
+    """The trials of a generation that begins with this one."""
+    return range(first, min(first + spec.generation, spec.trials))
+
+
+def run_generation(
+    context: SearchContext, generation: int, numbers: range, ending: Ending | None = None
+) -> None:
+    """Propose, train and tell the trials of a generation."""
+    propose_missing(context, numbers, generation)
+    records = context.ledger.records()[numbers.start : numbers.stop]
     results = climb(context, [r for r in records if taking_part(r)], ending)
     for record in records:
         if not record.finished:
@@ -140,28 +160,21 @@ def advance(
 
     A span is skipped if the results of the whole cohort are stored. If only some of them are
     stored, the whole cohort trains again, because the last bits of a result depend on which
-    students train together. The exception is a told student after the first rung: its
-    checkpoints are removed, so the others train without it.
+    students train together; but not those that are told, whose checkpoints are removed.
     """
     cohort = without_fault(cohort, results)
     if not spans or not cohort:
         return
-    (start, stop), *further = spans
+    stop = spans[0][1]
     kept = {r.number: told_result(r, stop) or find_result(context.folder, r.number, stop)
             for r in cohort}  # fmt: skip
-    if all(kept.values()):
-        arrive(context, cohort, results, tuple(filter(None, kept.values())))
-        advance(context, cohort, further, results, at_once)
+    missing = [r for r in cohort if not r.finished] if not all(kept.values()) else []
+    there = [r for r in cohort if r not in missing]
+    arrive(context, there, results, tuple(filter(None, (kept[r.number] for r in there))))
+    if not missing:
+        advance(context, cohort, spans[1:], results, at_once)
         return
-    missing = cohort
-    if start and any(not results[r.number][-1].checkpoint for r in cohort):
-        done = [r for r in cohort if kept[r.number]]  # told, and its checkpoints removed
-        arrive(context, done, results, tuple(filter(None, kept.values())))
-        missing = [r for r in cohort if r not in done and not r.finished]
-        cohort, at_once = [*done, *missing], 1
-        if not missing:
-            advance(context, cohort, further, results)
-            return
+    at_once = 1 if there else at_once
     go_on = partial(advance, context, cohort, spans[at_once:], results, at_once)
     go = partial(train, context, missing, spans[:at_once], results, go_on)
     if context.recipe.needs_teacher(cohort[0].settings):
@@ -193,7 +206,7 @@ def train(
     before = {n: results[n][-1].checkpoint if results[n] else None for n in numbers}
     members = [
         context.recipe.member(
-            r.number, r.config, r.settings, weight_seed_trial(context.space, r.original),
+            r.number, r.config, r.settings, weight_seed_trial(context.space, r.number),
             before[r.number],
         )
         for r in cohort
@@ -239,14 +252,10 @@ def say(
 
 
 def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungResult]) -> None:
-    """Finish a trial in the database.
-
-    A completed student is written to disk before that, and the trial's checkpoints are removed
-    afterwards. If the spec allows promotion, the last checkpoint of a stopped student stays.
-    """
+    """Finish a trial in the database; a completed student is written to disk before that, and the
+    trial's checkpoints are removed afterwards."""
     if record.duplicate_of is not None:
-        known = one_per_student(context.ledger.records())
-        same = next(r for r in known if r.original == record.duplicate_of)
+        same = context.ledger.records()[record.duplicate_of]
         values = None if same.accuracy is None else (same.accuracy, same.costs[context.axis])
         context.ledger.tell(record.number, values, {})
         return
@@ -258,7 +267,4 @@ def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungRe
     if complete:
         keep_student(context.folder.student(record.number), record.config, last)
     context.ledger.tell(record.number, values, facts)
-    if complete or last.fault or not context.spec.second_chances:
-        forget(context.folder, record.number)
-    else:
-        keep_last(context.folder, last)
+    forget(context.folder, record.number)

@@ -28,8 +28,6 @@ def line(event: Step | Scored) -> str:
         return event.text
     record = event.student
     how = settings_in_words(record.settings)
-    if record.continues is not None:
-        how += f"; trial {record.continues} gone on"
     score = event.stopped or f"{100 * event.accuracy:.2f}%"
     return (
         f"trial {record.number:<4}{score}  {record.config.name()}, {event.cost:,} {event.axis}, "

@@ -5,7 +5,7 @@ from collections.abc import Container, Sequence
 from nas_kd.front import Point, floored
 from nas_kd.space.first import first_samples
 from nas_kd.space.space import Space
-from nas_kd.study.record import StudentRecord, one_per_student
+from nas_kd.study.record import StudentRecord
 from nas_kd.training import RungResult
 
 Results = dict[int, list[RungResult]]
@@ -35,16 +35,11 @@ def earlier_points(
     axis: str,
     top: float,
 ) -> list[Point]:
-    """The points at a rung of all students that are not in `generation`, but before its last.
-
-    Most of these students are of earlier generations. If a study was extended in the middle of
-    a generation, others were promoted between two trials of that generation.
-    """
-    mine = {record.number for record in generation}
+    """The points at a rung of the students of generations before this one."""
     return [
         rung_point(record, accuracy, axis, top)
-        for record in one_per_student(records[: max(mine, default=0)])
-        if record.original not in mine and record.duplicate_of is None
+        for record in records[: generation[0].number]
+        if record.duplicate_of is None
         for reached, accuracy in record.rungs
         if reached == epoch
     ]

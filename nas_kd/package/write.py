@@ -35,7 +35,7 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
         raise Unusable(str(to), "exists and is no empty folder", "Name another folder with --to.")
     same = chosen.number if chosen.duplicate_of is None else chosen.duplicate_of
     data = TransferSet.from_json(view.folder.data.read_text())
-    kept = view.folder.student(view.goes_on.get(same, same))
+    kept = view.folder.student(same)
     if not (kept / "config.json").exists():
         right = "Bring the study's folder back as a whole, or search again in a new one."
         raise UnusableStudy(str(kept), "is missing: the student's weights were there", right)

@@ -125,7 +125,7 @@ def rungs_figure(view: StudyView) -> go.Figure:
     """Each trial's accuracy from rung to rung; where a line ends early, the trial was stopped."""
     figure = go.Figure()
     for state, colour in (("stopped", "#9ca3af"), ("complete", COLOURS[0]), ("failed", COLOURS[5])):
-        rows = [row for row in view.students if row.state == state and row.rungs]
+        rows = [row for row in view.rows if row.state == state and row.rungs]
         if state == "failed" and not rows:
             continue
         # one trace a state: lines of trials one after another, with a gap between

@@ -9,7 +9,7 @@ from nas_kd.report.smallest import next_step
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import cells, columns, judged_on, percent
 from nas_kd.spec.settings import as_text, heading
-from nas_kd.study.view import StudyView
+from nas_kd.study.view import StudyView, remark
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1080px; margin: 2rem auto;
@@ -67,7 +67,7 @@ def trials(view: StudyView) -> str:
     for row in sorted(view.rows, key=lambda r: (-(r.accuracy or 0), r.costs[view.cost], r.number)):
         kind = "best" if row.number == best else "front" if row.number in on else ""
         apart = "not told apart from the best" if row.number in equal - {best} else ""
-        note = "; ".join(filter(None, (row.state, view.note(row), apart)))
+        note = "; ".join(filter(None, (row.state, remark(row), apart)))
         rows.append((kind, (
             str(row.number), row.config.name(),
             "" if row.accuracy is None else percent(row.accuracy),
@@ -83,15 +83,13 @@ def rungs(view: StudyView) -> str:
     """How the trials climbed, and what stopping saved; nothing if there were no rungs."""
     if not view.spec.rungs:
         return ""
-    climbed = [row.rungs[-1][0] for row in view.students if row.rungs]
-    again = sum(row.continues is not None for row in view.students)
-    later = f" {again} of the stopped went on later." if again else ""
+    climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
     share = sum(climbed) / (len(climbed) * view.spec.epochs) if climbed else 1.0
     figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
 {", ".join(map(str, view.spec.rungs))}; those on the front there (which sees no
 cost below a tenth of the budget), the nearest to it and the most accurate go on, and so do the
-fixed first students.{later} {share:.0%} of all epochs were trained.</small></p>
+fixed first students. {share:.0%} of all epochs were trained.</small></p>
 {figure}"""
 
 
@@ -114,7 +112,7 @@ def page(view: StudyView) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
-<small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.students)} trials of
+<small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.rows)} trials of
 {view.spec.epochs} epochs, seed {view.spec.seed}; hypervolume {volume:.3f}</small>
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>

@@ -18,7 +18,7 @@ from nas_kd.driver.log import line
 from nas_kd.front import Point, front
 from nas_kd.report.summary import Line, Summary
 from nas_kd.spec.settings import as_text, heading
-from nas_kd.study.view import StudyView
+from nas_kd.study.view import StudyView, remark
 
 
 class Display:
@@ -58,7 +58,7 @@ class Display:
         """The time that is left for the trials, from their pace so far."""
         trials = self.plan.trials - self.plan.done
         part = sum(self.epochs(s) for s in self.running.values() if s.job.startswith("trial"))
-        done = self.students() + part / self.plan.epochs
+        done = len(self.scored) + part / self.plan.epochs
         if self.plan.done + done >= self.plan.trials > 0:
             return "finishing"
         if not self.first or done < 1:
@@ -66,13 +66,9 @@ class Display:
         pace = (time.monotonic() - self.first) / done
         return f"about {timedelta(seconds=round(pace * max(0, trials - done)))} left"
 
-    def students(self) -> int:
-        """How many students were scored, each counted once."""
-        return sum(scored.student.continues is None for scored in self.scored.values())
-
     def __rich__(self) -> RenderableType:
         """The display as it is now."""
-        done = self.plan.done + self.students()
+        done = self.plan.done + len(self.scored)
         passed = timedelta(seconds=int(time.monotonic() - self.began))
         head = Table.grid(padding=(0, 2))
         head.add_row(
@@ -191,6 +187,6 @@ def trials_table(view: StudyView) -> Table:
             row.config.label() + row.config.extras(),
             *(as_text(name, row.settings[name]) for name in settings),
             "" if row.seconds is None else f"{row.seconds:.1f}",
-            view.note(row),
+            remark(row),
         )
     return table

@@ -109,8 +109,8 @@ BUILT_IN = frozenset(SETTINGS)
 TAKEN = frozenset(
     {
         *COSTS, LATENCY, "number", "state", "accuracy", "cost", "fill", "seconds", "rungs",
-        "generation", "duplicate_of", "continues", "goes_on", "note", "family", "channels",
-        "options", "student", "settings", "fault",
+        "generation", "duplicate_of", "note", "family", "channels", "options", "student",
+        "settings", "fault",
     }
 )  # fmt: skip
 """Names that a trial's record, and its row of a table, have already."""

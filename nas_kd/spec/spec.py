@@ -135,12 +135,9 @@ class StudySpec(BaseModel):
         default_factory=lambda known: default_rungs(known.get("epochs", 1))
     )
     """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
-    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 6
-    """One in eta goes on from a rung, the nearest to the front there; so do the front and the most
-    accurate."""
-    second_chances: Annotated[float, Field(ge=0, le=1)] = 0.45
-    """After a generation stopped students go on to their end, those first that promise most for an
-    epoch, until this share of all epochs so far is trained; 0 is never."""
+    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.5
+    """One in eta goes on from a rung, the nearest to the front there; so do the front and the four
+    most accurate."""
     batch: Annotated[int | None, Field(ge=2)] = None
     """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
     class_weights: Literal["none", "balanced"] = "none"

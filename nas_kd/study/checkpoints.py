@@ -1,7 +1,4 @@
-"""Rung results on disk: written before any tell, checked when read, removed at the tell.
-
-The last one of a stopped student is kept, for it may be promoted.
-"""
+"""Rung results on disk: written before any tell, checked when read, removed at the tell."""
 
 import hashlib
 import json
@@ -43,14 +40,6 @@ def find_result(folder: StudyFolder, trial: int, epoch: int) -> RungResult | Non
 def forget(folder: StudyFolder, trial: int) -> None:
     """Remove a trial's checkpoints."""
     shutil.rmtree(folder.checkpoint(trial, 0).parent, ignore_errors=True)
-
-
-def keep_last(folder: StudyFolder, last: RungResult) -> None:
-    """Remove a trial's checkpoints but the last."""
-    path = folder.checkpoint(last.trial, last.epochs)
-    for other in path.parent.glob("rung-*"):
-        if other.stem != path.stem:
-            other.unlink(missing_ok=True)
 
 
 def keep_student(place: Path, config: StudentConfig, result: RungResult) -> None:

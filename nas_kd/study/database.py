@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.space.sampler import DIRECTIONS
-from nas_kd.study.record import StudentRecord, asked
+from nas_kd.study.record import StudentRecord
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
@@ -121,13 +121,9 @@ class Ledger:
                 self._finished[trial.number] = StudentRecord.of(trial)
         return [self._finished.get(t.number) or StudentRecord.of(t) for t in trials]
 
-    def asked(self) -> list[StudentRecord]:
-        """The trials that the sampler was asked for, in order."""
-        return asked(self.records())
-
     def told(self) -> int:
-        """How many of the asked trials are finished."""
-        return sum(record.finished for record in self.asked())
+        """How many trials are finished."""
+        return sum(record.finished for record in self.records())
 
     def facts(self) -> dict[str, Any]:
         """What is known of the whole study: teacher, data, controls."""

@@ -65,7 +65,7 @@ class StudyFolder:
         return self.root / "signals" / key
 
     def checkpoint(self, trial: int, epoch: int) -> Path:
-        """A running or stopped trial's checkpoint at a rung; its metrics lie beside it as .json."""
+        """A running trial's checkpoint at a rung; its metrics lie beside it as .json."""
         return self.root / "checkpoints" / f"{trial:05}" / f"rung-{epoch}.safetensors"
 
     def progress(self, job: str) -> Path:

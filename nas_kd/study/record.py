@@ -38,11 +38,9 @@ class StudentRecord:
     fill: float
     """The share of the first budget that the student uses."""
     generation: int
-    """The generation it was asked in, from 0; of a promoted trial, that of the stopped one."""
+    """The generation it was asked in, from 0."""
     duplicate_of: int | None = None
     """The earlier trial of the same student and settings, which was trained in its place."""
-    continues: int | None = None
-    """The stopped trial that was promoted and goes on as this one."""
     state: State = "asked"
     rungs: tuple[tuple[int, float], ...] = ()
     """The epoch of each rung that it reached, and its accuracy there."""
@@ -69,7 +67,6 @@ class StudentRecord:
             fill=facts["fill"],
             generation=facts["generation"],
             duplicate_of=facts.get("duplicate_of"),
-            continues=facts.get("continues"),
             state="failed" if failed else STATES[trial.state],
             rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", ())),
             accuracy=trial.values[0] if trial.values else None,
@@ -79,7 +76,7 @@ class StudentRecord:
 
     def proposed(self) -> dict[str, Any]:
         """What is stored of a trial before it is trained; scalars, none with a setting's name."""
-        links = {"duplicate_of": self.duplicate_of, "continues": self.continues}
+        same = {} if self.duplicate_of is None else {"duplicate_of": self.duplicate_of}
         return {
             "channels": self.config.label(),
             **self.costs,
@@ -87,13 +84,8 @@ class StudentRecord:
             "generation": self.generation,
             "student": self.config.to_json(),
             "settings": json.dumps(dict(self.settings)),
-            **{name: number for name, number in links.items() if number is not None},
+            **same,
         }
-
-    @property
-    def original(self) -> int:
-        """The trial by which the student was first proposed: its own number, or the stopped one."""
-        return self.number if self.continues is None else self.continues
 
     @property
     def finished(self) -> bool:
@@ -121,15 +113,3 @@ def outcome(
     """What is stored of a trial when it is told."""
     facts: dict[str, Any] = {"rungs": [list(rung) for rung in rungs], "seconds": round(seconds, 2)}
     return facts if fault is None else facts | {"fault": fault}
-
-
-def one_per_student(records: Iterable[StudentRecord]) -> list[StudentRecord]:
-    """One trial for each student, by number: keep the continuation; fall back to the original if
-    it was cancelled."""
-    last = {r.original: r for r in records if r.state != "cancelled" or r.continues is None}
-    return sorted(last.values(), key=lambda record: record.number)
-
-
-def asked(records: Iterable[StudentRecord]) -> list[StudentRecord]:
-    """The trials that the sampler was asked for, in order: without the promoted ones."""
-    return [record for record in records if record.continues is None]

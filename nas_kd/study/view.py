@@ -15,23 +15,19 @@ from nas_kd.spec import StudySpec
 from nas_kd.spec.settings import beside_config
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.record import StudentRecord, one_per_student
+from nas_kd.study.record import StudentRecord
 
 
-def remark(record: StudentRecord, goes_on: int | None) -> str:
-    """What a student's state does not say: a fault, an equal trial, where it was stopped, what it
-    goes on as, or what it continues."""
+def remark(record: StudentRecord) -> str:
+    """What a student's state does not say: a fault, an equal trial, or where it was stopped."""
     if record.fault is not None:
         return record.fault
     if record.duplicate_of is not None:
         return f"same as trial {record.duplicate_of}"
-    if record.continues is not None and record.accuracy is not None:
-        return f"trial {record.continues} gone on"
     if record.state != "stopped" or not record.rungs:
         return ""
     epoch, accuracy = record.rungs[-1]
-    further = "" if goes_on is None else f", goes on as trial {goes_on}"
-    return f"{100 * accuracy:.1f}% at epoch {epoch}{further}"
+    return f"{100 * accuracy:.1f}% at epoch {epoch}"
 
 
 @dataclass(frozen=True)
@@ -81,16 +77,6 @@ class StudyView:
             if row.accuracy is not None
         )
 
-    @cached_property
-    def students(self) -> tuple[StudentRecord, ...]:
-        """One trial for each student: the promoted one in place of the stopped one."""
-        return tuple(one_per_student(self.rows))
-
-    @cached_property
-    def goes_on(self) -> Mapping[int, int]:
-        """The trial that a stopped one goes on as, of those that were promoted."""
-        return {r.original: r.number for r in self.students if r.continues is not None}
-
     @property
     def shown_settings(self) -> tuple[str, ...]:
         """The settings that tables of trials have a column for: numbers, and words that differ."""
@@ -100,10 +86,6 @@ class StudyView:
             for name, value in first.items()
             if not isinstance(value, str) or any(r.settings[name] != value for r in self.rows)
         )
-
-    def note(self, row: StudentRecord) -> str:
-        """What a student's state does not say."""
-        return remark(row, self.goes_on.get(row.number))
 
     @property
     def front(self) -> tuple[StudentRecord, ...]:
@@ -122,9 +104,6 @@ class StudyView:
             right = f"Say best, knee or a number below {len(self.rows)}."
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]
-        if row.number in self.goes_on:
-            right = f"It goes on as trial {self.goes_on[row.number]}: say that."
-            raise UnusableStudy(given, "was stopped", right)
         if row.state != "complete":
             raise UnusableStudy(given, f"is {row.state}", "Choose a completed one: nas-kd trials")
         return row

@@ -1,4 +1,4 @@
-"""Second chances, replayed on recorded learning curves by the package's own functions.
+"""Second chances, which were taken out, and the rules beside them, replayed on recorded curves.
 
     python studies/stopping/chances.py studies/stopping/*.json [resnet-cifar100-kd.csv]
 
@@ -21,9 +21,9 @@ from math import ceil
 from pathlib import Path
 from statistics import mean, median
 
+from expected_improvement import LearningCurve, Scale, chosen
 from unseen import unseen_hypervolume
 
-from nas_kd.driver.expected_improvement import LearningCurve, Scale, chosen
 from nas_kd.driver.stopper import survivors
 from nas_kd.front import Point, floored, hypervolume
 
@@ -46,13 +46,11 @@ class Rule:
 
 
 RULES = [
-    Rule(3, 2, 1, 0),
-    Rule(6, 1, 0, 0),
-    Rule(3, 2, 1, 0.45),
-    Rule(4, 1, 1, 0.45),
     Rule(6, 1, 0, 0.45),
-    Rule(6, 1, 0, 0.5),
-    Rule(6, 1, 0, 0.6),
+    Rule(6, 1, 0, 0.49),
+    Rule(2.5, 4, 0, 0),
+    Rule(3, 4, 0, 0),
+    Rule(2.5, 5, 0, 0),
 ]
 
 

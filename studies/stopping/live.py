@@ -24,8 +24,7 @@ from nas_kd.driver.options import RunOptions
 from nas_kd.front import by_accuracy, hypervolume
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.record import StudentRecord
-from nas_kd.study.view import StudyView, read_study
+from nas_kd.study.view import read_study
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,12 @@ def searched(data: str, trials: int, epochs: int, budget: str, seed: int, **rule
         tested, tests = test_accuracies(view), test_examples(view)
     points, chance = [p for p in view.points if p.trial in tested], view.facts["chance"]
     return Ended(
-        sum(trained(view, row) for row in view.rows),
+        sum(row.rungs[-1][0] for row in view.rows if row.rungs),
         hypervolume(points, bound, chance, view.examples),
         unseen_hypervolume(points, tested, bound, chance, tests),
         tuple(point.accuracy for point in by_accuracy(points)[:3]),
         view.examples,
     )
-
-
-def trained(view: StudyView, row: StudentRecord) -> int:
-    """The epochs of a trial itself, without those of a trial that it continues."""
-    if not row.rungs:
-        return 0
-    before = 0 if row.continues is None else view.rows[row.continues].rungs[-1][0]
-    return row.rungs[-1][0] - before
 
 
 def same(mine: tuple[float, ...], top: tuple[float, ...], examples: int) -> bool:

@@ -1,5 +1,6 @@
 """Whole searches: real training, real databases, in this process and in workers."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ from optuna.trial import TrialState
 from sklearn.datasets import load_digits
 
 from nas_kd.costs.budgets import parse_budgets
+from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.transfer import TransferSet
 from nas_kd.driver import generation
 from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Event, Scored, Started, Step
 from nas_kd.driver.options import RunOptions
-from nas_kd.driver.stopper import survivors
+from nas_kd.driver.stopper import LEADERS, survivors
 from nas_kd.driver.teacher_stage import describe
 from nas_kd.errors import (
     BudgetTooSmall,
@@ -35,7 +37,8 @@ from nas_kd.students import FAMILIES
 from nas_kd.students.decode import counts
 from nas_kd.study.database import open_sqlite
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.view import StudyView, read_study
+from nas_kd.study.sharing import keep
+from nas_kd.study.view import StudyView, read_study, remark
 from nas_kd.teachers.network import wide
 from nas_kd.training import Member
 from tests.conftest import TAUGHT, Graded, results, searched, tiny
@@ -57,7 +60,7 @@ def test_everything_of_a_finished_study_is_in_its_folder(study: StudyView) -> No
     assert {"spec.toml", "study.db", "search.log", "data.json", "teacher", "signals",
             "students"} <= names  # fmt: skip
     for row in study.rows:
-        if row.state == "complete" and not study.note(row):
+        if row.state == "complete" and not remark(row):
             place = study.folder.student(row.number)
             assert {path.name for path in place.iterdir()} == {
                 "config.json", "weights.safetensors", "proof.safetensors", "answers.npy",
@@ -217,7 +220,7 @@ def test_equal_trials_are_trained_once(tmp_path: Path) -> None:
         tmp_path / "study", family="mlp", depth=2, width=1.0, taper=1.0, learning_rate=0.02,
         temperature=4.0, alpha=0.9, trials=4,
     )  # fmt: skip
-    assert [view.note(row) for row in view.rows] == ["", *["same as trial 0"] * 3]
+    assert [remark(row) for row in view.rows] == ["", *["same as trial 0"] * 3]
     assert len({row.accuracy for row in view.rows}) == 1
     assert len(list(view.folder.root.glob("students/*/config.json"))) == 1
 
@@ -263,24 +266,24 @@ def test_a_rung_sees_no_cost_below_a_tenth_of_what_a_student_can_cost(
     ]
     stopped = {row.number for row in view.rows if row.state == "stopped"}
     steady = fixed + 2  # those of the ladder are not stopped either
-    assert stopped == set(range(steady, 12)) - survivors(seen, [], view.spec.eta, leaders=2)
+    assert stopped == set(range(steady, 12)) - survivors(seen, [], view.spec.eta, LEADERS)
 
 
-def test_of_a_generation_that_is_nowhere_on_the_front_only_the_most_accurate_goes_on(
+def test_of_a_generation_that_is_nowhere_on_the_front_the_most_accurate_go_on(
     tmp_path: Path,
 ) -> None:
     graded = Graded(lambda one, epoch: 0.9 if one.trial < 10 else 0.5 + 0.01 * one.trial)
     view = searched(tmp_path / "study", executor=graded, trials=20, generation=10, epochs=3,
-                    rungs=[2], eta=99.0, family="mlp", second_chances=0.0)  # fmt: skip
+                    rungs=[2], eta=99.0, family="mlp")  # fmt: skip
     trained = [row.number for row in view.rows[10:] if row.duplicate_of is None]
     finished = [row.number for row in view.rows[10:] if row.state == "complete"]
-    assert finished == trained[-1:]
+    assert finished == trained[-LEADERS:]
 
 
 def test_a_student_whose_loss_is_not_finite_is_stopped_with_the_reason(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", learning_rate=[0.9, 1.0], family="mlp", trials=4)
     bad = [row for row in view.rows if row.fault]
-    assert all(row.state == "failed" and "not finite" in view.note(row) for row in bad)
+    assert all(row.state == "failed" and "not finite" in remark(row) for row in bad)
     assert len(view.rows) == 4
 
 
@@ -344,6 +347,47 @@ def test_a_study_that_lost_its_spec_keeps_the_rest_whatever_fails_there(tmp_path
     with pytest.raises(UnusableData):
         searched(tmp_path / "study", trials=4, data="csv:nowhere.csv")
     assert {path.name for path in (tmp_path / "study").iterdir()} == files
+
+
+def test_a_second_budget_takes_the_teacher_and_its_signals_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_KD_CACHE", str(tmp_path / "cache"))
+    seen: list[Event] = []
+    for budget in ("2k", "1k", "500"):
+        options = RunOptions(tmp_path / budget, workers=0)
+        drive(tiny(budget=budget, trials=2), options, seen.append)
+    jobs = [event.job for event in seen if isinstance(event, Started)]
+    assert (jobs.count("teacher"), jobs.count("signals")) == (1, 1)
+    said = [event.text for event in seen if isinstance(event, Step)]
+    whose = f"teacher   the one that was trained for {tmp_path / '2k'}, on the same data"
+    assert said.count(whose) == 2
+    views = [read_study(StudyFolder(tmp_path / budget)) for budget in ("2k", "1k")]
+    assert views[0].facts["teacher"] == views[1].facts["teacher"]
+    other = RunOptions(tmp_path / "other", workers=0)
+    drive(tiny(budget="1k", trials=2, teacher_epochs=4), other, seen.append)
+    assert [event.job for event in seen if isinstance(event, Started)].count("teacher") == 2
+
+
+def test_signals_of_the_cache_that_are_not_what_the_teacher_answers_are_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_KD_CACHE", str(tmp_path / "cache"))
+    searched(tmp_path / "first", trials=2)
+    (kept,) = (tmp_path / "cache" / "signals").iterdir()
+    others = np.load(kept / "logits.npy")[:, ::-1].copy()
+    key = kept.name
+    shutil.rmtree(kept)
+    place = tmp_path / "first" / "signals" / key
+    right = (place / "logits.npy").read_bytes()
+    array = ArrayRef.save(others, place / "logits.npy")
+    facts = json.loads((place / "meta.json").read_text())
+    facts["logits_VNC"]["sha256"] = array.sha256
+    write_text(place / "meta.json", json.dumps(facts))
+    keep(place, kept, "runs/first")
+    searched(tmp_path / "second", trials=2)
+    assert (tmp_path / "second" / "signals" / key / "logits.npy").read_bytes() == right
+    assert (kept / "logits.npy").read_bytes() == right
 
 
 class Moving(Graded):
@@ -480,7 +524,7 @@ def test_who_equals_a_cancelled_student_is_trained(
     cancelled_by_a_person(0, monkeypatch)
     view = searched(tmp_path / "study", **one)
     assert [row.state for row in view.rows] == ["cancelled", *["complete"] * 3]
-    assert [view.note(row) for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
+    assert [remark(row) for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
 
 
 def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(tmp_path: Path) -> None:

@@ -22,14 +22,11 @@ def test_a_trial_that_was_told_stays_as_it_was_told(
     assert goes_on(record(state=state, rungs=rungs), 1, on) is expected
 
 
-def test_the_others_at_a_rung_are_all_that_were_told_before_the_last_of_a_generation() -> None:
+def test_the_others_at_a_rung_are_those_of_earlier_generations() -> None:
     def told(number: int, accuracy: float, **links: int) -> StudentRecord:
         return record(number, state="stopped", rungs=((1, accuracy),), **links)
 
-    records = [
-        told(0, 0.1), told(1, 0.2), told(2, 0.3), told(3, 0.1, continues=0),
-        told(4, 0.3, continues=2), told(5, 0.4), told(6, 0.4, duplicate_of=5), told(7, 0.5),
-    ]  # fmt: skip
-    grown = earlier_points(records, [records[2], records[5]], 1, "parameters", 100.0)
-    assert [(point.trial, point.accuracy) for point in grown] == [(1, 0.2), (3, 0.1)]
+    records = [told(0, 0.1), told(1, 0.2), told(2, 0.2, duplicate_of=1), told(3, 0.5), record(4)]
+    earlier = earlier_points(records, records[3:], 1, "parameters", 100.0)
+    assert [(point.trial, point.accuracy) for point in earlier] == [(0, 0.1), (1, 0.2)]
     assert earlier_points(records, records[:2], 1, "parameters", 100.0) == []

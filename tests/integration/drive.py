@@ -18,10 +18,7 @@ from nas_kd.study.database import Ledger
 from nas_kd.workers import pool
 from tests.conftest import tiny
 
-SPEC = {
-    "trials": 20, "generation": 14, "epochs": 3, "rungs": [1], "batch": 64,
-    "eta": 14.0, "second_chances": 1.0,
-}  # fmt: skip
+SPEC = {"trials": 20, "generation": 14, "epochs": 3, "rungs": [1], "batch": 64, "eta": 14.0}
 
 
 def kill(victim: str) -> None:

@@ -11,16 +11,14 @@ import nas_kd
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
-from nas_kd.study.record import StudentRecord, asked, one_per_student, outcome
+from nas_kd.study.record import StudentRecord, outcome
 from nas_kd.study.view import StudyView
 from tests.conftest import record
 
 SPACE = {"width": FloatDistribution(0, 1)}
 
 
-@pytest.mark.parametrize(
-    "proposed", [record(0), record(0, duplicate_of=3, generation=2), record(0, continues=4)]
-)
+@pytest.mark.parametrize("proposed", [record(0), record(0, duplicate_of=3, generation=2)])
 def test_what_is_proposed_is_what_is_read(proposed: StudentRecord, tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
     ledger.propose({"width": 0.5}, SPACE, proposed.proposed())
@@ -80,15 +78,6 @@ def test_trials_are_the_same_by_student_and_by_what_it_does_not_show() -> None:
     assert record(settings=one.settings, config=record().config).identity == one.identity
     other = StudentConfig("mlp", (1, 8, 8), 10, 1, (4,))
     assert record(settings=one.settings, config=other).identity != one.identity
-
-
-def test_a_promoted_student_counts_once_as_what_it_went_on_as_unless_that_was_cancelled() -> None:
-    records = [
-        record(0, state="stopped"), record(1, state="complete"), record(2, state="stopped"),
-        record(3, continues=0, state="complete"), record(4, continues=2, state="cancelled"),
-    ]  # fmt: skip
-    assert [r.number for r in one_per_student(records)] == [1, 2, 3]
-    assert [r.number for r in asked(records)] == [0, 1, 2]
 
 
 def test_generations_are_told_of_every_trial(study: StudyView) -> None:
