@@ -1,6 +1,7 @@
 """The teacher's signals: computed once, kept in the study's folder, checked on resume."""
 
 import json
+import shutil
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,10 @@ from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.signals import Signals
 from nas_kd.driver.events import Ended, Observe, Started, Step
 from nas_kd.driver.teacher_stage import TeacherStage, send
+from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_text
 from nas_kd.study.folder import StudyFolder
+from nas_kd.study.sharing import keep, shared, take
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.job_queue import Awaited, JobQueue
@@ -44,16 +47,28 @@ class SignalsStage:
         assert self.teacher.facts.value is not None
         sha256 = self.teacher.facts.value["sha256"]
         job = SignalsJob(self.teacher.kept(), sha256, self.data, self.device)
-        key = signals_key(sha256, self.data)
-        meta = self.folder.signals(key) / META
-        if not meta.exists():
+        key = signals_key(job)
+        place = self.folder.signals(key)
+        mine = (place / META).exists()
+        if not mine and take(shared("signals", key), place) is None:
             self._compute(key, job)
             return
-        signals = kept_signals(key, meta)
-        send(
-            self.queue, job.teacher, check_signals, job, signals,
-            then=lambda _: self.ready.set(signals),
-        )  # fmt: skip
+        signals = kept_signals(key, place / META)
+
+        def checked(wrong: str | None) -> None:
+            if wrong and mine:
+                given = f"the stored teacher signals {place}"
+                right = "Delete the study's folder signals/; they are computed again."
+                raise UnusableTeacher(given, wrong, right)
+            if wrong:
+                shutil.rmtree(shared("signals", key), ignore_errors=True)
+                self._compute(key, job)
+                return
+            if not mine:
+                self.observe(Step("signals   those that another study computed of this teacher"))
+            self.ready.set(signals)
+
+        send(self.queue, job.teacher, check_signals, job, signals, then=checked)
 
     def _compute(self, key: str, job: SignalsJob) -> None:
         """Have all workers compute the answers, slice by slice; the last one is of validation."""
@@ -83,6 +98,7 @@ class SignalsStage:
         )
         facts = asdict(signals) | {"passes": self.data.views.count}
         write_text(place / META, json.dumps(facts, indent=1))
+        keep(place, shared("signals", key), str(self.folder.root))
         self.observe(Ended("signals"))
         views, examples, _ = logits_VNC.shape
         self.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "

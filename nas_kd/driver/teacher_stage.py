@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from nas_kd.front import at_chance
 from nas_kd.metrics import METRICS, metric_in_words, of_teachers
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
+from nas_kd.study.sharing import keep, shared, take
 from nas_kd.teachers.adapting import TeacherInput
 from nas_kd.teachers.loading import (
     FROM_PYTHON,
@@ -31,7 +33,7 @@ from nas_kd.teachers.loading import (
     TeacherReport,
     create,
 )
-from nas_kd.teachers.making import TeacherJob, default_epochs
+from nas_kd.teachers.making import TeacherJob, default_epochs, training_key
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.job_queue import Awaited, JobQueue, Then
 
@@ -151,15 +153,23 @@ class TeacherStage:
             of_teachers(self.spec.metric), self.recipe.class_weights, self.spec.plugins,
             self.threads,
         )  # fmt: skip
+        kept = shared("teachers", training_key(job))
+        if not self.own and (study := take(kept, self.folder.teacher)):
+            self.observe(Step(f"teacher   the one that was trained for {study}, on the same data"))
+            facts = known(self.folder)
+            assert facts is not None
+            self._teacher_ready(facts)
+            return
         progress = self.folder.progress("teacher")
         self.observe(Started("teacher", 1 if self.own else epochs, progress))
         if not self.own:
             parameters = parameters_of(self.teacher)
             self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
                               f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
-        send(self.queue, self.teacher, ready_teacher, job, progress, then=self._made)
+        made = partial(self._made, kept)
+        send(self.queue, self.teacher, ready_teacher, job, progress, then=made)
 
-    def _made(self, report: TeacherReport) -> None:
+    def _made(self, kept: Path, report: TeacherReport) -> None:
         self.folder.progress("teacher").unlink(missing_ok=True)
         write_bytes(self.folder.teacher / WEIGHTS, report.weights)
         facts = asdict(self.teacher) | asdict(report)
@@ -167,6 +177,8 @@ class TeacherStage:
         given = self.teacher.weights
         facts["file_sha256"] = file_hash(given) if given else None
         write_text(self.folder.teacher / "config.json", json.dumps(facts, indent=1))
+        if not self.own:
+            keep(self.folder.teacher, kept, str(self.folder.root))
         self.observe(Ended("teacher"))
         self._teacher_ready(facts)
 

@@ -3,6 +3,7 @@
 Suffixes: N examples, C classes.
 """
 
+import hashlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ from nas_kd.teachers.loading import (
     state,
 )
 from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
-from nas_kd.workers.reproducible import reproducible
+from nas_kd.workers.reproducible import computes_as, reproducible
 
 VISITS = 120_000
 """A teacher sees at least so many examples, however few there are."""
@@ -39,6 +40,9 @@ MOST_EPOCHS = 60
 VIEWS = 25
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
+
+TRAINING = 1
+"""Raised when teachers train otherwise, so that those of before are not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,17 @@ class TeacherJob:
     plugins: tuple[str, ...] = ()
     threads: int = 1
     """How many may train it at once. What it learns does not depend on it."""
+
+
+def training_key(job: TeacherJob) -> str:
+    """A name for all that decides a trained teacher; how many threads train it does not."""
+    teacher = job.teacher
+    facts = (
+        TRAINING, teacher.target, teacher.input_shape, teacher.classes, teacher.width, job.data.key,
+        job.epochs, job.seed, job.metric, job.class_weights, computes_as(job.device),
+        precision(torch.device(job.device)),
+    )  # fmt: skip
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
 def default_epochs(data: TransferSet, search_epochs: int) -> int:

@@ -19,15 +19,13 @@ from nas_kd.data.views import View, view
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.loading import Teacher, fingerprint, load
 from nas_kd.training import normaliser, tensor
-from nas_kd.workers.reproducible import reproducible
+from nas_kd.workers.reproducible import computes_as, reproducible
 
 PIECE = 128
 """Examples that a teacher answers at once: half the time of 512, whose activations fit no cache."""
 
 SLICE = 64 * PIECE
 """Examples of one job: the same for any number of workers, so that the answers are."""
-
-AGAIN = "Delete the study's folder signals/; they are computed again."
 
 CHECKED = 32
 """Rows that are computed again when signals are read from disk."""
@@ -43,9 +41,13 @@ class SignalsJob:
     device: str = "cpu"
 
 
-def signals_key(sha256: str, data: TransferSet) -> str:
-    """The name of signals: of the teacher's weights, the data and the views."""
-    return hashlib.sha256(f"{sha256} {data.key}".encode()).hexdigest()[:24]
+def signals_key(job: SignalsJob) -> str:
+    """A name for all that decides signals: the teacher's weights, what it is given and which of its
+    outputs counts, the data with their views, and what computes them."""
+    facts = (
+        job.teacher.target, job.sha256, job.teacher.expects, job.data.key, computes_as(job.device)
+    )  # fmt: skip
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
 def slices(data: TransferSet) -> list[Rows]:
@@ -88,24 +90,20 @@ def expect(network: nn.Module, sha256: str) -> None:
 
 
 @reproducible()
-def check_signals(job: SignalsJob, signals: Signals) -> None:
+def check_signals(job: SignalsJob, signals: Signals) -> str | None:
     """Compare the stored signals with their hash, and a few random rows with what the teacher
-    answers now. Raises UnusableTeacher if they differ."""
+    answers now; what is wrong with them, if anything is."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
     stored: NDArray[Any] = signals.logits_VNC.open()
     for array in (signals.logits_VNC, signals.answers_N):
         if content(array.open()) != array.sha256:
-            wrong = "were changed after they were written"
-            raise UnusableTeacher(f"the stored teacher signals {array.path}", wrong, AGAIN)
+            return "were changed after they were written"
     generator = np.random.default_rng(int(signals.key, 16) % 2**32)
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
     examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
     for number, how in enumerate(job.data.views.table()):
         again_BC = respond(network, job.data, examples_NX[row_B], how, job.device).numpy()
         if not np.allclose(again_BC, stored[number, row_B], rtol=1e-3, atol=1e-3):
-            raise UnusableTeacher(
-                f"the stored teacher signals {signals.logits_VNC.path}",
-                "are not what the teacher answers",
-                AGAIN,
-            )
+            return "are not what the teacher answers"
+    return None

@@ -11,6 +11,12 @@ from contextlib import contextmanager
 import torch
 
 
+def computes_as(device: str) -> str:
+    """What decides the last bits of a job beside its arguments: torch, the kind of device and, on
+    a CPU, its instructions."""
+    return f"torch {torch.__version__} {device} {torch.backends.cpu.get_cpu_capability()}"
+
+
 @contextmanager
 def reproducible() -> Iterator[None]:
     """One torch thread, float32 without shortcuts, gradients, and a random state of its own.

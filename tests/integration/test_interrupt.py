@@ -24,7 +24,8 @@ def search(folder: Path, *flags: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from nas_kd.cli import main; main()", "search", *flags],
         cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": package, "STUDY_OF_TEST": str(folder)},
+        env=os.environ | {"PYTHONPATH": package, "STUDY_OF_TEST": str(folder),
+                          "NAS_KD_CACHE": str(folder / "cache")},
     )  # fmt: skip
 
 
