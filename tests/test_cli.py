@@ -36,7 +36,7 @@ def test_a_command_is_a_program_that_runs_no_module_of_the_working_folder(tmp_pa
 def test_a_search_shows_steps_table_verdict_and_next_commands(run: Run) -> None:
     done = run("search", *FLAGS, "--trials", "4", "--workers", "0")
     assert done.returncode == 0, done.stderr
-    order = ["data ", "teacher ", "fits ", "trial 0", "best (trial", "largest mlp", "Best:",
+    order = ["data ", "fits ", "teacher ", "trial 0", "best (trial", "largest mlp", "Best:",
              "additive form", "nas-kd report runs/digits-2k", "nas-kd export"]  # fmt: skip
     places = [done.stdout.index(part) for part in order]
     assert places == sorted(places)

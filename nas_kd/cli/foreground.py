@@ -14,6 +14,7 @@ from nas_kd.interrupts import Interrupted, interruptible
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
+from nas_kd.spec.trust import trust_flag
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 from nas_kd.workers.devices import default_workers, parse_devices
@@ -44,8 +45,9 @@ def run_search(
     summary = summarize(view)
     screen.print(closing_table(view, summary))
     typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
-    for name in ("report", "dashboard", "export"):
-        typer.echo(f"  nas-kd {name} {quote(str(options.folder))}")
+    place, code = quote(str(options.folder)), trust_flag(spec.model_dump())
+    for name in (f"report {place}", f"dashboard {place}", f"export {place}{code}"):
+        typer.echo(f"  nas-kd {name}")
 
 
 def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: int | None) -> int:

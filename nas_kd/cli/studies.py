@@ -107,11 +107,16 @@ def export(
     Example: nas-kd export runs/glyphs-20k --trial knee --to small
     """
     from nas_kd.api import Study
+    from nas_kd.spec.trust import trust_flag
 
-    target = Study.open(study).export(trial, to or study / trial, onnx, trust)
+    found = Study.open(study)
+    target = found.export(trial, to or study / trial, onnx, trust)
     if onnx:
         typer.echo(f"{target / 'model.onnx'}  (proved against PyTorch)")
-    typer.echo(f"{target}\nScore it on the test split: nas-kd evaluate {target}")
+    typer.echo(
+        f"{target}\nScore it on the test split: nas-kd evaluate {target}"
+        + trust_flag(found.spec.model_dump())
+    )
 
 
 @app.command()

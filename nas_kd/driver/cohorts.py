@@ -26,33 +26,17 @@ def work(records: Iterable[StudentRecord]) -> float:
 
 
 def cohorts(
-    recipe: Recipe,
-    records: Sequence[StudentRecord],
-    apart: Sequence[Container[int]] = (),
-    teacher_ready: bool = True,
+    recipe: Recipe, records: Sequence[StudentRecord], apart: Sequence[Container[int]] = ()
 ) -> list[Cohort]:
     """The students in cohorts that train together, the longest first; trials of each part of
-    `apart` share a cohort with none outside it.
-
-    While the teacher is not ready, students that do not need it come before, the shortest first:
-    there is time, and somebody is waiting for a first result.
-    """
+    `apart` share a cohort with none outside it."""
     limit = LARGEST_SHARE * work(records)
     groups: dict[Hashable, list[StudentRecord]] = {}
     for record in records:
         part = tuple(record.number in numbers for numbers in apart)
         groups.setdefault((together(recipe, record), part), []).append(record)
     pieces = [piece for group in groups.values() for piece in cut(recipe, group, limit)]
-    early = [
-        piece
-        for piece in pieces
-        if not teacher_ready and not recipe.needs_teacher(piece[0].settings)
-    ]
-    late = [piece for piece in pieces if piece not in early]
-    return [
-        *sorted(early, key=lambda piece: (work(piece), piece[0].number)),
-        *sorted(late, key=lambda piece: (-work(piece), piece[0].number)),
-    ]
+    return sorted(pieces, key=lambda piece: (-work(piece), piece[0].number))
 
 
 def together(recipe: Recipe, record: StudentRecord) -> Hashable:

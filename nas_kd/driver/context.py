@@ -1,6 +1,6 @@
 """What the driver's parts share while a study is being searched."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nas_kd.data.signals import Signals
 from nas_kd.driver.events import Observe
@@ -9,29 +9,32 @@ from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
-from nas_kd.training import RungResult
 from nas_kd.training.recipe import Recipe
-from nas_kd.workers.job_queue import Awaited, JobQueue
+from nas_kd.workers.job_queue import JobQueue
 
 
 @dataclass(frozen=True, slots=True)
-class SearchContext:
-    """A study that is being driven."""
+class Stage:
+    """What every stage of a search needs."""
 
     recipe: Recipe
     folder: StudyFolder
-    ledger: Ledger
     queue: JobQueue
-    space: Space
-    signals: Awaited[Signals]
     observe: Observe
-    twins: dict[int, Awaited[RungResult]] = field(default_factory=dict)
-    """Results of twins that were begun before it was known whose is wanted, by trial."""
 
     @property
     def spec(self) -> StudySpec:
         """What decides the study."""
         return self.recipe.spec
+
+
+@dataclass(frozen=True, slots=True)
+class SearchContext(Stage):
+    """A study whose students are being searched."""
+
+    ledger: Ledger
+    space: Space
+    signals: Signals
 
     @property
     def axis(self) -> str:

@@ -12,15 +12,15 @@ from safetensors.numpy import save
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.driver.context import SearchContext
-from nas_kd.driver.controls import begin_twin, begin_twin_of_the_leader, run_controls
+from nas_kd.driver.context import SearchContext, Stage
+from nas_kd.driver.controls import run_controls
 from nas_kd.driver.data_stage import expect_unchanged, prepared
 from nas_kd.driver.events import Observe, Planned, Step
-from nas_kd.driver.generation import Ending, next_generation, run_generation
+from nas_kd.driver.generation import next_generation, run_generation
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions, command
-from nas_kd.driver.signals_stage import SignalsStage
-from nas_kd.driver.teacher_stage import TeacherStage, judged
+from nas_kd.driver.signals_stage import bring_signals
+from nas_kd.driver.teacher_stage import as_kept, bring_teacher, describe, judged, parameters_of
 from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import UnusableStudy
 from nas_kd.files import write_bytes, write_text
@@ -33,7 +33,7 @@ from nas_kd.students.decode import join
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
-from nas_kd.teachers.loading import FROM_PYTHON
+from nas_kd.teachers.loading import FROM_PYTHON, TRAINED
 from nas_kd.training import PROOF
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import kind
@@ -86,23 +86,20 @@ def run(
     """Everything between taking the folder and giving it back.
 
     The spec is kept once nothing in it can turn out to be wrong any more, so that a mistake can
-    be mended in the same folder. A teacher of the user's own is asked first; one that is to be
-    trained is known well enough beforehand, and trains while the first students do.
+    be mended in the same folder. A teacher of the user's own is asked before that; one that is to
+    be trained is known well enough beforehand.
     """
-    began = time.monotonic()
+    began, resumed = time.monotonic(), folder.spec.exists()
     data = prepared(spec, options, folder, observe)
-    recipe = Recipe(spec, data, kind(options.devices))
-    weights, threads = options.teacher_weights, max(1, options.workers)
-    teacher = TeacherStage(recipe, folder, queue, observe, weights, threads)
-    signals = SignalsStage(recipe, folder, queue, observe, teacher)
-    if teacher.own:
-        teacher.begin()
-        queue.run_until(lambda: teacher.facts.value is not None)
-    budgets = parse_budgets(spec.budget, teacher.parameters())
+    stage = Stage(Recipe(spec, data, kind(options.devices)), folder, queue, observe)
+    wanted, threads = describe(spec, data, options.teacher_weights), max(1, options.workers)
+    own = wanted.target != TRAINED
+    teacher = bring_teacher(stage, wanted, resumed, threads) if own else None
+    budgets = parse_budgets(
+        spec.budget, teacher["parameters"] if teacher else parameters_of(wanted)
+    )
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     keep_spec(folder, spec, data)
-    if not teacher.own:
-        teacher.begin()
     observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
     ledger = Ledger.create(folder.database, folder.root.name, *objectives)
@@ -110,11 +107,13 @@ def run(
     with lease(ledger, str(folder.root), holder) as expect_held:
         queue.checks.append(expect_held)
         record_facts(ledger, space, data)
+        estimate(stage, space, spec.trials - ledger.told(), options.workers)
+        teacher = teacher or bring_teacher(stage, wanted, resumed, threads)
+        ledger.note("teacher", teacher)
+        signals = bring_signals(stage, as_kept(folder, wanted, teacher), teacher["sha256"])
         if METRICS[spec.metric].of_teacher:
-            signals.ready.when(lambda: record_chance(ledger, spec, data, signals.ready.value))
-        teacher.facts.when(lambda: ledger.note("teacher", teacher.facts.value))
-        context = SearchContext(recipe, folder, ledger, queue, space, signals.ready, observe)
-        estimate(context, options.workers)
+            record_chance(ledger, spec, data, signals)
+        context = SearchContext(stage.recipe, folder, queue, observe, ledger, space, signals)
         whole = generations(context, deadline(began, options.seconds))
         run_controls(context)
         if whole and ledger.told() == spec.trials:
@@ -126,7 +125,6 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
     spec = context.spec
     began, before = time.monotonic(), context.ledger.told()
     context.observe(Planned(spec.trials, spec.epochs, before))
-    twins = Ending(begin_twin_of_the_leader, begin_twin)
     while True:
         generation, numbers = next_generation(context.ledger.records(), spec)
         if not numbers:
@@ -134,8 +132,7 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
         if too_late():
             context.observe(Step(f"time      is up after {numbers.start} of {spec.trials} trials"))
             return False
-        ending = twins if numbers.stop == spec.trials else None
-        run_generation(context, generation, numbers, ending)
+        run_generation(context, generation, numbers)
         correct(context, began, before)
 
 

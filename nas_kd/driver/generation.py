@@ -1,7 +1,6 @@
 """One generation: propose all of it, train it rung by rung, tell all of it in order."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
 
@@ -30,23 +29,6 @@ from nas_kd.training import RungResult
 Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
-Beside = Callable[[SearchContext, Results], None]
-"""A function that may start a control while the last students train.
-
-It gets the results so far of the trials that are still in training.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Functions that may start controls during the last span of the last generation.
-
-    `start` is called once, when the span begins; `idle` whenever a worker would be idle.
-    """
-
-    start: Beside
-    idle: Beside
-
 
 def next_generation(records: Sequence[StudentRecord], spec: StudySpec) -> tuple[int, range]:
     """The generation that is next, by its number and its trials: the last one if it is not told
@@ -68,13 +50,11 @@ def trials_from(first: int, spec: StudySpec) -> range:
     return range(first, min(first + spec.generation, spec.trials))
 
 
-def run_generation(
-    context: SearchContext, generation: int, numbers: range, ending: Ending | None = None
-) -> None:
+def run_generation(context: SearchContext, generation: int, numbers: range) -> None:
     """Propose, train and tell the trials of a generation."""
     propose_missing(context, numbers, generation)
     records = context.ledger.records()[numbers.start : numbers.stop]
-    results = climb(context, [r for r in records if taking_part(r)], ending)
+    results = climb(context, [r for r in records if taking_part(r)])
     for record in records:
         if not record.finished:
             tell(context, record, results.get(record.number, []))
@@ -88,9 +68,7 @@ def taking_part(record: StudentRecord) -> bool:
     return record.state != "cancelled" and record.duplicate_of is None
 
 
-def climb(
-    context: SearchContext, records: Sequence[StudentRecord], ending: Ending | None
-) -> Results:
+def climb(context: SearchContext, records: Sequence[StudentRecord]) -> Results:
     """Train the trials from rung to rung; return the results of each up to its last rung.
 
     The fixed first trials (default students and ladder) are never stopped, because the other
@@ -105,14 +83,7 @@ def climb(
     spans = list(pairwise((0, *context.spec.rungs, context.spec.epochs)))
     live = list(records)
     for rung, span in enumerate(spans):
-        last = rung == len(spans) - 1
-        fill = None
-        if last and ending:
-            going = {record.number: results[record.number] for record in live}
-            ending.start(context, going)
-            fill = partial(ending.idle, context, going)
-        ready = context.signals.value is not None
-        pieces = cohorts(context.recipe, live, (defaults, narrow), ready)
+        pieces = cohorts(context.recipe, live, (defaults, narrow))
         queued = len(pieces) > 2 * context.queue.workers
         for cohort in sorted(pieces, key=lambda piece: piece[0].number not in narrow):
             number = cohort[0].number
@@ -121,9 +92,9 @@ def climb(
             elif rung == 0:
                 ahead = queued and number in narrow
                 advance(context, cohort, spans, results, len(spans) if ahead else 1)
-        context.queue.run_until(partial(everyone_at, live, rung, results), fill)
+        context.queue.run_until(partial(everyone_at, live, rung, results))
         live = [record for record in live if reached(results[record.number], rung)]
-        if not last:
+        if rung < len(context.spec.rungs):
             live = compared(context, records, live, results, rung)
     return results
 
@@ -176,11 +147,7 @@ def advance(
         return
     at_once = 1 if there else at_once
     go_on = partial(advance, context, cohort, spans[at_once:], results, at_once)
-    go = partial(train, context, missing, spans[:at_once], results, go_on)
-    if context.recipe.needs_teacher(cohort[0].settings):
-        context.signals.when(go)
-    else:
-        go()
+    train(context, missing, spans[:at_once], results, go_on)
 
 
 def told_result(record: StudentRecord, epoch: int) -> RungResult | None:
@@ -226,7 +193,7 @@ def train(
             arrive(context, without_fault(cohort, results), results, at_rung)
         then()
 
-    job = context.recipe.job(members, context.signals.value, start, stop)
+    job = context.recipe.job(members, context.signals, start, stop)
     context.queue.submit(train_students, job, stops[1:], progress, then=arrived)
 
 

@@ -6,7 +6,7 @@ from shlex import quote
 
 from nas_kd.spec import StudySpec
 from nas_kd.spec.fields import PLACES
-from nas_kd.spec.trust import code_named
+from nas_kd.spec.trust import trust_flag
 
 MUCH = 5e9
 """Bytes of arrays and signals beyond which a study asks first."""
@@ -41,7 +41,7 @@ class RunOptions:
 
 def command(spec: StudySpec, options: RunOptions) -> str:
     """What to type to go on with a study."""
-    root, code = options.data_root, code_named(spec.model_dump())
+    root = options.data_root
     said = "" if root == Path("data") else f" --data-root {quote(str(root))}"
-    said += " --yes" * options.large + " --trust" * bool(code)
+    said += " --yes" * options.large + trust_flag(spec.model_dump())
     return f"nas-kd search --study {quote(str(options.folder))}{said}"

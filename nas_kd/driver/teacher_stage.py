@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ from numpy.typing import NDArray
 from nas_kd.costs.budgets import Budget, parse_budgets
 from nas_kd.data.classes import counted
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.driver.events import Ended, Observe, Started, Step
+from nas_kd.driver.context import Stage
+from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import ready_teacher
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
@@ -35,7 +34,6 @@ from nas_kd.teachers.loading import (
 )
 from nas_kd.teachers.making import TeacherJob, default_epochs, training_key
 from nas_kd.training.recipe import Recipe
-from nas_kd.workers.job_queue import Awaited, JobQueue, Then
 
 MOST_MEAN = 2.0
 """Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
@@ -106,118 +104,90 @@ def known(folder: StudyFolder) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-class TeacherStage:
-    """Brings the teacher, once."""
+def bring_teacher(stage: Stage, wanted: Teacher, resumed: bool, threads: int) -> dict[str, Any]:
+    """Make the teacher ready, and give what is known of it.
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        folder: StudyFolder,
-        queue: JobQueue,
-        observe: Observe,
-        weights: Path | None,
-        threads: int = 1,
-    ) -> None:
-        self.recipe, self.spec, self.data = recipe, recipe.spec, recipe.data
-        self.folder, self.queue, self.observe = folder, queue, observe
-        self.threads = threads
-        self.teacher = describe(self.spec, self.data, weights)
-        self.resumed = folder.spec.exists()
-        self.facts: Awaited[dict[str, Any]] = Awaited()
-        """What is known of the teacher, once it is ready."""
-
-    @property
-    def own(self) -> bool:
-        """Whether the teacher is the user's own, not one to be trained."""
-        return self.teacher.target != TRAINED
-
-    def parameters(self) -> int:
-        """How many the teacher has; one of the user's own must be ready."""
-        if not self.own:
-            return parameters_of(self.teacher)
-        assert self.facts.value is not None
-        return int(self.facts.value["parameters"])
-
-    def begin(self) -> None:
-        """Submit the job that trains or loads the teacher.
-
-        A resumed study uses its stored teacher, if there is one.
-        """
-        if self.resumed and (facts := known(self.folder)):
-            expect_file(facts, self.teacher.weights)
-            self._teacher_ready(facts)
-            return
-        epochs = self.spec.teacher_epochs or default_epochs(self.data, self.spec.epochs)
-        job = TeacherJob(
-            self.teacher, self.data, epochs, self.spec.seed, self.recipe.device,
-            of_teachers(self.spec.metric), self.recipe.class_weights, self.spec.plugins,
-            self.threads,
-        )  # fmt: skip
-        kept = shared("teachers", training_key(job))
-        if not self.own and (study := take(kept, self.folder.teacher)):
-            self.observe(Step(f"teacher   the one that was trained for {study}, on the same data"))
-            facts = known(self.folder)
-            assert facts is not None
-            self._teacher_ready(facts)
-            return
-        progress = self.folder.progress("teacher")
-        self.observe(Started("teacher", 1 if self.own else epochs, progress))
-        if not self.own:
-            parameters = parameters_of(self.teacher)
-            self.observe(Step(f"teacher   training one of {parameters:,} parameters, "
-                              f"{epochs} epochs of {size(self.data.teacher):,}"))  # fmt: skip
-        made = partial(self._made, kept)
-        send(self.queue, self.teacher, ready_teacher, job, progress, then=made)
-
-    def _made(self, kept: Path, report: TeacherReport) -> None:
-        self.folder.progress("teacher").unlink(missing_ok=True)
-        write_bytes(self.folder.teacher / WEIGHTS, report.weights)
-        facts = asdict(self.teacher) | asdict(report)
-        del facts["weights"]
-        given = self.teacher.weights
-        facts["file_sha256"] = file_hash(given) if given else None
-        write_text(self.folder.teacher / "config.json", json.dumps(facts, indent=1))
-        if not self.own:
-            keep(self.folder.teacher, kept, str(self.folder.root))
-        self.observe(Ended("teacher"))
-        self._teacher_ready(facts)
-
-    def _teacher_ready(self, facts: dict[str, Any]) -> None:
-        for note in facts["notes"]:
-            self.observe(Step(f"teacher   {note}"))
-        accuracy = facts["accuracy"]
-        metric = of_teachers(self.spec.metric)
-        chance, examples = judged(metric, self.data)
-        measured = "" if metric == "accuracy" else f"{metric_in_words(metric)} "
-        self.observe(Step(f"teacher   {measured}{100 * accuracy:.1f}% on validation, "
-                          f"{facts['parameters']:,} parameters, "
-                          f"made in {facts['seconds']:.0f} s"))  # fmt: skip
-        if at_chance(accuracy, examples, chance):
-            raise UnusableTeacher(
-                f"teacher {self.teacher.target!r}",
-                f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
-                "Check its weights, its normalisation and the order of its classes."
-                if self.own
-                else "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N "
-                "--study FOLDER.",
-            )
-        self.facts.set(facts)
-
-    def kept(self) -> Teacher:
-        """The teacher as it was made, with its weights from the file in the study's folder."""
-        assert self.facts.value is not None
-        expects = replace(self.teacher.expects, probabilities=self.facts.value["probabilities"])
-        return replace(self.teacher, weights=str(self.folder.teacher / WEIGHTS), expects=expects)
-
-
-def send(
-    queue: JobQueue, teacher: Teacher, job: Callable[..., Any], *arguments: Any, then: Then
-) -> None:
-    """Send a job of a teacher to a worker; one that is an object can only work in this process."""
-    if teacher.target.startswith(FROM_PYTHON):
-        then(job(*arguments))
+    A resumed study has its own. A teacher that another study trained on the same data is taken from
+    there; else it is trained, or loaded if it is the user's. Raises UnusableTeacher.
+    """
+    facts = known(stage.folder) if resumed else None
+    if facts:
+        expect_file(facts, wanted.weights)
     else:
-        queue.submit(job, *arguments, then=then)
+        job = teacher_job(stage.recipe, wanted, threads)
+        facts = (taken(stage, job) if wanted.target == TRAINED else None) or made(stage, job)
+    report(stage, facts)
+    return facts
+
+
+def teacher_job(recipe: Recipe, teacher: Teacher, threads: int) -> TeacherJob:
+    """The job that trains or loads a teacher."""
+    spec, data = recipe.spec, recipe.data
+    return TeacherJob(
+        teacher, data, spec.teacher_epochs or default_epochs(data, spec.epochs), spec.seed,
+        recipe.device, of_teachers(spec.metric), recipe.class_weights, spec.plugins, threads,
+    )  # fmt: skip
+
+
+def taken(stage: Stage, job: TeacherJob) -> dict[str, Any] | None:
+    """What is known of the same teacher, taken from the study that trained it; None if none did."""
+    study = take(shared("teachers", training_key(job)), stage.folder.teacher)
+    if study is None:
+        return None
+    stage.observe(Step(f"teacher   the one that was trained for {study}, on the same data"))
+    return known(stage.folder)
+
+
+def made(stage: Stage, job: TeacherJob) -> dict[str, Any]:
+    """What is known of a teacher that is trained or loaded now, and kept in the study's folder."""
+    teacher, place, trained = job.teacher, stage.folder.teacher, job.teacher.target == TRAINED
+    progress = stage.folder.progress("teacher")
+    stage.observe(Started("teacher", job.epochs if trained else 1, progress))
+    if trained:
+        stage.observe(Step(f"teacher   training one of {parameters_of(teacher):,} parameters, "
+                           f"{job.epochs} epochs of {size(job.data.teacher):,}"))  # fmt: skip
+    python = teacher.target.startswith(FROM_PYTHON)  # an object is known in this process alone
+    call = (lambda do, *given: do(*given)) if python else stage.queue.call
+    report: TeacherReport = call(ready_teacher, job, progress)
+    progress.unlink(missing_ok=True)
+    write_bytes(place / WEIGHTS, report.weights)
+    facts = asdict(teacher) | asdict(report)
+    facts["file_sha256"] = file_hash(teacher.weights) if teacher.weights else None
+    del facts["weights"]
+    write_text(place / "config.json", json.dumps(facts, indent=1))
+    if trained:
+        keep(place, shared("teachers", training_key(job)), str(stage.folder.root))
+    stage.observe(Ended("teacher"))
+    return facts
+
+
+def report(stage: Stage, facts: dict[str, Any]) -> None:
+    """Say what is known of the teacher. Raises UnusableTeacher for one at chance."""
+    spec, data, accuracy = stage.spec, stage.recipe.data, facts["accuracy"]
+    for note in facts["notes"]:
+        stage.observe(Step(f"teacher   {note}"))
+    metric = of_teachers(spec.metric)
+    chance, examples = judged(metric, data)
+    measured = "" if metric == "accuracy" else f"{metric_in_words(metric)} "
+    stage.observe(Step(
+        f"teacher   {measured}{100 * accuracy:.1f}% on validation, {facts['parameters']:,} "
+        f"parameters, made in {facts['seconds']:.0f} s"
+    ))  # fmt: skip
+    if at_chance(accuracy, examples, chance):
+        raise UnusableTeacher(
+            f"teacher {spec.teacher!r}",
+            f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
+            "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N "
+            "--study FOLDER."
+            if spec.teacher == TRAINED
+            else "Check its weights, its normalisation and the order of its classes.",
+        )
+
+
+def as_kept(folder: StudyFolder, teacher: Teacher, facts: dict[str, Any]) -> Teacher:
+    """The teacher as it was made, with its weights from the file in the study's folder."""
+    expects = replace(teacher.expects, probabilities=facts["probabilities"])
+    return replace(teacher, weights=str(folder.teacher / WEIGHTS), expects=expects)
 
 
 def expect_file(facts: dict[str, Any], weights: str | None) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nas_kd.data.transfer import size
-from nas_kd.driver.context import SearchContext
+from nas_kd.driver.context import SearchContext, Stage
 from nas_kd.driver.events import Step
 from nas_kd.registry import import_plugins
 from nas_kd.space.first import first_samples
@@ -72,20 +72,19 @@ def default_jobs(recipe: Recipe, space: Space) -> tuple[RungJob, ...]:
     )
 
 
-def estimate(context: SearchContext, workers: int) -> None:
-    """Say how long the students will take, from the default students of the families."""
-    trials = context.spec.trials - context.ledger.told()
+def estimate(stage: Stage, space: Space, trials: int, workers: int) -> None:
+    """Say how long so many students will take, from the default students of the families."""
 
     def say(each: float | None) -> None:
         if each is None:
-            context.observe(Step(f"time      {TOO_LARGE}"))
+            stage.observe(Step(f"time      {TOO_LARGE}"))
             return
         whole = each * trials / max(1, workers)
-        most = "at most about" if context.spec.rungs else "about"
+        most = "at most about" if stage.spec.rungs else "about"
         text = f"time      {most} {duration_in_words(whole)} for {trials} trials"
-        context.observe(Step(text))
+        stage.observe(Step(text))
 
-    context.queue.submit(time_students, default_jobs(context.recipe, context.space), then=say)
+    stage.queue.submit(time_students, default_jobs(stage.recipe, space), then=say)
 
 
 def correct(context: SearchContext, began: float, before: int) -> None:

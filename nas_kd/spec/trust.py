@@ -31,6 +31,11 @@ def code_named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def trust_flag(settings: Mapping[str, Any]) -> str:
+    """What a printed command needs behind it to import the code that these settings name."""
+    return " --trust" * bool(code_named(settings))
+
+
 def expect_trusted(
     given: str, settings: Mapping[str, Any], trust: bool, said: Mapping[str, Any] | None = None
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from nas_kd.errors import WorkerDied, WorkerOverdue, WorkFailed
 
@@ -35,19 +35,19 @@ class JobQueue:
         """Send a job out; `then` is called with its result by `run_until`."""
         self._send(partial(self._executor.submit, job, *arguments), then, 1)
 
+    def call(self, job: Callable[..., T], *arguments: Any) -> T:
+        """Send a job out and wait for its result; others that come before are taken too."""
+        found: list[T] = []
+        self.submit(job, *arguments, then=found.append)
+        self.run_until(lambda: bool(found))
+        return found[0]
+
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
         self._open[start()] = (start, then, tried)
 
-    def run_until(
-        self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] | None = None
-    ) -> None:
-        """Wait until it is enough, or every job and every job that followed from one is done.
-
-        `idle` is called whenever there are fewer jobs than workers; it may submit one.
-        """
+    def run_until(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Wait until it is enough, or every job and every job that followed from one is done."""
         while self._open and not enough():
-            if idle and len(self._open) < self.workers:
-                idle()
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
             for future in done:
                 start, then, tried = self._open.pop(future)
@@ -61,25 +61,3 @@ class JobQueue:
                     for check in self.checks:
                         check()
                     then(result)
-
-
-class Awaited(Generic[T]):
-    """A value that a job will give, and what waits for it."""
-
-    def __init__(self) -> None:
-        self.value: T | None = None
-        self._waiting: list[Callable[[], None]] = []
-
-    def when(self, ready: Callable[[], None]) -> None:
-        """Call `ready` once the value is there: now, or when it is set."""
-        if self.value is None:
-            self._waiting.append(ready)
-        else:
-            ready()
-
-    def set(self, value: T) -> None:
-        """Set the value and call what waits for it."""
-        self.value = value
-        waiting, self._waiting = self._waiting, []
-        for ready in waiting:
-            ready()

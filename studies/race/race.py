@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from nas_kd.files import cache_folder
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PYTHON = os.environ.get("RACE_PYTHON", sys.executable)
@@ -145,6 +147,8 @@ def ours(course: Course, root: str, seed: int, workers: str, out: Path) -> dict:
     else:
         command += ["--fix", f"teacher_epochs={course.teacher_epochs}",
                     "--fix", f"teacher_width={course.teacher_width}"]  # fmt: skip
+    for kind in ("teachers", "signals"):  # of an earlier race
+        shutil.rmtree(cache_folder() / kind, ignore_errors=True)
     facts = watched(command, environment, out.with_suffix(".log"))
     result = facts | read(folder, facts["began"])
     shutil.rmtree(folder.parent)

@@ -77,13 +77,7 @@ def test_no_cohort_is_more_than_half_of_the_work(
     assert all(work(piece) <= 0.5 * work(alike) or len(piece) == 1 for piece in pieces)
 
 
-def test_the_longest_goes_first_and_until_the_teacher_is_ready_the_untaught_ones(
-    recipe: Recipe, generation: list[StudentRecord]
-) -> None:
-    pieces = cohorts(recipe, generation, teacher_ready=False)
-    waiting = [any(record.taught for record in piece) for piece in pieces]
-    assert waiting == sorted(waiting)
-    assert not waiting[0]
+def test_the_longest_goes_first(recipe: Recipe, generation: list[StudentRecord]) -> None:
     sizes = [work(piece) for piece in cohorts(recipe, generation)]
     assert sizes == sorted(sizes, reverse=True)
 

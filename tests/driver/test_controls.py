@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-import pytest
 
 from nas_kd.driver.drive import drive
-from nas_kd.driver.events import Event, Scored, Started
+from nas_kd.driver.events import Event, Started
 from nas_kd.driver.options import RunOptions
-from nas_kd.front import not_told_apart
 from nas_kd.report.page import page
 from nas_kd.report.summary import summarize
 from nas_kd.study.folder import StudyFolder
@@ -27,20 +25,15 @@ T = TypeVar("T")
 ONE = TAUGHT | {"family": "mlp", "depth": 2, "trials": 3, "epochs": 3, "rungs": [2]}
 
 
-@pytest.mark.parametrize(("second", "clear"), [(0.5, True), (0.895, False)])
-def test_the_twin_of_a_clear_leader_is_begun_before_the_last_students_are_known(
-    tmp_path: Path, second: float, clear: bool
-) -> None:
+def test_the_twin_of_the_best_is_trained_when_all_students_are_known(tmp_path: Path) -> None:
     seen: list[Event] = []
-    graded = Graded(lambda member, epoch: (0.9, second, 0.4)[member.trial])
+    graded = Graded(lambda member, epoch: (0.8, 0.9, 0.4)[member.trial])
     drive(tiny(**ONE), RunOptions(tmp_path, workers=2), seen.append, graded)
     view = read_study(StudyFolder(tmp_path))
-    assert (len(not_told_apart(view.points, view.examples)) == 1) == clear
-    begun = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job == "twin of trial 0"]
-    scored = [n for n, event in enumerate(seen) if isinstance(event, Scored)]
-    assert (begun[0] < scored[-1]) == clear
-    assert view.facts["twin"]["trial"] == view.pick("best").number == 0
-    answers = np.load(view.folder.control("twin of trial 0") / "answers.npy")
+    jobs = [event.job for event in seen if isinstance(event, Started)]
+    assert jobs[-2:] == ["twin of trial 1", "largest mlp alone"]
+    assert view.facts["twin"]["trial"] == 1
+    answers = np.load(view.folder.control("twin of trial 1") / "answers.npy")
     assert (answers.shape, answers.dtype) == ((view.examples, 5), np.uint16)
 
 

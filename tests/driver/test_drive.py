@@ -87,22 +87,16 @@ def test_two_workers_give_the_same_study_bit_for_bit(study: StudyView, tmp_path:
         assert not mine.exists() or mine.read_bytes() == theirs.read_bytes()
 
 
-def test_a_worker_without_work_begins_the_twin_of_the_best_so_far(
-    study: StudyView, tmp_path: Path
-) -> None:
+def test_a_twin_that_is_known_is_not_trained_again(tmp_path: Path) -> None:
     seen: list[Event] = []
-    folder = tmp_path / "many"
-    drive(tiny(**TAUGHT), RunOptions(folder, workers=6), seen.append)
-    began = [n for n, e in enumerate(seen) if isinstance(e, Started) and e.job.startswith("twin")]
-    scored = [n for n, event in enumerate(seen) if isinstance(event, Scored)]
-    assert began[0] < scored[-1]
-    twin = read_study(StudyFolder(folder)).facts["twin"]
-    assert twin == study.facts["twin"]
-    assert not list(folder.rglob("*.epochs"))
-    seen.clear()
-    drive(tiny(**TAUGHT | {"trials": 12}), RunOptions(folder, workers=2), seen.append)
-    jobs = [event.job for event in seen if isinstance(event, Started)]
-    assert f"twin of trial {twin['trial']}" not in jobs
+    graded = Graded(lambda member, epoch: 0.9 if member.trial == 1 else 0.5)
+    searched(tmp_path, executor=graded, trials=4, **TAUGHT)
+    options = RunOptions(tmp_path, workers=0)
+    graded = Graded(lambda member, epoch: 0.5)
+    drive(tiny(**TAUGHT | {"trials": 8}), options, seen.append, graded)
+    assert read_study(StudyFolder(tmp_path)).facts["twin"]["trial"] == 1
+    assert not [e for e in seen if isinstance(e, Started) and e.job.startswith("twin")]
+    assert not list(tmp_path.rglob("*.epochs"))
 
 
 def test_a_search_that_was_interrupted_at_its_twin_goes_on_also_when_compared_with_the_teacher(

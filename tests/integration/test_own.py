@@ -80,8 +80,11 @@ def test_an_npz_becomes_a_student(tmp_path: Path) -> None:
 def test_a_function_that_returns_datasets_becomes_a_student(tmp_path: Path) -> None:
     target = "tests.integration.test_own:functions_dataset"
     study = nas_kd.search(data=target, study=tmp_path / "study", **SMALL)
-    result = evaluate(study.export(), None, Path(), "test")
-    assert result["examples"] == 60
+    package = study.export()
+    with pytest.raises(Unusable, match=f"data {target}"):
+        evaluate(package, None, Path(), "test")
+    assert evaluate(package, target, Path(), "test")["examples"] == 60
+    assert evaluate(package, None, Path(), "test", trust=True)["examples"] == 60
 
 
 def test_arrays_and_a_module_from_python_become_a_student(study: StudyView, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The driver's event loop."""
 
-import time
-
-from nas_kd.workers.job_queue import Awaited, JobQueue
+from nas_kd.workers.job_queue import JobQueue
 from nas_kd.workers.pool import ProcessPool
 
 
@@ -31,25 +29,19 @@ def test_what_follows_from_a_job_is_waited_for_too() -> None:
         assert seen == [0, 1, 2, 3]
 
 
-def test_who_has_no_job_is_told_so_while_others_work() -> None:
-    with ProcessPool(2) as pool:
-        jobs, seen = JobQueue(pool, workers=2), list[str]()
-
-        def idle() -> None:
-            if seen == ["quick"]:
-                jobs.submit(abs, -1, then=lambda _: seen.append("filled in"))
-
-        jobs.submit(time.sleep, 1.0, then=lambda _: seen.append("slow"))
-        jobs.submit(abs, -1, then=lambda _: seen.append("quick"))
-        jobs.run_until(idle=idle)
-        assert seen == ["quick", "filled in", "slow"]
+def test_a_call_waits_for_its_own_result_and_takes_those_that_come_before() -> None:
+    with ProcessPool(1) as pool:
+        jobs, seen = JobQueue(pool), list[int]()
+        jobs.submit(abs, -1, then=seen.append)
+        assert jobs.call(abs, -2) == 2
+        assert seen == [1]
         assert not jobs.busy
 
 
-def test_what_waits_for_a_value_is_called_once_when_it_is_there() -> None:
-    value, seen = Awaited[int](), list[str]()
-    value.when(lambda: seen.append("before"))
-    assert seen == []
-    value.set(1)
-    value.when(lambda: seen.append("after"))
-    assert seen == ["before", "after"]
+def test_checks_come_before_a_result_is_taken() -> None:
+    with ProcessPool(1) as pool:
+        jobs, seen = JobQueue(pool), list[int]()
+        jobs.checks.append(lambda: seen.append(0))
+        jobs.submit(abs, -1, then=seen.append)
+        jobs.run_until()
+        assert seen == [0, 1]

@@ -17,7 +17,7 @@ from nas_kd.registry import Registry
 from nas_kd.workers import pool as pool_module
 from nas_kd.workers.executors import open_executor
 from nas_kd.workers.in_process import InProcess
-from nas_kd.workers.job_queue import Awaited, JobQueue
+from nas_kd.workers.job_queue import JobQueue
 from nas_kd.workers.pool import ProcessPool
 
 
@@ -213,13 +213,3 @@ def test_a_queue_sends_a_job_out_three_times_and_then_gives_up(pool: ProcessPool
     jobs.submit(os._exit, 3, then=lambda result: None)
     with pytest.raises(WorkFailed, match="tried several times"):
         jobs.run_until()
-
-
-def test_a_queue_does_what_follows_from_a_result(pool: ProcessPool) -> None:
-    jobs, found = JobQueue(pool), []
-    value: Awaited[int] = Awaited()
-    value.when(lambda: jobs.submit(pow, value.value, 2, then=found.append))
-    jobs.submit(pow, 2, 5, then=value.set)
-    jobs.run_until()
-    value.when(lambda: found.append(0))
-    assert found == [1024, 0]
