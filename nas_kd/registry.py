@@ -1,7 +1,10 @@
 """A dict of named parts whose missing key says what there is."""
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TypeVar
 
 from nas_kd.errors import UnknownName, Unusable
@@ -26,6 +29,17 @@ class Registry(dict[str, T]):
         return part
 
 
+def imported(module: str) -> ModuleType:
+    """A module of the user's by name; the working folder is the last place where it is looked for.
+
+    The folder is no such place before code of the user's is wanted: other libraries look for
+    modules that they can do without, and would run one that lies there.
+    """
+    if not {"", os.getcwd()} & {*sys.path}:
+        sys.path.append(os.getcwd())
+    return import_module(module)
+
+
 def import_plugins(modules: Sequence[str]) -> None:
     """Import modules that register parts. A worker has no registrations of its own.
 
@@ -33,7 +47,7 @@ def import_plugins(modules: Sequence[str]) -> None:
     """
     for module in modules:
         try:
-            import_module(module)
+            imported(module)
         except (ImportError, SyntaxError) as error:
             raise Unusable(
                 f"plug-in {module!r}",

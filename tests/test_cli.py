@@ -20,7 +20,7 @@ FLAGS = [
 
 
 def test_a_command_is_a_program_that_runs_no_module_of_the_working_folder(tmp_path: Path) -> None:
-    for name in ("torch", "sqlite3", "numpy", "safetensors"):
+    for name in ("torch", "sqlite3", "numpy", "safetensors", "bottleneck", "numexpr", "numba"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('run from the working folder')")
     program = [sys.executable, "-P", "-c", "from nas_kd.cli import main; main()"]
     package = {"PYTHONPATH": str(Path(__file__).parents[1])}
@@ -31,6 +31,13 @@ def test_a_command_is_a_program_that_runs_no_module_of_the_working_folder(tmp_pa
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "Next:" in done.stdout
+    for command in (["trials"], ["report"], ["smallest", "--accuracy", "1%"]):
+        arguments = [command[0], "runs/digits-2k", *command[1:]]
+        done = subprocess.run(
+            [*program, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False,
+            env=os.environ | package,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_search_shows_steps_table_verdict_and_next_commands(run: Run) -> None:

@@ -56,7 +56,7 @@ def room(
     for name, need, free, do in (
         ("memory", PROCESS * (1 + workers) + examples + signals, free_memory(),
          "Take fewer workers or views."),
-        ("disk", examples + signals + spec.trials * CHECKPOINT * max(students),
+        ("disk", examples + signals + spec.generation * CHECKPOINT * max(students),
          float(shutil.disk_usage(existing(cache_folder())).free),
          "Make room, or set NAS_KD_CACHE to a folder on a larger disk."),
     ):  # fmt: skip

@@ -1,7 +1,6 @@
 """The commands: parsing and printing only. torch is imported inside them, not before."""
 
 import os
-import sys
 import tempfile
 import traceback
 from typing import NoReturn
@@ -20,7 +19,6 @@ def main() -> NoReturn:
     """Run a command. 0 done, 2 the user can mend it, 1 a bug, 130 and 143 interrupted."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    sys.path.append(os.getcwd())
     try:
         app()
     except NasKDError as error:

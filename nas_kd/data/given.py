@@ -7,7 +7,6 @@ nas-kd is not for (detection, several labels, text) is an error that says so.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,6 +20,7 @@ from nas_kd.data.layout import arranged
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import NasKDError, UnusableData
 from nas_kd.files import replace as write_file
+from nas_kd.registry import imported
 
 PURPOSE = "nas-kd is for classifiers: one integer class for each example, from 0."
 FORMS = (
@@ -47,7 +47,7 @@ def from_function(request: Request, *, target: str) -> Raw:
     module, _, function = target.partition(":")
     given = f"data {target!r}"
     try:
-        found = getattr(import_module(module), function)()
+        found = getattr(imported(module), function)()
     except NasKDError:
         raise
     except Exception as error:

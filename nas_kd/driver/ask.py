@@ -16,6 +16,7 @@ from nas_kd.study.record import StudentRecord
 
 def propose_missing(context: SearchContext, numbers: range, generation: int) -> None:
     """Write those trials of a generation that are not proposed yet."""
+    context.queue.check()
     trials, known = context.ledger.trials(), context.ledger.records()
     missing = range(max(numbers.start, len(known)), numbers.stop)
     searched = distributions(context.space)

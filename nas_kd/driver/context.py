@@ -1,6 +1,6 @@
 """What the driver's parts share while a study is being searched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nas_kd.data.signals import Signals
 from nas_kd.driver.events import Observe
@@ -9,13 +9,14 @@ from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
+from nas_kd.training import RungResult
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.job_queue import JobQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What every stage of a search needs."""
+class StageContext:
+    """What every stage of a search shares."""
 
     recipe: Recipe
     folder: StudyFolder
@@ -29,12 +30,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchContext(Stage):
+class SearchContext(StageContext):
     """A study whose students are being searched."""
 
     ledger: Ledger
     space: Space
     signals: Signals
+    begun: dict[str, list[RungResult]] = field(default_factory=dict)
+    """The twins that were begun before it was known whose is wanted, by the name of their job; each
+    with its result, once it is there."""
 
     @property
     def axis(self) -> str:

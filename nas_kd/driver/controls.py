@@ -1,17 +1,21 @@
-"""Controls: students that the found student must beat, trained when all trials are told.
+"""Controls: students that the found student must beat, trained in addition to the trials.
 
-A twin is the same student trained without the teacher.
+A twin is the same student trained without the teacher. The twin of the best student is wanted,
+which is known when all trials are told; a worker that would wait for the last of them begins the
+twin of the best so far.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nas_kd.driver.ask import costs_of
 from nas_kd.driver.context import SearchContext, weight_seed_trial
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import train_students
+from nas_kd.driver.rung_points import Results
 from nas_kd.front import Point, best
 from nas_kd.space.first import default_sample, first_samples
 from nas_kd.space.sample import complete, settings_of
@@ -31,8 +35,6 @@ class Control:
     trial: int
     config: StudentConfig
     settings: Mapping[str, Value]
-    weights_of: int
-    """The trial whose initial weights it has."""
 
     @property
     def job(self) -> str:
@@ -45,25 +47,48 @@ def wanted(context: SearchContext) -> list[Control]:
     space, records = context.space, context.ledger.records()
     if not any(record.state == "complete" for record in records):
         return []
-    top = best(
-        Point(record.number, record.accuracy, record.costs[context.axis])
-        for record in records
-        if record.accuracy is not None and record.taught
-    )
-    controls = [twin_of(space, records[top.trial])] if top else []
+    twin = twin_of_the_best(context, {})
+    controls = [twin] if twin else []
     if all(sample["alpha"] > 0 for sample in first_samples(space)):
         for number, family in enumerate(space.families):
             sample = default_sample(space, family, 0.0)
             name, config = f"largest {family} alone", space.student(sample)
-            controls.append(Control(name, number, config, settings_of(space, sample), number))
+            controls.append(Control(name, number, config, settings_of(space, sample)))
     return controls
+
+
+def twin_of_the_best(context: SearchContext, results: Results) -> Control | None:
+    """The twin of the best taught student among those that are told, or have these results."""
+    records = context.ledger.records()
+    ended = {number: kept[-1] for number, kept in results.items() if kept}
+    reached = {r.number: r.accuracy for r in records} | {
+        number: result.accuracy
+        for number, result in ended.items()
+        if result.epochs == context.spec.epochs and not result.fault
+    }
+    top = best(
+        Point(record.number, accuracy, record.costs[context.axis])
+        for record in records
+        if record.taught and (accuracy := reached[record.number]) is not None
+    )
+    return twin_of(context.space, records[top.trial]) if top else None
 
 
 def twin_of(space: Space, record: StudentRecord) -> Control:
     """A student's twin without the teacher."""
     sample = {"family": record.config.family, **record.config.options, **record.settings}
     alone = settings_of(space, complete(space, sample | {"alpha": 0.0}))
-    return Control("twin", record.number, record.config, alone, record.number)
+    return Control("twin", record.number, record.config, alone)
+
+
+def begin_twin(context: SearchContext, results: Results) -> None:
+    """Train the twin of the best student so far, unless it is begun, known or a trial."""
+    twin = twin_of_the_best(context, results)
+    if twin is None or twin.job in context.begun or is_known(context.ledger.facts(), twin):
+        return
+    if not trial_of(context.space, context.ledger.records(), twin):
+        found = context.begun[twin.job] = []
+        train(context, twin, found.append)
 
 
 def run_controls(context: SearchContext) -> None:
@@ -71,15 +96,20 @@ def run_controls(context: SearchContext) -> None:
 
     A default student's twin is a trial already.
     """
+    early = []
     for control in wanted(context):
         if is_known(context.ledger.facts(), control):
             continue
         same = trial_of(context.space, context.ledger.records(), control)
         if same and same.accuracy is not None:
             note(context, control, same.accuracy, same_as=same.number)
+        elif control.job in context.begun:
+            early.append(control)
         else:
-            train(context, control)
+            train(context, control, partial(keep, context, control))
     context.queue.run_until()
+    for control in early:
+        keep(context, control, *context.begun[control.job])
 
 
 def is_known(facts: Mapping[str, Any], control: Control) -> bool:
@@ -105,17 +135,17 @@ def trial_of(
     return None
 
 
-def train(context: SearchContext, control: Control) -> None:
-    """Submit the training of a control; what comes back is kept."""
+def train(context: SearchContext, control: Control, then: Callable[[RungResult], None]) -> None:
+    """Submit the training of a control; `then` is called with its result."""
     epochs, recipe, name = context.spec.epochs, context.recipe, control.job
-    seed_of = weight_seed_trial(context.space, control.weights_of)
+    seed_of = weight_seed_trial(context.space, control.trial)
     member = recipe.member(control.trial, control.config, control.settings, seed_of)
     progress = context.folder.progress(name.replace(" ", "-"))
 
     def arrived(results: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)
         context.observe(Ended(name))
-        keep(context, control, results[0][0])
+        then(results[0][0])
 
     context.observe(Started(name, epochs, progress))
     job = recipe.job([member], context.signals, 0, epochs)

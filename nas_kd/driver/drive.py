@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from safetensors.numpy import save
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.driver.context import SearchContext, Stage
-from nas_kd.driver.controls import run_controls
+from nas_kd.driver.context import SearchContext, StageContext
+from nas_kd.driver.controls import begin_twin, run_controls
 from nas_kd.driver.data_stage import expect_unchanged, prepared
 from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.generation import next_generation, run_generation
@@ -22,7 +23,7 @@ from nas_kd.driver.options import RunOptions, command
 from nas_kd.driver.signals_stage import bring_signals
 from nas_kd.driver.teacher_stage import as_kept, bring_teacher, describe, judged, parameters_of
 from nas_kd.driver.timing import correct, estimate
-from nas_kd.errors import UnusableStudy
+from nas_kd.errors import StudyLocked, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.space.first import first_samples
@@ -49,7 +50,7 @@ def drive(
     Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
     """
     folder = StudyFolder(options.folder.resolve())
-    with lock(folder) as holder:
+    with lock(folder) as held:
         folder.compare(spec)
         both = logged(folder, observe)
         if finished(folder, spec):
@@ -61,9 +62,13 @@ def drive(
             return
         executor = executor or open_executor(options.workers, options.job_limit, options.devices)
         queue = JobQueue(executor, options.workers)
-        queue.checks.append(lambda: folder.expect_here(holder))
+        queue.checks.append(lambda: folder.expect_held(held))
+        mine = True
         try:
-            run(spec, options, folder, holder, queue, both)
+            run(spec, options, folder, held.holder, queue, both)
+        except StudyLocked:
+            mine = False
+            raise
         except StorageInternalError as error:
             raise UnusableStudy(
                 str(folder.database),
@@ -72,7 +77,8 @@ def drive(
             ) from error
         finally:
             executor.shutdown(cancel_futures=queue.busy)
-            folder.clear()
+            if mine and folder.is_held(held):
+                folder.clear()
 
 
 def run(
@@ -86,12 +92,12 @@ def run(
     """Everything between taking the folder and giving it back.
 
     The spec is kept once nothing in it can turn out to be wrong any more, so that a mistake can
-    be mended in the same folder. A teacher of the user's own is asked before that; one that is to
-    be trained is known well enough beforehand.
+    be mended in the same folder. A teacher of the user's own is loaded before that, for it may be
+    the mistake, and a budget may be a share of it.
     """
     began, resumed = time.monotonic(), folder.spec.exists()
     data = prepared(spec, options, folder, observe)
-    stage = Stage(Recipe(spec, data, kind(options.devices)), folder, queue, observe)
+    stage = StageContext(Recipe(spec, data, kind(options.devices)), folder, queue, observe)
     wanted, threads = describe(spec, data, options.teacher_weights), max(1, options.workers)
     own = wanted.target != TRAINED
     teacher = bring_teacher(stage, wanted, resumed, threads) if own else None
@@ -111,8 +117,7 @@ def run(
         teacher = teacher or bring_teacher(stage, wanted, resumed, threads)
         ledger.note("teacher", teacher)
         signals = bring_signals(stage, as_kept(folder, wanted, teacher), teacher["sha256"])
-        if METRICS[spec.metric].of_teacher:
-            record_chance(ledger, spec, data, signals)
+        record_chance(ledger, spec, data, signals if METRICS[spec.metric].of_teacher else None)
         context = SearchContext(stage.recipe, folder, queue, observe, ledger, space, signals)
         whole = generations(context, deadline(began, options.seconds))
         run_controls(context)
@@ -132,7 +137,9 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
         if too_late():
             context.observe(Step(f"time      is up after {numbers.start} of {spec.trials} trials"))
             return False
-        run_generation(context, generation, numbers)
+        last = numbers.stop == spec.trials
+        idle = partial(begin_twin, context) if last else None
+        run_generation(context, generation, numbers, idle)
         correct(context, began, before)
 
 
@@ -191,8 +198,6 @@ def record_facts(ledger: Ledger, space: Space, data: TransferSet) -> None:
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
     }
     known = ledger.facts()
-    if "chance" not in known:
-        record_chance(ledger, space.spec, data)
     for key, value in facts.items():
         if known.get(key) != value:
             ledger.note(key, value)
@@ -205,5 +210,6 @@ def record_chance(
     or of the teacher's answers, where students are compared with those."""
     answers_N = signals.answers_N.open() if signals else None
     chance, examples = judged(spec.metric, data, answers_N)
-    ledger.note("chance", chance)
-    ledger.note("examples", examples)
+    if (ledger.facts().get("chance"), ledger.facts().get("examples")) != (chance, examples):
+        ledger.note("chance", chance)
+        ledger.note("examples", examples)

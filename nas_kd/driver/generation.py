@@ -29,6 +29,8 @@ from nas_kd.training import RungResult
 Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
+Idle = Callable[[Results], None]
+
 
 def next_generation(records: Sequence[StudentRecord], spec: StudySpec) -> tuple[int, range]:
     """The generation that is next, by its number and its trials: the last one if it is not told
@@ -40,7 +42,8 @@ def next_generation(records: Sequence[StudentRecord], spec: StudySpec) -> tuple[
     last = [record for record in records if record.generation == generation]
     if all(record.finished for record in last):
         return generation + 1, trials_from(len(records), spec)
-    if any(record.finished for record in last):  # all of it was proposed, before any was told
+    if any(record.finished and record.state != "cancelled" for record in last):
+        # all of it was proposed before any was told
         return generation, range(last[0].number, len(records))
     return generation, trials_from(last[0].number, spec)
 
@@ -50,11 +53,14 @@ def trials_from(first: int, spec: StudySpec) -> range:
     return range(first, min(first + spec.generation, spec.trials))
 
 
-def run_generation(context: SearchContext, generation: int, numbers: range) -> None:
-    """Propose, train and tell the trials of a generation."""
+def run_generation(
+    context: SearchContext, generation: int, numbers: range, idle: Idle | None = None
+) -> None:
+    """Propose, train and tell the trials of a generation; `idle` is called with the results so far
+    whenever a worker would wait for the last of them."""
     propose_missing(context, numbers, generation)
     records = context.ledger.records()[numbers.start : numbers.stop]
-    results = climb(context, [r for r in records if taking_part(r)])
+    results = climb(context, [r for r in records if taking_part(r)], idle)
     for record in records:
         if not record.finished:
             tell(context, record, results.get(record.number, []))
@@ -68,7 +74,9 @@ def taking_part(record: StudentRecord) -> bool:
     return record.state != "cancelled" and record.duplicate_of is None
 
 
-def climb(context: SearchContext, records: Sequence[StudentRecord]) -> Results:
+def climb(
+    context: SearchContext, records: Sequence[StudentRecord], idle: Idle | None = None
+) -> Results:
     """Train the trials from rung to rung; return the results of each up to its last rung.
 
     The fixed first trials (default students and ladder) are never stopped, because the other
@@ -92,9 +100,10 @@ def climb(context: SearchContext, records: Sequence[StudentRecord]) -> Results:
             elif rung == 0:
                 ahead = queued and number in narrow
                 advance(context, cohort, spans, results, len(spans) if ahead else 1)
-        context.queue.run_until(partial(everyone_at, live, rung, results))
+        waiting = partial(idle, results) if idle and rung == len(spans) - 1 else None
+        context.queue.run_until(partial(everyone_at, live, rung, results), waiting)
         live = [record for record in live if reached(results[record.number], rung)]
-        if rung < len(context.spec.rungs):
+        if live and rung < len(context.spec.rungs):
             live = compared(context, records, live, results, rung)
     return results
 
@@ -221,6 +230,7 @@ def say(
 def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungResult]) -> None:
     """Finish a trial in the database; a completed student is written to disk before that, and the
     trial's checkpoints are removed afterwards."""
+    context.queue.check()
     if record.duplicate_of is not None:
         same = context.ledger.records()[record.duplicate_of]
         values = None if same.accuracy is None else (same.accuracy, same.costs[context.axis])

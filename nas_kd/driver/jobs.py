@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-from nas_kd.teachers.loading import TeacherReport
+from nas_kd.teachers.loading import FROM_PYTHON, Teacher, TeacherReport
 from nas_kd.teachers.making import TeacherJob, make_teacher
 from nas_kd.training import RungJob, RungResult, run_rung
+from nas_kd.workers.job_queue import JobQueue
+
+T = TypeVar("T")
 
 
 def counter(path: Path) -> Callable[[], None]:
@@ -49,3 +54,17 @@ def train_students(
 def ready_teacher(job: TeacherJob, progress: Path) -> TeacherReport:
     """Make a teacher ready, counting epochs in `progress`."""
     return make_teacher(job, counter(progress))
+
+
+def by_teacher(
+    queue: JobQueue, teacher: Teacher, job: Callable[..., T], parts: Sequence[tuple[Any, ...]]
+) -> list[T]:
+    """What a job of a teacher gives for each part of its arguments, in order, by all workers; a
+    teacher that was given from Python works in this process alone."""
+    if teacher.target.startswith(FROM_PYTHON):
+        return [job(*part) for part in parts]
+    found: dict[int, T] = {}
+    for number, part in enumerate(parts):
+        queue.submit(job, *part, then=partial(found.__setitem__, number))
+    queue.run_until(lambda: len(found) == len(parts))
+    return [found[number] for number in range(len(parts))]

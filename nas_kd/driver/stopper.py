@@ -6,7 +6,7 @@ from math import ceil
 
 from nas_kd.front import Point, by_accuracy
 
-LEADERS = 4
+LEADERS = 3
 """So many of a generation go on from each rung because they are the most accurate."""
 
 

@@ -13,25 +13,18 @@ from numpy.typing import NDArray
 from nas_kd.costs.budgets import Budget, parse_budgets
 from nas_kd.data.classes import counted
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.driver.context import Stage
+from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
-from nas_kd.driver.jobs import ready_teacher
+from nas_kd.driver.jobs import by_teacher, ready_teacher
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
 from nas_kd.front import at_chance
 from nas_kd.metrics import METRICS, metric_in_words, of_teachers
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.sharing import keep, shared, take
+from nas_kd.study.sharing import cached, share, take
 from nas_kd.teachers.adapting import TeacherInput
-from nas_kd.teachers.loading import (
-    FROM_PYTHON,
-    TORCHVISION,
-    TRAINED,
-    Teacher,
-    TeacherReport,
-    create,
-)
+from nas_kd.teachers.loading import TORCHVISION, TRAINED, Teacher, create
 from nas_kd.teachers.making import TeacherJob, default_epochs, training_key
 from nas_kd.training.recipe import Recipe
 
@@ -104,7 +97,9 @@ def known(folder: StudyFolder) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def bring_teacher(stage: Stage, wanted: Teacher, resumed: bool, threads: int) -> dict[str, Any]:
+def bring_teacher(
+    stage: StageContext, wanted: Teacher, resumed: bool, threads: int
+) -> dict[str, Any]:
     """Make the teacher ready, and give what is known of it.
 
     A resumed study has its own. A teacher that another study trained on the same data is taken from
@@ -116,7 +111,7 @@ def bring_teacher(stage: Stage, wanted: Teacher, resumed: bool, threads: int) ->
     else:
         job = teacher_job(stage.recipe, wanted, threads)
         facts = (taken(stage, job) if wanted.target == TRAINED else None) or made(stage, job)
-    report(stage, facts)
+    say_ready(stage, facts)
     return facts
 
 
@@ -129,16 +124,16 @@ def teacher_job(recipe: Recipe, teacher: Teacher, threads: int) -> TeacherJob:
     )  # fmt: skip
 
 
-def taken(stage: Stage, job: TeacherJob) -> dict[str, Any] | None:
+def taken(stage: StageContext, job: TeacherJob) -> dict[str, Any] | None:
     """What is known of the same teacher, taken from the study that trained it; None if none did."""
-    study = take(shared("teachers", training_key(job)), stage.folder.teacher)
+    study = take(cached("teachers", training_key(job)), stage.folder.teacher)
     if study is None:
         return None
     stage.observe(Step(f"teacher   the one that was trained for {study}, on the same data"))
     return known(stage.folder)
 
 
-def made(stage: Stage, job: TeacherJob) -> dict[str, Any]:
+def made(stage: StageContext, job: TeacherJob) -> dict[str, Any]:
     """What is known of a teacher that is trained or loaded now, and kept in the study's folder."""
     teacher, place, trained = job.teacher, stage.folder.teacher, job.teacher.target == TRAINED
     progress = stage.folder.progress("teacher")
@@ -146,9 +141,7 @@ def made(stage: Stage, job: TeacherJob) -> dict[str, Any]:
     if trained:
         stage.observe(Step(f"teacher   training one of {parameters_of(teacher):,} parameters, "
                            f"{job.epochs} epochs of {size(job.data.teacher):,}"))  # fmt: skip
-    python = teacher.target.startswith(FROM_PYTHON)  # an object is known in this process alone
-    call = (lambda do, *given: do(*given)) if python else stage.queue.call
-    report: TeacherReport = call(ready_teacher, job, progress)
+    (report,) = by_teacher(stage.queue, teacher, ready_teacher, [(job, progress)])
     progress.unlink(missing_ok=True)
     write_bytes(place / WEIGHTS, report.weights)
     facts = asdict(teacher) | asdict(report)
@@ -156,12 +149,12 @@ def made(stage: Stage, job: TeacherJob) -> dict[str, Any]:
     del facts["weights"]
     write_text(place / "config.json", json.dumps(facts, indent=1))
     if trained:
-        keep(place, shared("teachers", training_key(job)), str(stage.folder.root))
+        share(place, cached("teachers", training_key(job)), str(stage.folder.root))
     stage.observe(Ended("teacher"))
     return facts
 
 
-def report(stage: Stage, facts: dict[str, Any]) -> None:
+def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
     """Say what is known of the teacher. Raises UnusableTeacher for one at chance."""
     spec, data, accuracy = stage.spec, stage.recipe.data, facts["accuracy"]
     for note in facts["notes"]:

@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nas_kd.data.transfer import size
-from nas_kd.driver.context import SearchContext, Stage
+from nas_kd.driver.context import SearchContext, StageContext
 from nas_kd.driver.events import Step
 from nas_kd.registry import import_plugins
 from nas_kd.space.first import first_samples
@@ -72,7 +72,7 @@ def default_jobs(recipe: Recipe, space: Space) -> tuple[RungJob, ...]:
     )
 
 
-def estimate(stage: Stage, space: Space, trials: int, workers: int) -> None:
+def estimate(stage: StageContext, space: Space, trials: int, workers: int) -> None:
     """Say how long so many students will take, from the default students of the families."""
 
     def say(each: float | None) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from nas_kd.data.columns import Column, encode_frame, read_columns
 from nas_kd.errors import UnusableData, UnusablePackage
 from nas_kd.registry import import_plugins
+from nas_kd.spec.fields import listed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
@@ -133,9 +134,10 @@ def load_student(package: str | Path, trust: bool = False) -> Student:
     """
     package = Path(package)
     facts = read_config(package)
-    code = {"plugins": facts["plugins"], "family": facts["student"]["family"]}
+    plugins = listed(facts["plugins"])
+    code = {"plugins": plugins, "family": facts["student"]["family"]}
     expect_trusted(f"package {package}", code, trust)
-    import_plugins(facts["plugins"])
+    import_plugins(plugins)
     config = StudentConfig.from_json(json.dumps(facts["student"]))
     network = build(config)
     given = f"package {package}"

@@ -18,7 +18,7 @@ from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.package.card import card
-from nas_kd.package.evaluate import read_list
+from nas_kd.package.evaluate import EVALUATIONS, read_list
 from nas_kd.package.load import SCHEMA, load_student
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -46,7 +46,7 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
     mine = [one for one in evaluations if one["trial"] == chosen.number]
     write_bytes(to / "weights.safetensors", (kept / "weights.safetensors").read_bytes())
     write_bytes(to / "proof.safetensors", save({"inputs": inputs, "logits": logits}))
-    write_text(to / "evaluations.json", json.dumps(mine))
+    write_text(to / EVALUATIONS, json.dumps(mine))
     write_text(to / "card.md", card(facts, mine))
     write_text(to / "config.json", json.dumps(facts, indent=1))
     try:

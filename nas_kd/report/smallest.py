@@ -7,6 +7,7 @@ from shlex import quote
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.errors import InvalidSpec
 from nas_kd.front import standard_error
+from nas_kd.spec.trust import trust_flag
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
 
@@ -97,7 +98,8 @@ def search(view: StudyView, bound: float) -> str:
     budgets = [[view.cost, bound], *view.facts["budgets"][1:]]
     said = " ".join(f"--budget '{round(most)}{UNITS[cost]}'" for cost, most in budgets)
     file = " --teacher-weights FILE" if view.facts.get("teacher", {}).get("file_sha256") else ""
-    return f"nas-kd search {quote(str(view.folder.spec))} {said}{file}"
+    code = trust_flag(view.spec.model_dump())
+    return f"nas-kd search {quote(str(view.folder.spec))} {said}{file}{code}"
 
 
 def next_step(view: StudyView) -> str:

@@ -1,4 +1,4 @@
-"""Proposing: a pure function of the spec, the trials before, and the number among the asked.
+"""Proposing: a pure function of the spec, the trials before, and the trial's number.
 
 Trials are asked in an in-memory study that mirrors the stored one, each with a fresh sampler
 seeded by (study seed, number), so that a resumed study proposes what it would have proposed.

@@ -46,7 +46,7 @@ from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
-SCHEMA = 1
+SCHEMA = 2
 """The form of spec.toml. No other was released."""
 
 
@@ -135,8 +135,8 @@ class StudySpec(BaseModel):
         default_factory=lambda known: default_rungs(known.get("epochs", 1))
     )
     """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
-    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.5
-    """One in eta goes on from a rung, the nearest to the front there; so do the front and the four
+    eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3
+    """One in eta goes on from a rung, the nearest to the front there; so do the front and the three
     most accurate."""
     batch: Annotated[int | None, Field(ge=2)] = None
     """Examples of a step; unset, 128, or fewer where an epoch would have under 32 steps."""
@@ -242,7 +242,13 @@ class StudySpec(BaseModel):
 
     @classmethod
     def as_stored(cls, facts: Mapping[str, Any]) -> Self:
-        """The spec of settings that were validated when they were written, plug-ins and all."""
+        """The spec of settings that were validated, plug-ins and all, when they were written.
+
+        Raises InvalidSpec for settings that are none of this version's.
+        """
+        known, needed = cls.model_fields.keys(), {"budget"}
+        if wrong := sorted((facts.keys() - known) | (needed - facts.keys())):
+            raise InvalidSpec(tuple(f"{name}: is no setting, or is missing" for name in wrong))
         tables = {
             name: {key: paired(value) for key, value in facts[name].items()}
             for name in ("options", "settings")

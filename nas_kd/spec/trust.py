@@ -39,8 +39,10 @@ def trust_flag(settings: Mapping[str, Any]) -> str:
 def expect_trusted(
     given: str, settings: Mapping[str, Any], trust: bool, said: Mapping[str, Any] | None = None
 ) -> None:
-    """Raise Unusable if settings from a file name code that is neither trusted, nor imported
-    already, nor among those that were `said` in flags; the message names what would be imported."""
+    """Raise Unusable, which names it, if settings from a file name code that would be imported.
+
+    Code is let be that is trusted, that the flags name too (`said`), or that is imported already.
+    """
     known = {name for _, name in code_named(said or {})}
     here: dict[str, Collection[str]] = {"plug-in": sys.modules, "family": FAMILIES}
     unknown = [

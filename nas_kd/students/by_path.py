@@ -3,12 +3,12 @@ and `module:function` or `torchvision:model`, whose network is scaled as a whole
 
 import warnings
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from nas_kd.errors import Unusable, suggestion
+from nas_kd.registry import imported
 from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.scaled import Make, scaled
 
@@ -47,7 +47,7 @@ def family_from_path(name: str) -> Family:
     module, _, attribute = name.partition(":")
     given = f"family {name!r}"
     try:
-        kind = getattr(import_module(module), attribute)
+        kind = getattr(imported(module), attribute)
     except (ImportError, AttributeError) as error:
         raise Unusable(given, f"cannot be imported ({error})", RIGHT) from error
     widths = getattr(kind, "widths", None)

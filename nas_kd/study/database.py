@@ -150,7 +150,7 @@ class Ledger:
                     mine | {"value": json.dumps(new)},
                 )  # fmt: skip
         except DBAPIError as error:
-            raise StorageInternalError("the study's lease cannot be written") from error
+            raise StorageInternalError(f"the fact {key!r} cannot be written") from error
         return True
 
     def propose(

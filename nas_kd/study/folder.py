@@ -117,10 +117,17 @@ class StudyFolder:
         if differences:
             raise SpecDiffers(str(self.root), differences)
 
-    def expect_here(self, holder: str) -> None:
-        """Raise UnusableStudy if the folder whose lock `holder` has is not here any more."""
-        if not self.lock.exists() or self.lock.read_text() != holder:
-            wrong = "was moved, removed or taken over while it was searched"
+    def is_held(self, lock: "Lock") -> bool:
+        """Whether the folder is still the one that was locked."""
+        try:
+            return self.lock.stat().st_ino == lock.inode
+        except OSError:
+            return False
+
+    def expect_held(self, lock: "Lock") -> None:
+        """Raise UnusableStudy if the folder that was locked is not here any more."""
+        if not self.is_held(lock):
+            wrong = "was moved or removed while it was searched"
             right = "Go on where it is now: nas-kd search --study FOLDER."
             raise UnusableStudy(str(self.root), wrong, right)
 
@@ -159,10 +166,18 @@ class StudyFolder:
             raise UnusableStudy(str(self.root), wrong, "Name a new folder with --study.")
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Who holds a study's folder, and by which file."""
+
+    holder: str
+    inode: int
+
+
 @contextmanager
-def lock(folder: StudyFolder) -> Iterator[str]:
-    """Hold the study's folder on this host; yields who holds it. Raises StudyLocked, and
-    UnusableStudy for a folder that is something else's.
+def lock(folder: StudyFolder) -> Iterator[Lock]:
+    """Hold the study's folder on this host. Raises StudyLocked, and UnusableStudy for a folder that
+    is something else's.
 
     The kernel frees the lock when the process ends, however it ends.
     """
@@ -184,4 +199,4 @@ def lock(folder: StudyFolder) -> Iterator[str]:
         file.truncate(0)
         file.write(holder)
         file.flush()
-        yield holder
+        yield Lock(holder, os.fstat(file.fileno()).st_ino)

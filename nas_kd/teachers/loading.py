@@ -8,7 +8,6 @@ import copy
 import hashlib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 
 from safetensors.torch import save
@@ -17,6 +16,7 @@ from torch import Tensor, contiguous_format, nn
 from nas_kd.costs.budgets import Shape
 from nas_kd.costs.counting import activations, measure
 from nas_kd.errors import UnusableTeacher
+from nas_kd.registry import imported
 from nas_kd.teachers.adapting import Adapted, TeacherInput
 from nas_kd.teachers.checkpoints import fit
 from nas_kd.teachers.network import wide
@@ -86,7 +86,7 @@ def create(teacher: Teacher) -> nn.Module:
         right = "Say train, mymodels:resnet or torchvision:resnet18."
         raise UnusableTeacher(given, "is not of the form module:function", right)
     try:
-        network = getattr(import_module(module), function)()
+        network = getattr(imported(module), function)()
     except Exception as error:
         right = "It must be an importable function without arguments that returns an nn.Module."
         raise UnusableTeacher(given, f"cannot be made ({error})", right) from error

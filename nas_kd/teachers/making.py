@@ -42,7 +42,7 @@ LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
 
 TRAINING = 1
-"""Raised when teachers train otherwise, so that those of before are not taken."""
+"""A number to raise with each change of how a teacher trains, so that older ones are not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ def training_key(job: TeacherJob) -> str:
     """A name for all that decides a trained teacher; how many threads train it does not."""
     teacher = job.teacher
     facts = (
-        TRAINING, teacher.target, teacher.input_shape, teacher.classes, teacher.width, job.data.key,
-        job.epochs, job.seed, job.metric, job.class_weights, computes_as(job.device),
-        precision(torch.device(job.device)),
+        TRAINING, LEARNING_RATE, WEIGHT_DECAY, VIEWS, BATCH, teacher.target, teacher.input_shape,
+        teacher.classes, teacher.width, job.data.key, job.epochs, job.seed, job.metric,
+        job.class_weights, computes_as(job.device),
     )  # fmt: skip
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 

@@ -1,4 +1,4 @@
-"""How examples come from disk into a step: memory-mapped, build_cohort by index, normalised.
+"""How examples come from disk into a step: memory-mapped, gathered by index, normalised.
 
 Suffixes: B examples of a batch, N of a split, X the shape of one.
 """

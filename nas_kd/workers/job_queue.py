@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from nas_kd.errors import WorkerDied, WorkerOverdue, WorkFailed
 
 TRIES = 3
 
 Then = Callable[[Any], None]
-T = TypeVar("T")
 
 
 class JobQueue:
@@ -23,7 +22,7 @@ class JobQueue:
     def __init__(self, executor: Executor, workers: int = 1) -> None:
         self._executor, self.workers = executor, workers
         self.checks: list[Callable[[], None]] = []
-        """Called before each result is taken; each may raise."""
+        """Called before each result is taken; each may raise, and then it is not taken."""
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
 
     @property
@@ -35,19 +34,24 @@ class JobQueue:
         """Send a job out; `then` is called with its result by `run_until`."""
         self._send(partial(self._executor.submit, job, *arguments), then, 1)
 
-    def call(self, job: Callable[..., T], *arguments: Any) -> T:
-        """Send a job out and wait for its result; others that come before are taken too."""
-        found: list[T] = []
-        self.submit(job, *arguments, then=found.append)
-        self.run_until(lambda: bool(found))
-        return found[0]
+    def check(self) -> None:
+        """Call the checks, as before a result is taken."""
+        for check in self.checks:
+            check()
 
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
         self._open[start()] = (start, then, tried)
 
-    def run_until(self, enough: Callable[[], bool] = lambda: False) -> None:
-        """Wait until it is enough, or every job and every job that followed from one is done."""
+    def run_until(
+        self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] | None = None
+    ) -> None:
+        """Wait until it is enough, or every job and every job that followed from one is done.
+
+        `idle` is called whenever there are fewer jobs than workers; it may submit one.
+        """
         while self._open and not enough():
+            if idle and len(self._open) < self.workers:
+                idle()
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
             for future in done:
                 start, then, tried = self._open.pop(future)
@@ -58,6 +62,5 @@ class JobQueue:
                         raise WorkFailed(error.job, error.reason) from error
                     self._send(start, then, tried + 1)
                 else:
-                    for check in self.checks:
-                        check()
+                    self.check()
                     then(result)

@@ -7,14 +7,20 @@ them belong to the whole process: nothing else may compute there while a job run
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 
 def computes_as(device: str) -> str:
-    """What decides the last bits of a job beside its arguments: torch, the kind of device and, on
-    a CPU, its instructions."""
-    return f"torch {torch.__version__} {device} {torch.backends.cpu.get_cpu_capability()}"
+    """What decides the last bits of a job beside its arguments: torch's version, and the kind of
+    device; of GPUs and of processors without a name, no more is known here."""
+    facts = Path("/proc/cpuinfo")
+    named = (
+        facts.read_text().partition("model name")[2].partition("\n")[0] if facts.exists() else ""
+    )
+    kind = torch.backends.cpu.get_cpu_capability()
+    return f"torch {torch.__version__} on {device}, {kind}{named}"
 
 
 @contextmanager

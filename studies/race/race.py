@@ -168,7 +168,7 @@ def read(folder: Path, began: float) -> dict:
     view = read_study(StudyFolder(folder))
     rows = [row for row in view.rows if row.accuracy is not None]
     points = [[when.get(row.number, 0.0), row.accuracy, row.costs["parameters"]] for row in rows]
-    epochs = sum(row.rungs[-1][0] for row in view.students if row.rungs)
+    epochs = sum(row.rungs[-1][0] for row in view.rows if row.rungs)
     return {"points": sorted(points), "wasted": 0, "epochs": epochs,
             "train_seconds": sum(row.seconds or 0 for row in view.rows)}  # fmt: skip
 

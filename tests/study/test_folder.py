@@ -61,8 +61,8 @@ def test_a_live_study_is_refused_and_a_dead_one_taken_over(tmp_path: Path) -> No
             pass
         other.kill()
         other.wait()
-    with lock(StudyFolder(tmp_path)) as holder:
-        assert holder in (tmp_path / "driver.lock").read_text()
+    with lock(StudyFolder(tmp_path)) as held:
+        assert held.holder in (tmp_path / "driver.lock").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
 """Folders that the cache keeps for several studies."""
 
+import errno
 from pathlib import Path
 
-from nas_kd.study.sharing import keep, take
+import pytest
+
+from nas_kd.errors import Unwritable
+from nas_kd.study import sharing
+from nas_kd.study.sharing import share, take
 
 
 def test_a_kept_folder_is_taken_with_the_name_of_the_study_that_made_it(tmp_path: Path) -> None:
@@ -12,8 +17,8 @@ def test_a_kept_folder_is_taken_with_the_name_of_the_study_that_made_it(tmp_path
     (mine / "facts.json").write_text("{}")
     assert take(kept, theirs) is None
     assert not theirs.exists()
-    keep(mine, kept, "runs/first")
-    keep(mine, kept, "runs/second")
+    share(mine, kept, "runs/first")
+    share(mine, kept, "runs/second")
     assert take(kept, theirs) == "runs/first"
     assert sorted(path.name for path in theirs.iterdir()) == ["facts.json", "weights"]
     assert (theirs / "weights").read_bytes() == b"w"
@@ -24,7 +29,7 @@ def test_a_kept_folder_that_was_changed_is_not_taken_and_goes(tmp_path: Path) ->
     mine, kept, theirs = tmp_path / "mine", tmp_path / "key", tmp_path / "theirs"
     mine.mkdir()
     (mine / "weights").write_bytes(b"w")
-    keep(mine, kept, "runs/first")
+    share(mine, kept, "runs/first")
     (kept / "weights").unlink()
     (kept / "weights").write_bytes(b"v")
     assert take(kept, theirs) is None
@@ -32,8 +37,42 @@ def test_a_kept_folder_that_was_changed_is_not_taken_and_goes(tmp_path: Path) ->
     assert not theirs.exists()
 
 
+@pytest.mark.parametrize("note", ["{", "[]", '{"study": "a"}', '{"study": "a", "files": {"x": 1}}'])
+def test_a_damaged_note_is_as_if_nothing_was_kept(note: str, tmp_path: Path) -> None:
+    kept = tmp_path / "key"
+    kept.mkdir()
+    (kept / "shared.json").write_text(note)
+    assert take(kept, tmp_path / "theirs") is None
+    assert not kept.exists()
+
+
+def test_between_two_disks_files_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_disk(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", other_disk)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "weights").write_bytes(b"w")
+    share(tmp_path / "mine", tmp_path / "key", "runs/first")
+    assert take(tmp_path / "key", tmp_path / "theirs") == "runs/first"
+    assert (tmp_path / "theirs" / "weights").read_bytes() == b"w"
+    assert (tmp_path / "theirs" / "weights").stat().st_nlink == 1
+
+
+def test_a_full_cache_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: str) -> None:
+        raise Unwritable(str(path), "cannot be written (No space left on device)", "Make room.")
+
+    monkeypatch.setattr(sharing, "write_text", full)
+    (tmp_path / "mine").mkdir()
+    share(tmp_path / "mine", tmp_path / "cache" / "key", "runs/first")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "file").touch()
-    keep(tmp_path / "mine", tmp_path / "file" / "key", "runs/first")
+    share(tmp_path / "mine", tmp_path / "file" / "key", "runs/first")
     assert (tmp_path / "file").is_file()

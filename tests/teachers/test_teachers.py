@@ -16,7 +16,7 @@ from nas_kd.data.views import Views
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers import loading
 from nas_kd.teachers.loading import Teacher, fingerprint, sizes
-from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision
+from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision, training_key
 from nas_kd.teachers.network import wide
 from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
 
@@ -114,6 +114,22 @@ def test_stored_signals_are_checked_when_they_are_read(trained: SignalsJob, tmp_
     shuffled = ArrayRef.save(np.roll(logits_VNC, 1, axis=1), tmp_path / "bad.npy")
     wrong = check_signals(trained, Signals(key, shuffled, answers))
     assert wrong == "are not what the teacher answers"
+
+
+def test_the_key_of_a_training_depends_on_all_that_decides_it(trained: SignalsJob) -> None:
+    job = TeacherJob(Teacher("train", (1, 8, 8), 10, 8), trained.data, epochs=3, seed=0)
+    jobs = [
+        job,
+        replace(job, epochs=4),
+        replace(job, seed=1),
+        replace(job, device="cuda"),
+        replace(job, metric="macro-f1"),
+        replace(job, class_weights=(1.0,) * 10),
+        replace(job, teacher=replace(job.teacher, width=9)),
+        replace(job, data=replace(job.data, mean=(0.0,))),
+    ]
+    assert len({training_key(one) for one in jobs}) == len(jobs)
+    assert training_key(replace(job, threads=2)) == training_key(job)
 
 
 def test_the_key_depends_on_the_teacher_its_input_the_data_and_the_views(

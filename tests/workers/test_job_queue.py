@@ -1,5 +1,9 @@
 """The driver's event loop."""
 
+import time
+
+import pytest
+
 from nas_kd.workers.job_queue import JobQueue
 from nas_kd.workers.pool import ProcessPool
 
@@ -29,19 +33,29 @@ def test_what_follows_from_a_job_is_waited_for_too() -> None:
         assert seen == [0, 1, 2, 3]
 
 
-def test_a_call_waits_for_its_own_result_and_takes_those_that_come_before() -> None:
-    with ProcessPool(1) as pool:
-        jobs, seen = JobQueue(pool), list[int]()
-        jobs.submit(abs, -1, then=seen.append)
-        assert jobs.call(abs, -2) == 2
-        assert seen == [1]
+def test_who_has_no_job_is_told_so_while_others_work() -> None:
+    with ProcessPool(2) as pool:
+        jobs, seen = JobQueue(pool, workers=2), list[str]()
+
+        def idle() -> None:
+            if seen == ["quick"]:
+                jobs.submit(abs, -1, then=lambda _: seen.append("filled in"))
+
+        jobs.submit(time.sleep, 1.0, then=lambda _: seen.append("slow"))
+        jobs.submit(abs, -1, then=lambda _: seen.append("quick"))
+        jobs.run_until(idle=idle)
+        assert seen == ["quick", "filled in", "slow"]
         assert not jobs.busy
 
 
-def test_checks_come_before_a_result_is_taken() -> None:
+def test_a_check_that_raises_keeps_a_result_from_being_taken() -> None:
+    def gone() -> None:
+        raise ValueError("gone")
+
     with ProcessPool(1) as pool:
         jobs, seen = JobQueue(pool), list[int]()
-        jobs.checks.append(lambda: seen.append(0))
+        jobs.checks.append(gone)
         jobs.submit(abs, -1, then=seen.append)
-        jobs.run_until()
-        assert seen == [0, 1]
+        with pytest.raises(ValueError, match="gone"):
+            jobs.run_until()
+        assert seen == []
