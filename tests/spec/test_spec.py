@@ -32,7 +32,7 @@ def test_a_spec_of_another_schema_is_not_read(tmp_path: Path) -> None:
         StudyFolder(tmp_path).read_spec()
     for text in ("schema = 2\n", 'schema = 2\nbudget = ["20k"]\nsecond_chances = 0.5\n'):
         (tmp_path / "spec.toml").write_text(text)
-        with pytest.raises(UnusableStudy, match="(budget|second_chances): is no setting, or is"):
+        with pytest.raises(UnusableStudy, match=r"(budget|second_chances): is no setting, or is"):
             StudyFolder(tmp_path).read_spec()
 
 
