@@ -21,10 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from nas_kd.files import cache_folder
+from nas_kd.data import SOURCES
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import prepare
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+CACHE = RESULTS / "cache"
+"""Where the prepared data lie, as on a machine on which a search has run before."""
 PYTHON = os.environ.get("RACE_PYTHON", sys.executable)
 """Of the scripts: Ray may live in an environment of its own."""
 
@@ -148,7 +152,7 @@ def ours(course: Course, root: str, seed: int, workers: str, out: Path) -> dict:
         command += ["--fix", f"teacher_epochs={course.teacher_epochs}",
                     "--fix", f"teacher_width={course.teacher_width}"]  # fmt: skip
     for kind in ("teachers", "signals"):  # of an earlier race
-        shutil.rmtree(cache_folder() / kind, ignore_errors=True)
+        shutil.rmtree(CACHE / kind, ignore_errors=True)
     facts = watched(command, environment, out.with_suffix(".log"))
     result = facts | read(folder, facts["began"])
     shutil.rmtree(folder.parent)
@@ -194,6 +198,8 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     if course.given:
         teacher_weights(course, given.root)
+    os.environ["NAS_KD_CACHE"] = str(CACHE)
+    prepare(course.data, SOURCES[course.data], Request(Path(given.root).resolve()))
     racing = [name for name in given.only if there(name)]
     for seed in range(given.seeds):
         for name in racing:
