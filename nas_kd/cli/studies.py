@@ -104,7 +104,7 @@ def export(
 ) -> None:
     """Write a student's package: config, weights, a proof and a card.
 
-    Example: nas-kd export runs/glyphs-20k --trial knee --to small
+    Example: nas-kd export runs/glyphs-20k --trial knee
     """
     from nas_kd.api import Study
     from nas_kd.spec.trust import trust_flag
