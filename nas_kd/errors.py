@@ -157,18 +157,18 @@ class StudyLocked(NasKDError):
 class SpecDiffers(NasKDError):
     """The study in the folder was made with another spec; lists the differences."""
 
-    def __init__(self, folder: str, differences: tuple[str, ...]) -> None:
-        super().__init__(folder, differences)
-        self.folder, self.differences = folder, differences
+    def __init__(self, folder: str, differences: tuple[str, ...], flag: str = "") -> None:
+        super().__init__(folder, differences, flag)
+        self.folder, self.differences, self.flag = folder, differences, flag
 
     def __str__(self) -> str:
         lines = "\n".join(f"  {difference}" for difference in self.differences)
-        as_it_is = f"Go on with it as it is: nas-kd search --study {self.folder}"
+        as_it_is = f"Go on with it as it is: nas-kd search --study {self.folder}{self.flag}"
         if any(difference.startswith("data: content") for difference in self.differences):
             as_it_is = "Bring its data back as they were, and the same search goes on"
         return (
             f"The study in {self.folder} was made with another spec:\n{lines}\n{as_it_is}\n"
-            f"or start another: add --study {self.folder}-2 to what you typed."
+            f"or start another: say --study {self.folder}-2 beside the rest of what you typed."
         )
 
 

@@ -117,7 +117,7 @@ def test_a_look_is_not_written_into_a_study_that_a_package_only_names(
     before = listing(outside)
     done = run("evaluate", str(package))
     assert (done.returncode, listing(outside)) == (0, before)
-    assert f"not in its study {outside}, where it is written with --trust" in done.stderr
+    assert f"not in its study {outside}: with --trust it is counted there too" in done.stderr
     assert "the test split 1 time" in (package / "card.md").read_text()
 
 

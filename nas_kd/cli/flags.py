@@ -183,6 +183,8 @@ def resolve(
     from nas_kd.spec.trust import expect_trusted
 
     kept = kept_spec(study) if study else None
+    if study and not kept and not file and "budget" not in given:
+        raise InvalidSpec((f"study: {study} holds none to go on with; a new one needs --budget",))
     settings = StudySpec.read(file) if file else {}
     if kept and not file and "budget" not in given:
         settings = kept.model_dump(exclude_none=True)
@@ -213,4 +215,4 @@ def kept_spec(folder: Path) -> "StudySpec | None":
     from nas_kd.study.folder import StudyFolder
 
     there = StudyFolder(folder)
-    return there.read_spec() if there.spec.exists() else None
+    return there.read_spec() if there.has_spec() else None

@@ -10,6 +10,7 @@ from rich.markup import escape
 from nas_kd.check import Fact, check
 from nas_kd.driver.drive import drive
 from nas_kd.driver.options import RunOptions, command
+from nas_kd.driver.teacher_stage import WEIGHTS
 from nas_kd.interrupts import Interrupted, interruptible
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import closing_table, console, display
@@ -17,6 +18,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
+from nas_kd.teachers.loading import TRAINED
 from nas_kd.workers.devices import default_workers, parse_devices
 
 
@@ -48,6 +50,14 @@ def run_search(
     place, code = quote(str(options.folder)), trust_flag(spec.model_dump())
     for name in (f"report {place}", f"dashboard {place}", f"export {place}{code}"):
         typer.echo(f"  nas-kd {name}")
+
+
+def kept_weights(spec: StudySpec, study: Path) -> Path | None:
+    """The weights that a study has of the user's teacher, if it is the one of the spec."""
+    folder = StudyFolder(study)
+    kept = folder.teacher / WEIGHTS
+    same = folder.read_spec().teacher == spec.teacher != TRAINED
+    return kept if same and kept.exists() else None
 
 
 def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: int | None) -> int:

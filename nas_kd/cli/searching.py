@@ -108,10 +108,11 @@ def check(
     Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
     """
     given = flags.given(locals())
-    from nas_kd.cli.foreground import run_check
+    from nas_kd.cli.foreground import kept_weights, run_check
 
     if spec and spec.is_dir():
         resolved = flags.changed(spec, given, trust)
+        teacher_weights = teacher_weights or kept_weights(resolved, spec)
     else:
         resolved = flags.resolve(spec, given, trust=trust)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))

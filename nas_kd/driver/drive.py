@@ -191,6 +191,7 @@ def space_in_words(space: Space) -> str:
 def record_facts(ledger: Ledger, space: Space, data: TransferSet) -> None:
     """Keep what reading the study later needs."""
     facts: dict[str, Any] = {
+        "spec": space.spec.to_toml(),
         "cost": space.budgets[0].cost,
         "budgets": [[budget.cost, budget.bound] for budget in space.budgets],
         "families": list(space.families),

@@ -129,7 +129,7 @@ def taken(stage: StageContext, job: TeacherJob) -> dict[str, Any] | None:
     study = take(cached("teachers", training_key(job)), stage.folder.teacher)
     if study is None:
         return None
-    stage.observe(Step(f"teacher   the one that was trained for {study}, on the same data"))
+    stage.observe(Step(f"teacher   from the cache: it was trained for {study}, on the same data"))
     return known(stage.folder)
 
 

@@ -64,8 +64,8 @@ def evaluate(
     count_test(
         (package, *studies), card(facts, [*read_list(package / EVALUATIONS), result]), result
     )
-    why = "which is not there" if trust else "where it is written with --trust"
-    note = f"this look is counted in the package's card, not in its study {facts['study']}, {why}"
+    why = "it is not there" if trust else "with --trust it is counted there too"
+    note = f"this look is counted in the package's card, not in its study {facts['study']}: {why}"
     return result if studies else result | {"note": note}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from nas_kd.driver.stopper import LEADERS
 from nas_kd.front import hypervolume, not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.smallest import next_step
@@ -87,9 +88,10 @@ def rungs(view: StudyView) -> str:
     share = sum(climbed) / (len(climbed) * view.spec.epochs) if climbed else 1.0
     figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
-{", ".join(map(str, view.spec.rungs))}; those on the front there (which sees no
-cost below a tenth of the budget), the nearest to it and the most accurate go on, and so do the
-fixed first students. {share:.0%} of all epochs were trained.</small></p>
+{", ".join(map(str, view.spec.rungs))}. The front there goes on (of students below a tenth of the
+budget, one at most), one in {view.spec.eta:g} of a generation, the nearest to it, and the
+{LEADERS} most accurate; the fixed first students always do.
+{share:.0%} of all epochs were trained.</small></p>
 {figure}"""
 
 

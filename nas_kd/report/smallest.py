@@ -102,16 +102,20 @@ def search(view: StudyView, bound: float) -> str:
     return f"nas-kd search {quote(str(view.folder.spec))} {said}{file}{code}"
 
 
+NEAR = 1.25
+"""Costs that differ by a smaller factor are nearly the same."""
+
+
 def next_step(view: StudyView) -> str:
     """What more cost would buy, if the front went on as it ends.
 
     Its students that cost at least a third of the last one are read as a line in (log cost,
-    accuracy); nothing is said where there are fewer than two.
+    accuracy); nothing is said where there are fewer than two, or all cost nearly the same.
     """
     front = view.front
     last = front[-1].costs[view.cost] if front else 0
     near = [row for row in front if row.costs[view.cost] >= last / 3]
-    if len(near) < 2:
+    if len(near) < 2 or last < NEAR * near[0].costs[view.cost]:
         return ""
     first = near[0].costs[view.cost]
     slope = (accuracy(near[-1]) - accuracy(near[0])) / log(last / first)

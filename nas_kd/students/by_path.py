@@ -49,7 +49,9 @@ def family_from_path(name: str) -> Family:
     try:
         kind = getattr(imported(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise Unusable(given, f"cannot be imported ({error})", RIGHT) from error
+        where = f"Search in the folder that has {module}.py, or with that folder on PYTHONPATH."
+        right = where if isinstance(error, ModuleNotFoundError) else RIGHT
+        raise Unusable(given, f"cannot be imported ({error})", right) from error
     widths = getattr(kind, "widths", None)
     return named(kind, widths) if isinstance(widths, Widths) else scaled(name, made(name, kind))
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_kd.errors import InvalidSpec, SpecDiffers, StudyLocked, UnusableStudy
+from nas_kd.files import write_text
 from nas_kd.spec import StudySpec
+from nas_kd.spec.trust import trust_flag
+from nas_kd.study.database import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class StudyFolder:
 
         Raises UnusableStudy.
         """
-        if not self.spec.exists():
+        if not self.has_spec():
             raise UnusableStudy(
                 str(self.root),
                 "holds no study",
@@ -103,19 +106,27 @@ class StudyFolder:
             right = "Mend the file, or search in a new folder: --study FOLDER."
             raise UnusableStudy(str(self.root), wrong, right) from error
 
+    def has_spec(self) -> bool:
+        """Whether there is a spec.toml; one that was lost is written again from the database."""
+        lost = not self.spec.exists() and Ledger.begun(self.database)
+        if lost and (text := Ledger.open(self.database).facts().get("spec")):
+            write_text(self.spec, text)
+        return self.spec.exists()
+
     def compare(self, spec: StudySpec) -> None:
         """On resume the spec must be the one that is kept, but for more trials.
 
         Raises SpecDiffers with the differences.
         """
-        if not self.spec.exists():
+        if not self.has_spec():
             return
         kept = self.read_spec()
         differences = kept.differences(spec)
         if spec.trials < kept.trials:
             differences += (f"trials: {kept.trials} there, only {spec.trials} asked",)
         if differences:
-            raise SpecDiffers(str(self.root), differences)
+            flag = trust_flag(kept.model_dump())
+            raise SpecDiffers(str(self.root), differences, flag)
 
     def is_held(self, lock: "Lock") -> bool:
         """Whether the folder is still the one that was locked."""

@@ -336,12 +336,19 @@ def test_a_search_that_never_began_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_study_that_lost_its_spec_keeps_the_rest_whatever_fails_there(tmp_path: Path) -> None:
     searched(tmp_path / "study", trials=2)
+    spec = (tmp_path / "study" / "spec.toml").read_text()
     (tmp_path / "study" / "spec.toml").unlink()
     files = {path.name for path in (tmp_path / "study").iterdir()}
     assert {"study.db", "teacher", "signals", "students", "search.log"} <= files
-    with pytest.raises(UnusableData):
+    with pytest.raises(SpecDiffers, match="data: digits there, csv:"):
         searched(tmp_path / "study", trials=4, data="csv:nowhere.csv")
-    assert {path.name for path in (tmp_path / "study").iterdir()} == files
+    assert {path.name for path in (tmp_path / "study").iterdir()} == files | {"spec.toml"}
+    assert (tmp_path / "study" / "spec.toml").read_text() == spec
+    (tmp_path / "study" / "spec.toml").unlink()
+    with pytest.raises(SpecDiffers, match="budget:"):
+        searched(tmp_path / "study", trials=4, budget="3k")
+    (tmp_path / "study" / "spec.toml").unlink()
+    assert len(searched(tmp_path / "study", trials=4).rows) == 4
 
 
 def test_a_second_budget_takes_the_teacher_and_its_signals_from_the_first(
@@ -355,7 +362,7 @@ def test_a_second_budget_takes_the_teacher_and_its_signals_from_the_first(
     jobs = [event.job for event in seen if isinstance(event, Started)]
     assert (jobs.count("teacher"), jobs.count("signals")) == (1, 1)
     said = [event.text for event in seen if isinstance(event, Step)]
-    whose = f"teacher   the one that was trained for {tmp_path / '2k'}, on the same data"
+    whose = f"teacher   from the cache: it was trained for {tmp_path / '2k'}, on the same data"
     assert said.count(whose) == 2
     views = [read_study(StudyFolder(tmp_path / budget)) for budget in ("2k", "1k")]
     assert views[0].facts["teacher"] == views[1].facts["teacher"]
