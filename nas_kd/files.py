@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ def cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(os.environ.get("NAS_KD_CACHE") or Path(base, "nas-kd")).expanduser()
 
+
+TEMPORARY = re.compile(r"\..+\.\d+-\d+")
+"""The names of files that are being written."""
 
 MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 """What a user can mend: no space, a quota, a read-only place, no right to write."""

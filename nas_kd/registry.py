@@ -35,6 +35,8 @@ def imported(module: str) -> ModuleType:
     The folder is no such place before code of the user's is wanted: other libraries look for
     modules that they can do without, and would run one that lies there.
     """
+    if module in sys.modules:
+        return sys.modules[module]
     if not {"", os.getcwd()} & {*sys.path}:
         sys.path.append(os.getcwd())
     return import_module(module)

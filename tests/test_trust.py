@@ -4,6 +4,7 @@ written where they point, unless they are trusted."""
 import json
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,15 @@ def test_a_family_that_only_a_studys_database_names_is_not_called(
         for typed in (["trials"], ["report"], ["smallest", "--accuracy", "1%"]):
             assert run(typed[0], str(copied), *typed[1:]).returncode == 0
     assert not ran(evil, tmp_path)
+
+
+def test_a_plug_in_that_is_here_already_does_not_open_the_working_folder(
+    package: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    spoil(package, lambda facts: facts.update(plugins=["json"]))
+    assert run("evaluate", str(package)).returncode == 0
+    assert str(tmp_path) not in sys.path
 
 
 def test_a_study_of_code_says_how_to_go_on_with_trust(study: StudyView) -> None:

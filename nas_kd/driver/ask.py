@@ -20,7 +20,9 @@ def propose_missing(context: SearchContext, numbers: range, generation: int) -> 
     trials, known = context.ledger.trials(), context.ledger.records()
     missing = range(max(numbers.start, len(known)), numbers.stop)
     searched = distributions(context.space)
-    seen = {r.identity: r.number for r in reversed(known) if r.state != "cancelled"}
+    gone = {record.number for record in known if record.state == "cancelled"}
+    trained = [r for r in known if not {r.number, r.duplicate_of} & gone]
+    seen = {record.identity: record.number for record in reversed(trained)}
     for number, sample in propose_all(trials, missing, context.space):
         record = new_record(context.space, number, sample, generation)
         record = replace(record, duplicate_of=seen.get(record.identity))

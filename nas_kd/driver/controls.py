@@ -76,7 +76,7 @@ def twin_of_the_best(context: SearchContext, results: Results) -> Control | None
 
 def twin_of(space: Space, record: StudentRecord) -> Control:
     """A student's twin without the teacher."""
-    sample = {"family": record.config.family, **record.config.options, **record.settings}
+    sample = {**record.config.options, **record.settings, "family": record.config.family}
     alone = settings_of(space, complete(space, sample | {"alpha": 0.0}))
     return Control("twin", record.number, record.config, alone)
 

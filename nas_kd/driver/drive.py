@@ -105,6 +105,7 @@ def run(
         spec.budget, teacher["parameters"] if teacher else parameters_of(wanted)
     )
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
+    queue.check()
     keep_spec(folder, spec, data)
     observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)

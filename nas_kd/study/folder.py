@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_kd.errors import InvalidSpec, SpecDiffers, StudyLocked, UnusableStudy
-from nas_kd.files import write_text
+from nas_kd.files import TEMPORARY, write_text
 from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.database import Ledger
@@ -149,7 +149,7 @@ class StudyFolder:
         that lost its spec alone keeps the rest.
         """
         torn = [path for place in (self.root / "students", self.root / "controls")
-                for path in place.rglob(".*")]  # fmt: skip
+                for path in place.rglob(".*") if TEMPORARY.fullmatch(path.name)]  # fmt: skip
         for path in (*(self.root / "checkpoints").glob("*.epochs"), *torn):
             path.unlink(missing_ok=True)
         if any(path.exists() for path in (self.spec, self.database, self.proof.parent)):
@@ -162,10 +162,15 @@ class StudyFolder:
             self.root.rmdir()  # only if nothing else is there
 
     def expect_own(self) -> None:
-        """Raise UnusableStudy where files that are somebody else's lie at the places of a study's.
+        """Raise UnusableStudy where files that are somebody else's lie at the places of a study's,
+        or links lead out of it.
 
         A study has its lock from its first moment; one that was copied has its spec and data.
         """
+        if links := sorted(path.name for path in self.root.rglob("*") if path.is_symlink()):
+            wrong = f"has links to other places: {', '.join(links[:5])}"
+            right = "Put the files themselves there; the folder as a whole may be behind a link."
+            raise UnusableStudy(str(self.root), wrong, right)
         if self.lock.exists() or (self.spec.exists() and self.data.exists()):
             return
         places = (

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs.budgets import COSTS, LATENCY
 from nas_kd.errors import UnusableStudy
-from nas_kd.spec.settings import Value, beside_config
+from nas_kd.spec.settings import TAKEN, Value, beside_config
 from nas_kd.students.family import StudentConfig
 
 State = Literal["asked", "stopped", "complete", "failed", "cancelled"]
@@ -57,12 +57,16 @@ class StudentRecord:
             wrong = f"was not proposed by this version of nas-kd: it has no {', '.join(lacks)}"
             right = "Search again in a new folder: --study FOLDER."
             raise UnusableStudy(f"trial {trial.number}", wrong, right)
+        config, settings = StudentConfig.from_json(facts["student"]), json.loads(facts["settings"])
+        if taken := sorted(TAKEN & (config.options.keys() | settings.keys())):
+            wrong = f"has settings that are none: {', '.join(taken)}"
+            raise UnusableStudy(f"trial {trial.number}", wrong, "Somebody else wrote them.")
         fault = facts.get("fault")
         failed = fault is not None and trial.state == TrialState.PRUNED
         return cls(
             number=trial.number,
-            config=StudentConfig.from_json(facts["student"]),
-            settings=json.loads(facts["settings"]),
+            config=config,
+            settings=settings,
             costs={kind: facts[kind] for kind in (*COSTS, LATENCY) if kind in facts},
             fill=facts["fill"],
             generation=facts["generation"],

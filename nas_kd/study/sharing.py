@@ -55,7 +55,8 @@ def take(kept: Path, place: Path) -> str | None:
     try:
         facts = json.loads((kept / NOTE).read_text())
         names, study = [*facts["files"]], str(facts["study"])
-        sound = all(hashed(kept / name) == facts["files"][name] for name in names)
+        plain = all(Path(name).name == name != NOTE for name in names)  # none leads elsewhere
+        sound = plain and all(hashed(kept / name) == facts["files"][name] for name in names)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:

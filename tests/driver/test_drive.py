@@ -35,7 +35,7 @@ from nas_kd.front import Point
 from nas_kd.report.summary import summarize
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import counts
-from nas_kd.study.database import open_sqlite
+from nas_kd.study.database import Ledger, open_sqlite
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.sharing import share
 from nas_kd.study.view import StudyView, read_study, remark
@@ -272,6 +272,26 @@ def test_of_a_generation_that_is_nowhere_on_the_front_the_most_accurate_go_on(
     trained = [row.number for row in view.rows[10:] if row.duplicate_of is None]
     finished = [row.number for row in view.rows[10:] if row.state == "complete"]
     assert finished == trained[-LEADERS:]
+
+
+def test_a_student_whose_equal_was_cancelled_is_trained_when_it_is_proposed_again(
+    tmp_path: Path,
+) -> None:
+    fixed = {"family": "mlp", "depth": 2, "width": 1.0, "taper": 1.0, "learning_rate": 0.02,
+             "temperature": 4.0, "alpha": 0.9}  # fmt: skip
+    tell = Ledger.tell
+
+    def cancelled(ledger: Ledger, number: int, *rest: Any) -> None:
+        if number == 0:
+            ledger.study.tell(0, state=TrialState.FAIL)
+        tell(ledger, number, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "tell", cancelled)
+        view = searched(tmp_path / "study", trials=8, **fixed)
+    states = [row.state for row in view.rows]
+    assert states == ["cancelled", *["stopped"] * 3, *["complete"] * 4]
+    assert [row.duplicate_of for row in view.rows[4:]] == [None, 4, 4, 4]
 
 
 def test_a_generation_that_was_cut_short_is_closed_and_the_next_begins_anew(tmp_path: Path) -> None:

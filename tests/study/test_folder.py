@@ -72,6 +72,32 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["driver.lock", "controls", "students/00003", "search.log"])
+def test_a_study_with_links_to_other_places_is_not_searched(name: str, tmp_path: Path) -> None:
+    study, outside = StudyFolder(tmp_path / "study"), tmp_path / "outside"
+    with lock(study):
+        (study.root / "students").mkdir()
+    (study.root / name).unlink(missing_ok=True)
+    outside.write_text("mine")
+    (study.root / name).symlink_to(outside)
+    refused = pytest.raises(UnusableStudy, match=f"links to other places: {Path(name).name}")
+    with refused, lock(study):
+        pass
+    assert outside.read_text() == "mine"
+
+
+def test_what_is_cleared_are_files_that_were_being_written_and_no_others(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    (folder.root / "students" / ".ipynb_checkpoints").mkdir(parents=True)
+    (folder.root / "students" / ".mine").touch()
+    torn = folder.root / "students" / ".weights.safetensors.12-34"
+    torn.touch()
+    folder.clear()
+    assert not torn.exists()
+    assert (folder.root / "students" / ".mine").exists()
+    assert (folder.root / "students" / ".ipynb_checkpoints").is_dir()
+
+
 def test_a_lease_of_another_host_is_respected_until_it_expires(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
     ledger.note("driver", {"holder": "process 1 on elsewhere", "until": time.time() + 60})

@@ -1,6 +1,7 @@
 """One record a student, built once from a stored trial."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,13 @@ def test_a_fault_that_was_written_in_the_moment_of_a_crash_is_not_told_yet() -> 
 def test_a_trial_that_nobody_here_proposed_is_named() -> None:
     with pytest.raises(UnusableStudy, match="it has no fill, generation, settings, student"):
         StudentRecord.of(create_trial(state=TrialState.WAITING))
+
+
+def test_settings_that_would_stand_for_something_else_are_named() -> None:
+    options = replace(record().config, options={"family": "evil:net"})
+    for proposed in (record(settings={"family": "evil:net"}), record(config=options)):
+        with pytest.raises(UnusableStudy, match="settings that are none: family"):
+            StudentRecord.of(create_trial(state=TrialState.WAITING, user_attrs=proposed.proposed()))
 
 
 def test_a_finished_trial_is_read_once(tmp_path: Path) -> None:

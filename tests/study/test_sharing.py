@@ -1,6 +1,8 @@
 """Folders that the cache keeps for several studies."""
 
 import errno
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,18 @@ def test_a_kept_folder_that_was_changed_is_not_taken_and_goes(tmp_path: Path) ->
     assert take(kept, theirs) is None
     assert not kept.exists()
     assert not theirs.exists()
+
+
+@pytest.mark.parametrize("name", ["../file", "{folder}/file", ".", "shared.json"])
+def test_a_name_in_a_note_that_leads_elsewhere_is_not_followed(name: str, tmp_path: Path) -> None:
+    kept, file = tmp_path / "cache" / "key", tmp_path / "cache" / "file"
+    kept.mkdir(parents=True)
+    file.write_text("mine")
+    files = {name.format(folder=file.parent): hashlib.sha256(b"mine").hexdigest()}
+    (kept / "shared.json").write_text(json.dumps({"study": "a", "files": files}))
+    assert take(kept, tmp_path / "theirs") is None
+    assert file.read_text() == "mine"
+    assert not (tmp_path / "theirs").exists()
 
 
 @pytest.mark.parametrize("note", ["{", "[]", '{"study": "a"}', '{"study": "a", "files": {"x": 1}}'])
