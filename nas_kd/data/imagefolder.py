@@ -2,11 +2,15 @@
 
 Where PATH has the subfolders train (or training) and, if there are any, val (or valid, validation)
 and test (or testing), in letters of any case, these are the splits; else the splits are cut from
-all pictures. Every picture is read once, resized to one
-square, and grey only if all are.
+all pictures. Every picture is read once, resized to one square, and grey only if all are; what is
+transparent is put on white. Links are followed. Files that are no pictures by their names are
+counted and said; hidden ones, and those of archives and network disks, are ignored.
 """
 
 import hashlib
+import os
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +25,12 @@ from nas_kd.errors import UnusableData
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
+    ".pgm",
+}  # fmt: skip
+NOBODYS = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini"}
+"""What archives, network disks and file managers leave behind; nobody's pictures."""
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -41,8 +50,13 @@ def load(request: Request, *, folder: str) -> Raw:
     every = [path for part in files.values() for path, _ in part]
     grey = all_grey(every) if request.channels is None else request.channels == 1
     mode = "L" if grey else "RGB"
+    if skipped := others(folder):
+        request.tell(f"not read, no pictures by their names: {skipped}")
     tell = counting(request.tell, len(every))
     parts = {s: read(part, mode, request.image_size, tell) for s, part in files.items()}
+    if all((part.examples_NX == parts["train"].examples_NX[:1]).all() for part in parts.values()):
+        right = "Look at a few of them: what tells the classes apart is lost or was never there."
+        raise UnusableData(given, "has pictures that are all alike", right)
     return Raw(
         classes=classes,
         train=parts["train"],
@@ -75,7 +89,7 @@ def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
         for split, names in SPLITS.items()
     }
     places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}
-    classes = tuple(sorted(p.name for p in places["train"].iterdir() if visible(p)))
+    classes = tuple(sorted({called(p) for p in places["train"].iterdir() if visible(p)}))
     if len(classes) < 2:
         wrong = f"has {len(classes)} class folders in {places['train']}"
         raise UnusableData(given, wrong, LAYOUT)
@@ -86,26 +100,58 @@ def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
 def stamp(request: Request, *, folder: str) -> str:
     """A hash of every file's name, size and time."""
     root = Path(folder).expanduser()
-    files = sorted(p for p in root.rglob("*") if p.is_file())
-    facts = [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    files = [(path, path.stat()) for path in walk(root)]
+    facts = [(str(p.relative_to(root)), at.st_size, at.st_mtime_ns) for p, at in files]
     asked = (str(root.resolve()), request.image_size, request.channels, facts)
     return hashlib.sha256(repr(asked).encode()).hexdigest()
 
 
 def visible(path: Path) -> bool:
     """Whether this is a folder that counts as a class."""
-    return path.is_dir() and not path.name.startswith(".")
+    return path.is_dir() and not hidden(path.name)
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is ignored, at any depth."""
+    return name.startswith(".") or name in NOBODYS
+
+
+def called(folder: Path) -> str:
+    """The class of a folder: its name, whose accents may be written in two ways."""
+    return unicodedata.normalize("NFC", folder.name)
+
+
+def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Every file in a folder that is not ignored, also behind links, in the order of the names."""
+    mine = above | {os.path.realpath(folder)}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if hidden(path.name):
+            continue
+        if path.is_dir() and os.path.realpath(path) not in mine:  # no link leads back
+            yield from walk(path, mine)
+        elif path.is_file():
+            yield path
+
+
+def others(folder: str) -> str:
+    """The files that are no pictures by their names, in words: 3 .txt, 40 without a suffix."""
+    left = Counter(
+        path.suffix.lower() or "without a suffix"
+        for path in walk(Path(folder).expanduser())
+        if path.suffix.lower() not in SUFFIXES
+    )
+    return ", ".join(f"{count:,} {suffix}" for suffix, count in left.most_common())
 
 
 def pictures(place: Path, classes: Sequence[str], given: str) -> Iterator[tuple[Path, int]]:
     """Every picture of a split with its class, in the order of the names."""
     for folder in sorted(p for p in place.iterdir() if visible(p)):
-        if folder.name not in classes:
+        if called(folder) not in classes:
             right = f"Its classes must be those of train: {', '.join(classes)}."
             raise UnusableData(given, f"has the class {folder.name!r} in {place} only", right)
-        for path in sorted(folder.rglob("*")):
+        for path in walk(folder):
             if path.suffix.lower() in SUFFIXES:
-                yield path, classes.index(folder.name)
+                yield path, classes.index(called(folder))
 
 
 def all_grey(paths: Sequence[Path]) -> bool:
@@ -142,14 +188,24 @@ def picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as opened:
             upright = in_bytes(ImageOps.exif_transpose(opened))
-            whole = upright.convert("RGBA") if "transparency" in upright.info else upright
-            square = ImageOps.fit(whole.convert(mode), (size, size), Image.Resampling.BILINEAR)
+            whole = on_white(upright).convert(mode)
+            square = ImageOps.fit(whole, (size, size), Image.Resampling.BILINEAR)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnusableData(
             f"picture {path}", f"cannot be read ({error})", "Mend or remove the file."
         ) from error
     pixels = np.asarray(square, np.uint8)
     return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+def on_white(picture: "Image.Image") -> "Image.Image":
+    """A picture without transparency: what is transparent lies on white paper."""
+    from PIL import Image
+
+    if "transparency" not in picture.info and not picture.mode.upper().endswith("A"):
+        return picture
+    whole = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
 
 
 def in_bytes(picture: "Image.Image") -> "Image.Image":

@@ -24,7 +24,7 @@ from nas_kd.files import cache_folder, write_text
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 6
+FORMAT = 7
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 

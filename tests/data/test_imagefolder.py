@@ -1,5 +1,6 @@
 """Folders of pictures, as people have them."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nas_kd.data import source_of
-from nas_kd.data.source import Request
+from nas_kd.data.source import Raw, Request
 from nas_kd.data.transfer import prepare, size
 from nas_kd.errors import UnusableData
 
@@ -80,6 +81,111 @@ def test_a_long_reading_is_told(tmp_path: Path) -> None:
     for _ in range(5000):
         count()
     assert told == [f"reading {n:,} of 5,000" for n in (1000, 2000, 3000, 4000, 5000)]
+
+
+def read_all(root: Path, told: list[str] | None = None) -> Raw:
+    """What is read of a folder of pictures."""
+    tell = (told if told is not None else []).append
+    return source_of(f"imagefolder:{root}").load(Request(Path(), image_size=16, tell=tell))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_black_ink_on_transparent_paper_is_black_on_white(mode: str, tmp_path: Path) -> None:
+    for kind, name in enumerate(("small", "large")):
+        for number in range(3):
+            pixels = np.zeros((16, 16, 4), np.uint8)
+            pixels[: 4 + 8 * kind, : 4 + 8 * kind, 3] = 255  # ink
+            drawn = Image.fromarray(pixels)
+            if mode == "LA":
+                drawn = drawn.convert("LA")
+            place = tmp_path / name / f"{number}.png"
+            place.parent.mkdir(exist_ok=True)
+            if mode == "P":
+                ink = drawn.getchannel("A").point(lambda alpha: alpha > 0, "1").convert("P")
+                ink.putpalette([255, 0, 0, 0, 0, 0] + [0] * 762)
+                drawn, extra = ink.point(lambda index: int(index > 0)), {"transparency": 0}
+            else:
+                extra = {}
+            drawn.save(place, **extra)
+    raw = read_all(tmp_path)
+    assert raw.train.examples_NX[:, :, -1, -1].min() == 255
+    assert raw.train.examples_NX[:, :, 0, 0].max() == 0
+
+
+def test_every_file_that_is_no_picture_by_its_name_is_counted_aloud(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder(tmp_path)
+    for name in ("notes.txt", "labels.csv", "more.csv", "scan"):
+        (tmp_path / "dark" / name).write_text("")
+    (tmp_path / "readme.md").write_text("")
+    read_all(tmp_path, told)
+    (said,) = told
+    assert said.startswith("not read, no pictures by their names: 2 .csv, 1 ")
+    assert {"1 .txt", "1 .md", "1 without a suffix"} <= {*said.split(": ")[1].split(", ")}
+
+
+def test_a_jfif_is_a_picture(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "dark" / "0.jpg").rename(tmp_path / "dark" / "0.jfif")
+    told: list[str] = []
+    assert len(read_all(tmp_path, told).train.labels_N) == 24
+    assert told == []
+
+
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "__MACOSX", "@eaDir", ".thumbnails"])
+@pytest.mark.parametrize("place", [".", "dark", "dark/deep"])
+def test_what_archives_and_notebooks_leave_behind_is_ignored_at_every_depth(
+    name: str, place: str, tmp_path: Path
+) -> None:
+    folder(tmp_path)
+    picture(tmp_path / place / name / "copy.png", 1, 1)
+    picture(tmp_path / "light" / "._0.png", 0, 1)
+    told: list[str] = []
+    raw = read_all(tmp_path, told)
+    assert raw.classes == ("dark", "light")
+    assert (len(raw.train.labels_N), told) == (24, [])
+
+
+@pytest.mark.parametrize("what", ["a class", "a folder in a class", "a picture"])
+def test_pictures_behind_a_link_are_read_again_when_they_change(what: str, tmp_path: Path) -> None:
+    root, away = folder(tmp_path / "pictures"), tmp_path / "away"
+    place = {"a class": root / "light", "a folder in a class": root / "light" / "more",
+             "a picture": root / "light" / "0.jpg"}[what]  # fmt: skip
+    if what == "a folder in a class":
+        picture(place / "0.png", 1, 7)
+    away = away.with_suffix(place.suffix)
+    place.rename(away)
+    place.symlink_to(away)
+    source = source_of(f"imagefolder:{root}")
+    first = prepare("x", source, Request(Path()), cache=tmp_path / "cache")
+    assert sum(size(rows) for rows in (first.train, first.validation, first.test)) == (
+        25 if what == "a folder in a class" else 24)  # fmt: skip
+    picture(away if what == "a picture" else away / "0.png", 1, 99)
+    assert prepare("x", source, Request(Path()), cache=tmp_path / "cache").key != first.key
+
+
+def test_a_link_that_leads_back_is_followed_once(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "dark" / "again").symlink_to(tmp_path / "dark")
+    assert len(read_all(tmp_path).train.labels_N) == 24
+
+
+def test_a_class_is_the_same_whichever_way_its_accents_are_written(tmp_path: Path) -> None:
+    for split, form in (("train", "NFC"), ("val", "NFD")):
+        folder(tmp_path / split)
+        (tmp_path / split / "dark").rename(tmp_path / split / unicodedata.normalize(form, "grün"))
+    raw = read_all(tmp_path)
+    assert raw.classes == (unicodedata.normalize("NFC", "grün"), "light")
+    assert raw.validation is not None
+    assert raw.validation.labels_N.tolist() == raw.train.labels_N.tolist()
+
+
+def test_pictures_that_are_all_alike_have_their_own_message(tmp_path: Path) -> None:
+    for name in ("dark", "light"):
+        for number in range(3):
+            picture(tmp_path / name / f"{number}.png", 0, 5)
+    with pytest.raises(UnusableData, match="has pictures that are all alike"):
+        read_all(tmp_path)
 
 
 def absent(root: Path) -> Path:
