@@ -38,6 +38,8 @@ def of_examples(data: TransferSet) -> Iterator[Fact | Finding]:
         f"{size(data.test):,} test; {shape_in_words(data.input_shape)}, "
         f"{len(data.classes)} classes",
     )
+    for note in data.notes:
+        yield Fact("data", note)
     if rare := imbalance(data):
         yield Finding("classes", rare, "doubtful", MEND_IMBALANCE)
     yield from copies(data)

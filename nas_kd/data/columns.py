@@ -104,13 +104,34 @@ def as_word(value: float) -> str:
     return str(int(value)) if value.is_integer() else str(value)
 
 
+MARKS = frozenset({"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "missing"})
+"""What people write, in letters of any case, where a number is missing."""
+
+
+def marked(frame: "pd.DataFrame") -> dict[str, tuple[str, ...]]:
+    """The columns of numbers that are text for a few marks alone, each with the marks in it."""
+    import pandas as pd
+
+    found = {}
+    for name, column in frame.items():
+        if pd.api.types.infer_dtype(column, skipna=True) != "string":
+            continue
+        words = pd.Series(column.dropna().unique())
+        numbers = pd.to_numeric(words, errors="coerce")
+        marks = words[numbers.isna()]
+        if 0 < len(marks) < len(words) and {mark.strip().lower() for mark in marks} <= MARKS:
+            found[str(name)] = tuple(sorted(map(repr, marks)))
+    return found
+
+
 def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
     """A frame's columns, and its values as numbers. Raises UnusableData naming the column."""
     import pandas as pd
 
     words: list[tuple[str, ...] | None] = []
     values = []
-    for name, column in frame.convert_dtypes().items():  # True beside a gap was no word
+    numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in marked(frame)}
+    for name, column in frame.assign(**numbers).convert_dtypes().items():  # True beside a gap, too
         if pd.api.types.is_numeric_dtype(column.dtype):
             words.append(None)
             values.append(column.to_numpy(np.float64, na_value=np.nan))

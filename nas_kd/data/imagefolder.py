@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import PIECE, release, room
-from nas_kd.data.source import Labelled, Raw, Request
+from nas_kd.data.source import READING, Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 
 if TYPE_CHECKING:
@@ -229,6 +229,6 @@ def counting(tell: Callable[[str], None], total: int) -> Callable[[], None]:
         nonlocal done
         done += 1
         if total >= 2000 and done % (total // 5) == 0:
-            tell(f"reading {done:,} of {total:,}")
+            tell(f"{READING}{done:,} of {total:,}")
 
     return count

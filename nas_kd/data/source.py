@@ -24,6 +24,9 @@ Labels = NDArray[np.int64]
 """[N], from 0 to classes - 1."""
 
 
+READING = "reading "
+"""What begins a line of how far a reading is; other lines say how data are understood."""
+
 IMAGE_SIDE = 32
 """Pixels that a side of an imagefolder's pictures has, unless said."""
 

@@ -1,8 +1,9 @@
 """csv:PATH and parquet:PATH, a row an example; one column has the classes.
 
-Rows without a class join the transfer set as unlabelled examples, but where groups are named.
-Columns of text in which hardly any value comes twice (names, numbers of tickets) are left out, and
-said.
+Rows without a class join the transfer set as unlabelled examples, but where groups are named. An
+empty cell is missing, and so is a mark such as ? or NA in a column that else has numbers; a class
+or a word may be called None or NA. Columns of text in which hardly any value comes twice (names,
+numbers of tickets), and those that number the rows, are left out. All of it is said.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas_kd.data.columns import expect_names, matrix
+from nas_kd.data.columns import expect_names, marked, matrix
 from nas_kd.data.source import Labelled, Raw, Request, TableFile
 from nas_kd.errors import UnusableData, suggestion
 
@@ -23,6 +24,10 @@ LABELS = ("label", "target", "class", "y")
 
 DISTINCT = 0.5
 """A column of text with more distinct values than this share of the rows says nothing."""
+
+
+FEW = 20
+"""In so few rows whole numbers can follow one another by chance."""
 
 
 def load(request: Request, *, path: str, kind: str) -> Raw:
@@ -80,9 +85,11 @@ def read(path: str, kind: str, given: str) -> "pd.DataFrame":
     """The file as a frame. Raises UnusableData."""
     import pandas as pd
 
-    readers: dict[str, Callable[..., Any]] = {"csv": pd.read_csv, "parquet": pd.read_parquet}
     try:
-        frame: pd.DataFrame = readers[kind](Path(path).expanduser())
+        frame = separated(path) if kind == "csv" else pd.read_parquet(Path(path).expanduser())
+    except UnicodeDecodeError as error:
+        wrong = f"is not UTF-8 ({error.reason} at byte {error.start:,})"
+        raise UnusableData(given, wrong, "Save it as UTF-8.") from error
     except ImportError as error:
         right = "Install the extra: pip install 'nas-kd[parquet]'"
         raise UnusableData(given, f"needs the package pyarrow ({error})", right) from error
@@ -90,6 +97,16 @@ def read(path: str, kind: str, given: str) -> "pd.DataFrame":
         raise UnusableData(given, f"cannot be read ({error})", "Name a readable file.") from error
     frame.columns = frame.columns.astype(str)
     return frame
+
+
+def separated(path: str) -> "pd.DataFrame":
+    """A file of values separated by commas, or where its header has none, by semicolons or tabs."""
+    import pandas as pd
+
+    file = Path(path).expanduser()
+    header = [str(name) for name in pd.read_csv(file, nrows=0)]
+    between = next((mark for mark in ";\t" if len(header) == 1 and mark in header[0]), ",")
+    return pd.read_csv(file, sep=between, keep_default_na=False, na_values=[""], low_memory=False)
 
 
 def column_of(frame: "pd.DataFrame", name: str, flag: str, given: str) -> str:
@@ -125,17 +142,25 @@ def features(
     if request.columns:
         expect_names(frame.columns, request.columns, given)
         return frame[list(request.columns)]
-    return telling(frame.drop(columns=apart), request.tell)
+    rest = frame.drop(columns=apart)
+    for name, marks in marked(rest).items():
+        request.tell(f"column {name!r} has numbers; {' and '.join(marks)} in it are missing values")
+    return telling(rest, request.tell)
 
 
 def telling(frame: "pd.DataFrame", tell: Callable[[str], None]) -> "pd.DataFrame":
-    """The frame without columns of text that tell nearly every row from all others."""
+    """The frame without columns that tell nearly every row from all others: of text, or of the
+    numbers of the rows."""
     from pandas.api.types import is_numeric_dtype
 
-    out = []
+    out, rows, marks = [], [], marked(frame)
     for name, column in frame.items():
         try:
-            if not is_numeric_dtype(column.dtype) and column.nunique() > DISTINCT * len(frame):
+            if counts_rows(column):
+                rows.append(name)
+            elif is_numeric_dtype(column.dtype) or name in marks:
+                continue
+            elif column.nunique() > DISTINCT * len(frame):
                 out.append(name)
         except TypeError as error:
             right = "Leave it out, or make columns of numbers or words of it."
@@ -143,4 +168,15 @@ def telling(frame: "pd.DataFrame", tell: Callable[[str], None]) -> "pd.DataFrame
             raise UnusableData(f"the column {name!r}", wrong, right) from error
     if out:
         tell(f"left out, a different word in nearly every row: {', '.join(map(str, out))}")
-    return frame.drop(columns=out)
+    if rows:
+        tell(f"left out, the number of the row: {', '.join(map(str, rows))}")
+    return frame.drop(columns=[*out, *rows])
+
+
+def counts_rows(column: "pd.Series[Any]") -> bool:
+    """Whether a column has whole numbers without a gap, a different one in each row."""
+    from pandas.api.types import is_integer_dtype
+
+    if not is_integer_dtype(column.dtype) or column.isna().any() or len(column) < FEW:
+        return False
+    return bool(column.is_unique and column.max() - column.min() == len(column) - 1)

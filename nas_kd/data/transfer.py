@@ -15,7 +15,7 @@ import numpy as np
 from nas_kd.data.arrays import ArrayRef, content, kept_array, release, room
 from nas_kd.data.columns import Column, Table, encode, learn, read_columns
 from nas_kd.data.origin import Origin
-from nas_kd.data.source import IMAGE_SIDE, Examples, Labelled, Raw, Request, Source
+from nas_kd.data.source import IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, split
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableData
@@ -52,6 +52,8 @@ class TransferSet:
     """Where each row came from."""
     columns: tuple[Column, ...] = ()
     """How the columns of a table became its features."""
+    notes: tuple[str, ...] = ()
+    """How the data were understood, and what of them is not used, in words."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -63,7 +65,7 @@ class TransferSet:
         """Hash of everything a result can depend on; names and paths are no part of it."""
         facts = asdict(self)
         facts["examples"], facts["labels"] = self.examples.sha256, self.labels.sha256
-        del facts["name"], facts["origin"]
+        del facts["name"], facts["origin"], facts["notes"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -86,7 +88,7 @@ class TransferSet:
         facts["origin"] = Origin.from_facts(facts["origin"])
         facts["views"] = Views(**facts["views"])
         facts["columns"] = read_columns(facts["columns"])
-        for name in ("classes", "train", "labelled", "validation", "test", "teacher"):
+        for name in ("classes", "train", "labelled", "validation", "test", "teacher", "notes"):
             facts[name] = tuple(facts[name])
         return cls(**facts | {"mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
 
@@ -139,8 +141,17 @@ def prepare(
     if (source.fixed or source.stamp) and note.exists():
         known = TransferSet.from_json(note.read_text())
         if all(Path(path).exists() for path in known.files):
+            for text in known.notes:
+                request.tell(text)
             return seen_in(known, views, source, split_seed)
-    made = write(name, source.load(request), split_seed, folder)
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        said.extend([text] * (not text.startswith(READING)))
+        request.tell(text)
+
+    made = write(name, source.load(replace(request, tell=tell)), split_seed, folder)
+    made = replace(made, notes=tuple(said))
     write_text(note, made.to_json())
     return seen_in(made, views, source, split_seed)
 

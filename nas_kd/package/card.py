@@ -47,6 +47,8 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
         if facts["settings"]["alpha"] > 0
         else f"It was trained on the labels alone, without {teacher}"
     )
+    notes = "".join(f"- The data: {note}.\n" for note in facts["data"].get("notes", ()))
+    notes += "\n" * bool(notes)
     measured, reached = of_teachers(facts["metric"]), 100 * facts["teacher"]["accuracy"]
     whose = f"{metric_in_words(measured)} {reached:.2f}%"
     return f"""# {name} for {facts["data"]["name"]}
@@ -59,7 +61,8 @@ A student network within {bounds}: {size_of}.
 The student was chosen on the validation examples, so that accuracy leans upward. It was scored on
 the test split {len(evaluations)} {"time" if len(evaluations) == 1 else "times"}.{tests}
 
-Bytes are those of weights and of one bias a channel, norms folded; a file's header comes on top.
+{notes}Bytes are those of weights and of one bias a channel, norms folded; a file's header comes on
+top.
 
 Load it, counted and proved again:
 

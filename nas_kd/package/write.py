@@ -75,10 +75,10 @@ def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str
             name: view.facts["teacher"][name]
             for name in ("target", "sha256", "accuracy", "parameters")
         },
-        "data": {"name": view.spec.data, "key": data.key, "split_seed": view.spec.split_seed,
-                 "unlabelled": view.spec.unlabelled, "views": view.spec.views,
+        "data": {"name": view.spec.data, "key": data.key, "notes": data.notes,
                  **{name: getattr(view.spec, name) for name in
-                    ("image_size", "layout", "label", "group")}},
+                    ("split_seed", "unlabelled", "views", "image_size", "layout", "label",
+                     "group")}},
         "plugins": view.spec.plugins,
         "study": str(view.folder.root),
         "trial": row.number,

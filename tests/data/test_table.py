@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nas_kd.check.examples import of_examples
+from nas_kd.check.finding import Fact
 from nas_kd.data import source_of
 from nas_kd.data.columns import Column, encode_frame, learn, matrix, read_columns
 from nas_kd.data.source import Request
@@ -110,6 +112,77 @@ def test_rows_without_a_class_are_unlabelled_examples(tmp_path: Path) -> None:
     labels[:50] = None
     data = prepared(people(**{"class": labels}), tmp_path)
     assert size(data.train) - size(data.labelled) == 50
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null", "nan", "n/a", "<NA>", "NULL", "-", "?"])
+def test_a_class_and_a_word_may_be_called_as_pandas_calls_what_is_missing(
+    word: str, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    classes, kinds = random.choice([word, "some"], ROWS), random.choice([word, "red"], ROWS)
+    said: list[str] = []
+    data = prepared(people(port=kinds, **{"class": classes}), tmp_path, tell=said.append)
+    assert set(data.classes) == {word, "some"}
+    (port,) = (column for column in data.columns if column.name == "port")
+    assert (set(port.words or ()), port.flagged) == ({word, "red"}, False)
+    assert data.train == data.labelled
+    assert not any("without a class" in text for text in said)
+
+
+@pytest.mark.parametrize("mark", ["?", "-", "NA", " ", "n/a", "None", "Missing"])
+def test_a_column_of_numbers_and_a_few_marks_is_numbers_with_gaps(
+    mark: str, tmp_path: Path
+) -> None:
+    age = people()["age"].round(1)
+    written = [mark if np.isnan(value) else str(value) for value in age]
+    said: list[str] = []
+    data = prepared(people(age=written), tmp_path, tell=said.append)
+    same = prepared(people(age=age), tmp_path)
+    assert (data.columns, data.examples.sha256) == (same.columns, same.examples.sha256)
+    assert f"column 'age' has numbers; {mark!r} in it are missing values" in said
+    frame = pd.DataFrame({"age": [mark, "41.5"]})
+    (age_column,) = (column for column in data.columns if column.name == "age")
+    assert encode_frame(frame, [age_column])[:, 1].tolist() == [1.0, 0.0]
+
+
+def test_columns_that_number_the_rows_are_left_out_and_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    shuffled = np.random.default_rng(0).permutation(ROWS) + 5000
+    frame = people(**{"Unnamed: 0": np.arange(ROWS), "id": shuffled, "price": shuffled * 3})
+    data = prepared(frame, tmp_path, tell=said.append)
+    names = {column.name for column in data.columns}
+    assert names.isdisjoint({"Unnamed: 0", "id"})
+    assert {"price", "family"} <= names
+    assert "left out, the number of the row: Unnamed: 0, id" in said
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_semicolons_and_tabs_separate_where_the_header_has_no_comma(
+    between: str, tmp_path: Path
+) -> None:
+    commas = prepared(people(), tmp_path)
+    people().to_csv(tmp_path / "other.csv", index=False, sep=between)
+    name = f"csv:{tmp_path / 'other.csv'}"
+    other = prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
+    assert (other.columns, other.examples.sha256) == (commas.columns, commas.examples.sha256)
+
+
+def test_a_table_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_bytes("x,class\n1,léger\n".encode("latin-1"))
+    name = f"csv:{tmp_path / 'old.csv'}"
+    with pytest.raises(UnusableData, match=r"is not UTF-8 .*Save it as UTF-8"):
+        prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
+
+
+def test_what_is_said_of_data_is_said_again_of_the_prepared_copy(tmp_path: Path) -> None:
+    first, again = list[str](), list[str]()
+    data = prepared(people(), tmp_path, tell=first.append)
+    name = f"csv:{tmp_path / 'people.csv'}"
+    request = Request(tmp_path, tell=again.append)
+    same = prepare(name, source_of(name), request, cache=tmp_path / "cache")
+    assert first == again == list(data.notes) == list(same.notes)
+    assert "left out, a different word in nearly every row: ticket" in first
+    assert any(fact.text == first[-1] for fact in of_examples(data) if isinstance(fact, Fact))
 
 
 def test_rows_without_a_class_are_left_out_where_groups_are_named(tmp_path: Path) -> None:
