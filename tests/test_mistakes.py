@@ -71,9 +71,10 @@ def world(
     folder(Path("few"), 2)
     Path("full/file").write_text("")
     arrays("onehot.npz", y=np.eye(4)[Y])
-    arrays("gaps.npz", y=Y * 2)
+    arrays("gaps.npz", y=Y * 2, x_test=X, y_test=Y)
     arrays("halves.npz", y=Y + 0.5)
-    arrays("words.npz", y=np.array(["cat", "dog"] * 20))
+    words = np.array(["cat", "dog"] * 20)
+    arrays("words.npz", y=words, x_test=X[:2], y_test=np.array(["cat", "cow"]))
     arrays("short.npz", y=Y[:30])
     arrays("flat.npz", X=X.reshape(40, 2, 2, 4, 4))
     arrays("nan.npz", X=np.where(X > 250, np.nan, X.astype(np.float32)))
@@ -194,9 +195,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (data("npz:extra.npz"), "arrays that mean nothing here: lables"),
     (data("npz:unseen.npz"), "has labels 0 to 3 in test"),
     (data("npz:onehot.npz"), "one-hot or several labels"),
-    (data("npz:gaps.npz"), "without [1, 3, 5]"),
+    (data("npz:gaps.npz"), "has the class 1 in test only"),
     (data("npz:halves.npz"), "labels that are no integers"),
-    (data("npz:words.npz"), "text as labels"),
+    (data("npz:words.npz"), "has the class 'cow' in test only"),
     (data("npz:short.npz"), "40 examples and 30 labels"),
     (data("npz:flat.npz"), "has examples of shape (2, 2, 4, 4)"),
     (data("npz:nan.npz"), "values that are NaN"),

@@ -1,7 +1,8 @@
 """Arrays and Datasets as people have them: module:function, npz:PATH, or objects from Python.
 
-Everything ends as examples, channels first, and integer labels [N]; each example is read once. What
-nas-kd is not for (detection, several labels, text) is an error that says so.
+Everything ends as examples, channels first, and integer labels [N]; each example is read once.
+Classes of other names than 0, 1, 2 are numbered, and keep their names. What nas-kd is not for
+(detection, several labels, text) is an error that says so.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from nas_kd.errors import NasKDError, UnusableData
 from nas_kd.files import replace as write_file
 from nas_kd.registry import imported
 
-PURPOSE = "nas-kd is for classifiers: one integer class for each example, from 0."
+PURPOSE = "nas-kd is for classifiers: one class for each example, a whole number or a word."
 FORMS = (
     "Give (X, y) arrays, a Dataset of (x, y), (train, test), or a dict with the keys train, and "
     "if there are any, validation, test, teacher and unlabelled."
@@ -126,15 +127,16 @@ def raw_of(found: Any, given: str, tell: Callable[[str], None], layout: str = "a
     parts = named(found, given)
     extra = parts.pop("unlabelled", None)
     read = {name: labelled(part, f"{given}, {name}", tell) for name, part in parts.items()}
+    classes, labels = numbered(parts["train"], read, given, tell)
     arrays: dict[str, Any] = {
-        name: Labelled(arranged(part.examples_NX, layout, given, tell), part.labels_N)
+        name: Labelled(arranged(part.examples_NX, layout, given, tell), labels[name])
         for name, part in read.items()
     }
     if extra is not None:
         there = is_set(extra) and not is_array(extra)
         images = read_dataset(extra, given, tell)[0] if there else array_of(extra, given)
         arrays["unlabelled_NX"] = arranged(images, layout, given)
-    return Raw(classes=classes_of(found, parts["train"], read, given), **arrays)
+    return Raw(classes=classes, **arrays)
 
 
 def array_of(found: Any, given: str) -> NDArray[Any]:
@@ -246,32 +248,47 @@ def label_array(labels: Sequence[Any], given: str) -> NDArray[Any]:
         raise UnusableData(given, "has labels of several lengths (boxes?)", PURPOSE) from None
 
 
-def labels_of(labels: NDArray[Any], given: str) -> NDArray[np.int64]:
-    """Integer classes [N]. Raises UnusableData saying what they are instead."""
+def labels_of(labels: NDArray[Any], given: str) -> NDArray[Any]:
+    """Whole numbers or words [N]. Raises UnusableData saying what they are instead."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.dtype.kind in "US" or labels.dtype == object:
-        raise UnusableData(given, "has text as labels", f"Number the classes. {PURPOSE}")
     if labels.ndim != 1:
         kind = "one-hot or several labels" if labels.ndim == 2 else "boxes or masks"
         wrong = f"has labels of shape {labels.shape} ({kind})"
         raise UnusableData(given, wrong, f"One-hot: give y.argmax(1). {PURPOSE}")
-    whole = labels.astype(np.int64)
+    if labels.dtype.kind in "USO" and all(isinstance(label, str | bytes) for label in labels):
+        return np.array([x.decode() if isinstance(x, bytes) else str(x) for x in labels])
+    try:
+        whole = labels.astype(np.int64)
+    except (TypeError, ValueError) as error:
+        raise UnusableData(given, f"has labels of several kinds ({error})", PURPOSE) from error
     if not np.array_equal(whole, labels):
         raise UnusableData(given, "has labels that are no integers", PURPOSE)
     return whole
 
 
-def classes_of(found: Any, train: Any, read: Mapping[str, Labelled], given: str) -> tuple[str, ...]:
-    """The classes' names; without names their numbers. Raises UnusableData for gaps."""
-    labels = read["train"].labels_N
-    if len(labels) == 0:
+def numbered(
+    train: Any, read: Mapping[str, Labelled], given: str, tell: Callable[[str], None]
+) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]]]:
+    """The classes' names, and each split's labels [N] as numbers from 0.
+
+    Raises UnusableData for a class that the train split does not have.
+    """
+    if len(read["train"].labels_N) == 0:
         raise UnusableData(given, "has no training examples", FORMS)
-    present = np.unique(labels)
-    expected = np.arange(len(present))
-    if not np.array_equal(present, expected):
-        gaps = sorted(set(range(int(present.max()) + 1)) - set(present.tolist()))[:5]
-        wrong = f"has labels {present.min()} to {present.max()}, without {gaps or 'starting at 0'}"
-        raise UnusableData(given, wrong, f"Number the {len(present)} classes without gaps from 0.")
-    named = tuple(map(str, getattr(train, "classes", ())))
-    return named if len(named) == len(present) else tuple(map(str, expected))
+    values = np.unique(read["train"].labels_N)
+    if np.array_equal(values, np.arange(len(values))):
+        named = tuple(map(str, getattr(train, "classes", ())))
+        classes = named if len(named) == len(values) else tuple(map(str, values))
+        return classes, {name: part.labels_N for name, part in read.items()}
+    found = {}
+    for name, part in read.items():
+        places = np.searchsorted(values, part.labels_N).clip(max=len(values) - 1)
+        if strange := sorted({*part.labels_N[values[places] != part.labels_N].tolist()}, key=str):
+            wrong = f"has the class {strange[0]!r} in {name} only"
+            right = f"Its classes must be those of train: {', '.join(map(str, values[:12]))}."
+            raise UnusableData(given, wrong, right)
+        found[name] = places.astype(np.int64)
+    more = ", ..." * (len(values) > 12)
+    tell(f"the classes {', '.join(map(str, values[:12]))}{more} are numbered from 0")
+    return tuple(map(str, values)), found

@@ -133,9 +133,15 @@ def changed(**changes: Any) -> Any:
         (Pictures(noise=0.1), "random transform"),
         ((X, np.eye(4)[Y]), "one-hot or several labels"),
         ((X, Y + 0.5), "no integers"),
-        ((X, Y * 2), r"without \[1, 3, 5\]"),
-        ((X, Y + 1), r"without \[0\]"),
-        ((X, np.array(["cat", "dog"] * 20)), "text as labels"),
+        ((X, np.array([1, "dog"] * 20, object)), "has labels of several kinds"),
+        ({"train": (X, Y + 1), "test": (X, Y)}, "has the class 0 in test only"),
+        (
+            {
+                "train": (X, np.array(["cat", "dog"] * 20)),
+                "test": (X[:2], np.array(["cat", "cow"])),
+            },
+            "has the class 'cow' in test only",
+        ),
         ((X, Y[:30]), "40 examples and 30 labels"),
         ((X, np.zeros((40, 5, 4))), "boxes or masks"),
         ((X.reshape(40, 2, 2, 4, 4), Y), "has examples of shape \\(2, 2, 4, 4\\)"),
@@ -154,6 +160,31 @@ def test_what_does_not_fit_says_what_nas_kd_is_for(found: Any, wrong: str) -> No
     with pytest.raises(UnusableData, match=wrong) as caught:
         read(found)
     assert "data mine" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (Y + 1, ("1", "2", "3", "4")),
+        (Y * 2, ("0", "2", "4", "6")),
+        (Y % 2 * 2 - 1, ("-1", "1")),
+        (np.array(["cat", "dog"] * 20), ("cat", "dog")),
+        (np.array([b"cat", b"dog"] * 20), ("cat", "dog")),
+        (np.array(["dog", "cat"] * 20, object), ("cat", "dog")),
+        (torch.as_tensor(Y + 1), ("1", "2", "3", "4")),
+    ],
+)
+def test_classes_of_any_names_are_numbered_and_keep_their_names(
+    labels: Any, classes: tuple[str, ...]
+) -> None:
+    said: list[str] = []
+    raw = raw_of({"train": (X, labels), "test": (X[:6], labels[:6])}, "mine", said.append)
+    assert raw.classes == classes
+    assert raw.test is not None
+    for part, given in ((raw.train, labels), (raw.test, labels[:6])):
+        words = [x.decode() if isinstance(x, bytes) else str(x) for x in np.asarray(given)]
+        assert [classes[n] for n in part.labels_N] == words
+    assert f"the classes {', '.join(classes)} are numbered from 0" in said
 
 
 @pytest.mark.parametrize(
