@@ -18,7 +18,14 @@ from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_text
 from nas_kd.study.sharing import cached, share, take
 from nas_kd.teachers.loading import Teacher
-from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
+from nas_kd.teachers.signals import (
+    SignalsJob,
+    check_signals,
+    compute_signals,
+    sharing_key,
+    signals_key,
+    slices,
+)
 
 META = "meta.json"
 
@@ -28,7 +35,7 @@ def bring_signals(stage: StageContext, teacher: Teacher, sha256: str) -> Signals
     study computed, or computed now. Raises UnusableTeacher for own ones that were changed."""
     job = SignalsJob(teacher, sha256, stage.recipe.data, stage.recipe.device)
     key = signals_key(job)
-    place, kept = stage.folder.signals(key), cached("signals", key)
+    place, kept = stage.folder.signals(key), cached("signals", sharing_key(job))
     mine = (place / META).exists()
     if mine or take(kept, place):
         signals = stored_signals(place)

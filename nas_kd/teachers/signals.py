@@ -42,11 +42,16 @@ class SignalsJob:
 
 
 def signals_key(job: SignalsJob) -> str:
-    """A name for all that decides signals: the teacher's weights, what it is given and which of its
-    outputs counts, the data with their views, and what computes them."""
-    facts = (
-        job.teacher.target, job.sha256, job.teacher.expects, job.data.key, computes_as(job.device)
-    )  # fmt: skip
+    """A name for all that signals are of: the teacher's weights, what it is given and which of its
+    outputs counts, the data and their views."""
+    facts = (job.teacher.target, job.sha256, job.teacher.expects, job.data.key)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+
+
+def sharing_key(job: SignalsJob) -> str:
+    """A name for all that decides the last bits of signals too. A study that goes on elsewhere
+    keeps its own; another study takes them only where it would compute the same."""
+    facts = (signals_key(job), computes_as(job.device))
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 

@@ -398,9 +398,8 @@ def test_signals_of_the_cache_that_are_not_what_the_teacher_answers_are_computed
     searched(tmp_path / "first", trials=2)
     (kept,) = (tmp_path / "cache" / "signals").iterdir()
     others = np.load(kept / "logits.npy")[:, ::-1].copy()
-    key = kept.name
+    (place,) = (tmp_path / "first" / "signals").iterdir()
     shutil.rmtree(kept)
-    place = tmp_path / "first" / "signals" / key
     right = (place / "logits.npy").read_bytes()
     array = ArrayRef.save(others, place / "logits.npy")
     facts = json.loads((place / "meta.json").read_text())
@@ -408,7 +407,8 @@ def test_signals_of_the_cache_that_are_not_what_the_teacher_answers_are_computed
     write_text(place / "meta.json", json.dumps(facts))
     share(place, kept, "runs/first")
     searched(tmp_path / "second", trials=2)
-    assert (tmp_path / "second" / "signals" / key / "logits.npy").read_bytes() == right
+    theirs = tmp_path / "second" / "signals" / place.name
+    assert (theirs / "logits.npy").read_bytes() == right
     assert (kept / "logits.npy").read_bytes() == right
 
 

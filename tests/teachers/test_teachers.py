@@ -18,7 +18,14 @@ from nas_kd.teachers import loading
 from nas_kd.teachers.loading import Teacher, fingerprint, sizes
 from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision, training_key
 from nas_kd.teachers.network import wide
-from nas_kd.teachers.signals import SignalsJob, check_signals, compute_signals, signals_key, slices
+from nas_kd.teachers.signals import (
+    SignalsJob,
+    check_signals,
+    compute_signals,
+    sharing_key,
+    signals_key,
+    slices,
+)
 
 OWN = "tests.teachers.own:"
 
@@ -142,9 +149,11 @@ def test_the_key_depends_on_the_teacher_its_input_the_data_and_the_views(
         replace(trained, teacher=replace(trained.teacher, expects=expects)),
         replace(trained, data=replace(trained.data, views=Views(2, shift=1))),
         replace(trained, data=replace(trained.data, mean=(0.0,))),
-        replace(trained, device="cuda"),
     ]
     assert len({signals_key(job) for job in jobs}) == len(jobs)
+    elsewhere = replace(trained, device="cuda")
+    assert signals_key(elsewhere) == signals_key(trained)
+    assert sharing_key(elsewhere) != sharing_key(trained)
 
 
 def test_a_teacher_that_changes_itself_is_found_out(trained: SignalsJob) -> None:
