@@ -13,8 +13,8 @@ class Signals:
     """The teacher's answers for each view and example of the train split, and the class that it
     gives to each example of the validation split.
 
-    `key` is a hash of the teacher's weights, its input and output, the data and their views: signals of another teacher
-    or of other data cannot be taken for these.
+    `key` is a hash of the teacher's weights, its input and output, the data and their views:
+    signals of another teacher or of other data cannot be taken for these.
     """
 
     key: str
