@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.arrays import PIECE, release, room
+from nas_kd.data.arrays import PIECE, pieces, release, room
 from nas_kd.data.source import READING, Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 
@@ -54,7 +54,7 @@ def load(request: Request, *, folder: str) -> Raw:
         request.tell(f"not read, no pictures by their names: {skipped}")
     tell = counting(request.tell, len(every))
     parts = {s: read(part, mode, request.image_size, tell) for s, part in files.items()}
-    if all((part.examples_NX == parts["train"].examples_NX[:1]).all() for part in parts.values()):
+    if all_alike(parts["train"].examples_NX):
         right = "Look at a few of them: what tells the classes apart is lost or was never there."
         raise UnusableData(given, "has pictures that are all alike", right)
     return Raw(
@@ -65,6 +65,11 @@ def load(request: Request, *, folder: str) -> Raw:
         ids={split: np.array([id_of(path, folder) for path, _ in part])
              for split, part in files.items()},
     )  # fmt: skip
+
+
+def all_alike(images_NX: NDArray[np.uint8]) -> bool:
+    """Whether every picture is the first one again; of many, most often the first few tell."""
+    return all(bool((piece == images_NX[:1]).all()) for piece in pieces(images_NX))
 
 
 def id_of(path: Path, folder: str) -> str:
