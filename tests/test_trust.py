@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from nas_kd.api import Study
+from nas_kd.cli.foreground import kept_weights
 from nas_kd.driver.options import RunOptions, command
-from nas_kd.errors import Unusable
+from nas_kd.errors import SpecDiffers, Unusable
 from nas_kd.package.load import load_student
+from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView
 from tests.conftest import Run, tiny
 
@@ -217,3 +219,33 @@ def test_a_study_of_code_says_how_to_go_on_with_trust(study: StudyView) -> None:
     assert command(study.spec, options) == "nas-kd search --study runs/mine"
     own = study.spec.model_copy(update={"teacher": "mymodels:net"})
     assert command(own, options) == "nas-kd search --study runs/mine --trust"
+
+
+def test_a_study_of_code_that_was_made_otherwise_is_named_with_trust(tmp_path: Path) -> None:
+    own = tiny().model_copy(update={"teacher": "mymodels:net"})
+    (tmp_path / "spec.toml").write_text(own.to_toml())
+    with pytest.raises(SpecDiffers, match=f"nas-kd search --study {tmp_path} --trust"):
+        StudyFolder(tmp_path).compare(tiny())
+
+
+def test_the_teacher_that_a_study_has_is_checked(tmp_path: Path) -> None:
+    own = tiny().model_copy(update={"teacher": "mymodels:net"})
+    (tmp_path / "spec.toml").write_text(own.to_toml())
+    assert kept_weights(own, tmp_path) is None
+    (tmp_path / "teacher").mkdir()
+    kept = tmp_path / "teacher" / "weights.safetensors"
+    kept.write_bytes(b"")
+    assert kept_weights(own, tmp_path) == kept
+    assert kept_weights(tiny(), tmp_path) is None
+
+
+def test_a_study_that_is_not_there_needs_a_budget(run: Run) -> None:
+    done = run("search", "--study", "nowhere")
+    assert done.returncode == 2
+    assert "nowhere holds none to go on with; a new one needs --budget" in done.stderr
+
+
+def test_a_module_that_is_not_found_is_looked_for_in_its_folder(run: Run) -> None:
+    done = run("search", "--budget", "2k", "--data", "digits", "--family", "elsewhere:Net")
+    assert done.returncode == 2
+    assert "Search in the folder that has elsewhere.py" in done.stderr

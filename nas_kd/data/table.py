@@ -3,10 +3,11 @@
 Rows without a class join the transfer set as unlabelled examples, but where groups are named. An
 empty cell is missing, and so is a mark such as ? or NA in a column that else has numbers; a class
 or a word may be called None or NA. Columns of text in which hardly any value comes twice (names,
-numbers of tickets), and those that number the rows, are left out. All of it is said.
+numbers of tickets), and those that number the rows, are left out. Rows without a class, marks and
+what is left out are said.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,22 +144,25 @@ def features(
         expect_names(frame.columns, request.columns, given)
         return frame[list(request.columns)]
     rest = frame.drop(columns=apart)
-    for name, marks in marked(rest).items():
+    numbers = marked(rest)
+    for name, marks in numbers.items():
         request.tell(f"column {name!r} has numbers; {' and '.join(marks)} in it are missing values")
-    return telling(rest, request.tell)
+    return telling(rest, numbers, request.tell)
 
 
-def telling(frame: "pd.DataFrame", tell: Callable[[str], None]) -> "pd.DataFrame":
-    """The frame without columns that tell nearly every row from all others: of text, or of the
-    numbers of the rows."""
+def telling(
+    frame: "pd.DataFrame", numbers: Container[str], tell: Callable[[str], None]
+) -> "pd.DataFrame":
+    """The frame without columns that tell nearly every row from all others: of text that is not
+    `numbers` with marks, or of the numbers of the rows."""
     from pandas.api.types import is_numeric_dtype
 
-    out, rows, marks = [], [], marked(frame)
+    out, rows = [], []
     for name, column in frame.items():
         try:
             if counts_rows(column):
                 rows.append(name)
-            elif is_numeric_dtype(column.dtype) or name in marks:
+            elif is_numeric_dtype(column.dtype) or name in numbers:
                 continue
             elif column.nunique() > DISTINCT * len(frame):
                 out.append(name)

@@ -30,6 +30,7 @@ Span = tuple[int, int]
 """The epochs from one rung to the next: the first, and the one after the last."""
 
 Idle = Callable[[Results], None]
+"""Called with the results so far when a worker would wait; it may submit a job."""
 
 
 def next_generation(records: Sequence[StudentRecord], spec: StudySpec) -> tuple[int, range]:

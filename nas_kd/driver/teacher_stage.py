@@ -1,6 +1,5 @@
 """The teacher: made ready once, kept in the study's folder, and the same on resume."""
 
-import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from nas_kd.front import at_chance
 from nas_kd.metrics import METRICS, metric_in_words, of_teachers
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.sharing import cached, share, take
+from nas_kd.study.sharing import cached, hashed, share, take
 from nas_kd.teachers.adapting import TeacherInput
 from nas_kd.teachers.loading import TORCHVISION, TRAINED, Teacher, create
 from nas_kd.teachers.making import TeacherJob, default_epochs, training_key
@@ -196,8 +195,7 @@ def expect_file(facts: dict[str, Any], weights: str | None) -> None:
 def file_hash(path: str) -> str:
     """Hash of a file's bytes. Raises UnusableTeacher if it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashed(Path(path))
     except OSError as error:
         right = "Name the file of its weights, .safetensors or .pt."
         wrong = f"cannot be read ({error.strerror})"

@@ -16,13 +16,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nas_kd.data.transfer import TransferSet
 from nas_kd.students.packing import PackedNorm
 from nas_kd.training.batches import normaliser, tensor
+from nas_kd.training.jobs import BATCH
 from nas_kd.training.loop import derive
 
 EXAMPLES = 1024
 """So many training examples are drawn, or all where there are fewer."""
-
-PIECE = 128
-"""So many of them pass through the network at once, as in a step of training."""
 
 
 @contextmanager
@@ -58,11 +56,12 @@ def calibrated(
 
 
 def calibration_examples(data: TransferSet, seed: int) -> tuple[Tensor, ...]:
-    """The calibration examples [M, *X] in pieces of near equal size, as the plain view sees them.
+    """The calibration examples [M, *X] in pieces of near equal size, each as a step of training has
+    them, and as the plain view sees them.
 
     They depend on the training split and the seed alone, and are in random order.
     """
     train_NX = tensor(data.examples)[slice(*data.train)]
     generator = torch.Generator().manual_seed(derive(seed, "calibration"))
     drawn_M = torch.randperm(len(train_NX), generator=generator)[:EXAMPLES]
-    return train_NX[drawn_M].tensor_split(-(-len(drawn_M) // PIECE))
+    return train_NX[drawn_M].tensor_split(-(-len(drawn_M) // BATCH))

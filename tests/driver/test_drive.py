@@ -76,7 +76,10 @@ def test_the_twin_is_the_best_student_without_the_teacher(study: StudyView) -> N
     assert '"alpha": 0.0' in twin["settings"]
 
 
-def test_two_workers_give_the_same_study_bit_for_bit(study: StudyView, tmp_path: Path) -> None:
+def test_two_workers_give_the_same_study_bit_for_bit(
+    study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_KD_CACHE", str(tmp_path / "cache"))
     other = searched(tmp_path / "other", workers=2, **TAUGHT)
     assert results(other) == results(study)
     assert other.facts["twin"] == study.facts["twin"]

@@ -11,6 +11,7 @@ from nas_kd.front import standard_error
 from nas_kd.report.page import page
 from nas_kd.report.smallest import answer_in_words, find, next_step, step, target_of
 from nas_kd.study.view import StudyView
+from tests.conftest import record
 
 
 def test_it_is_the_first_of_the_front_at_the_target(study: StudyView) -> None:
@@ -75,6 +76,18 @@ def test_a_front_that_ends_far_below_the_budget_is_not_drawn_out_to_it(study: St
     last = study.front[-1].costs[study.cost]
     assert f"the next {step(last):,} parameters" in next_step(loose)
     assert step(last) <= last / 2
+
+
+@pytest.mark.parametrize(("cheaper", "said"), [(983, False), (400, True)])
+def test_a_front_whose_costs_are_nearly_the_same_tells_nothing_of_more_cost(
+    cheaper: int, said: bool, study: StudyView
+) -> None:
+    ends = [(cheaper, 0.7), (989, 0.9)]
+    rows = tuple(
+        record(number, state="complete", accuracy=accuracy, costs={"parameters": cost})
+        for number, (cost, accuracy) in enumerate(ends)
+    )
+    assert bool(next_step(replace(study, rows=rows))) == said
 
 
 def test_the_command_prints_it(study: StudyView) -> None:
