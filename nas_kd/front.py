@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 
 LEAST_SHARE = 0.1
 """Where fronts are judged, costs below this share of the budget are not told apart."""
@@ -80,44 +80,3 @@ def worth(accuracy: float, chance: float, examples: int) -> float:
     worst, least = 1 - chance, 1 / examples
     error = min(worst, max(least, 1 - accuracy))
     return log(worst / error) / log(worst / least)
-
-
-def standard_error(accuracy: float, examples: int) -> float:
-    """The binomial standard error of an accuracy measured on so many examples."""
-    return sqrt(accuracy * (1 - accuracy) / examples)
-
-
-def at_chance(accuracy: float, examples: int, chance: float) -> bool:
-    """Whether the 99% interval of the accuracy includes the share of the commonest class."""
-    reach = 2.576 * standard_error(min(max(accuracy, 1 / examples), 1 - 1 / examples), examples)
-    return accuracy - reach <= chance
-
-
-def not_told_apart(points: Iterable[Point], examples: int) -> frozenset[int]:
-    """The trials within one standard error of the best."""
-    listed = list(points)
-    top = best(listed)
-    if top is None:
-        return frozenset()
-    reach = standard_error(top.accuracy, examples)
-    return frozenset(p.trial for p in listed if p.accuracy >= top.accuracy - reach)
-
-
-def gain(accuracy: float, control: float, examples: int) -> tuple[float, float]:
-    """Difference of two accuracies and its standard error, in points of a hundred.
-
-    The errors are taken as independent, which is cautious: both were scored on the same examples.
-    """
-    error = sqrt(standard_error(accuracy, examples) ** 2 + standard_error(control, examples) ** 2)
-    return 100 * (accuracy - control), 100 * error
-
-
-def verdict(accuracy: float, control: float, examples: int, size: str) -> str:
-    """One sentence: what distillation gained over the same student without the teacher."""
-    difference, error = gain(accuracy, control, examples)
-    found = f"{difference:+.1f} +- {error:.1f} points at {size}"
-    if difference > 2 * error:
-        return f"Distillation gained {found[1:]}."
-    if difference < -2 * error:
-        return f"Distillation lost {found[1:]}: this student is better off without the teacher."
-    return f"No difference between with and without the teacher was found ({found})."

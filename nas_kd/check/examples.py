@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from torch.nn.functional import adaptive_avg_pool2d
 
 from nas_kd.check.finding import Fact, Finding, Severity
-from nas_kd.data.classes import MEND_IMBALANCE, imbalance
+from nas_kd.data.classes import doubts
+from nas_kd.data.columns import column_in_words
 from nas_kd.data.origin import SPLITS
 from nas_kd.data.transfer import Rows, TransferSet, shape_in_words, size
+
+MOST_COLUMNS = 60
+"""So many columns of a table are told one by one."""
 
 COPIES = {0: 0.05, 1: 0.0, 2: 0.0}
 """The share of judged examples that may have a copy in the train split: rows of a table do."""
@@ -40,8 +44,12 @@ def of_examples(data: TransferSet) -> Iterator[Fact | Finding]:
     )
     for note in data.notes:
         yield Fact("data", note)
-    if rare := imbalance(data):
-        yield Finding("classes", rare, "doubtful", MEND_IMBALANCE)
+    for column in data.columns[:MOST_COLUMNS]:
+        yield Fact("column", column_in_words(column))
+    if more := data.columns[MOST_COLUMNS:]:
+        yield Fact("column", f"and {len(more):,} more")
+    for about, wrong, mend in doubts(data):
+        yield Finding(about, wrong, "doubtful", mend)
     yield from copies(data)
     yield from parted(data)
 

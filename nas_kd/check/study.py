@@ -33,12 +33,13 @@ def of_study(
     budgets = parse_budgets(spec.budget, teacher or parameters_of(describe(spec, data, None)))
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     yield Fact("fits", space_in_words(space))
-    each = time_students(default_jobs(Recipe(spec, data), space))
+    recipe = Recipe(spec, data)
+    each = time_students(default_jobs(recipe, space))
     said = TOO_LARGE
     if each is not None:
         whole = duration_in_words(each * spec.trials / max(1, workers))
         said = (
-            f"at most about {whole} for {spec.trials} trials of {spec.epochs} epochs "
+            f"at most about {whole} for {spec.trials} trials of {recipe.epochs} epochs "
             f"with {max(1, workers)} workers, the teacher's beside"
         )
     yield Fact("time", said)

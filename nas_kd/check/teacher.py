@@ -18,7 +18,7 @@ from nas_kd.check.finding import Fact, Finding
 from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.driver.teacher_stage import describe, judged
 from nas_kd.errors import NasKDError, UnusableTeacher
-from nas_kd.front import at_chance, standard_error
+from nas_kd.intervals import at_chance, half_width, told_from_chance
 from nas_kd.spec import StudySpec
 from nas_kd.teachers.adapting import Adapted
 from nas_kd.teachers.loading import load_and_tell
@@ -75,7 +75,7 @@ class TeacherUnderTest:
     @property
     def margin(self) -> float:
         """A difference of two accuracies that is no chance: at least three points."""
-        return max(0.03, 4.2 * standard_error(self.accuracy, size(self.validation)))
+        return max(0.03, 4.2 * half_width(self.accuracy, size(self.validation)))
 
 
 def asked(network: nn.Module, data: TransferSet, rows: Rows) -> Tensor:
@@ -158,7 +158,7 @@ def order(teacher: TeacherUnderTest) -> Iterator[Finding]:
     np.add.at(table_CC, (given_N, labels_N), 1)
     rows, columns = linear_sum_assignment(table_CC, maximize=True)
     best = table_CC[rows, columns].sum() / len(labels_N)
-    if best > teacher.accuracy + max(0.1, 5 * standard_error(best, len(labels_N))):
+    if best > teacher.accuracy + max(0.1, 5 * half_width(best, len(labels_N))):
         swapped = ", ".join(f"{a} is {b}" for a, b in zip(rows, columns, strict=True) if a != b)
         yield Finding(
             "teacher",
@@ -193,11 +193,12 @@ def knowledge(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Yield a finding if the teacher's accuracy is at chance, or suspiciously perfect."""
     count = size(teacher.validation)
     chance, _ = judged("accuracy", teacher.data)
+    mend = "Check its weights, its normalisation and the order of its classes."
     if at_chance(teacher.accuracy, count, chance):
-        yield Finding(
-            "teacher", f"is at chance: {teacher.accuracy:.1%}", "wrong",
-            "Check its weights, its normalisation and the order of its classes.",
-        )  # fmt: skip
+        yield Finding("teacher", f"is at chance: {teacher.accuracy:.1%}", "wrong", mend)
+    elif not told_from_chance(teacher.accuracy, count, chance):
+        what = f"cannot be told from chance on {count:,} examples: {teacher.accuracy:.1%}"
+        yield Finding("teacher", what, "doubtful", mend)
     elif teacher.accuracy == 1.0 and count >= 100:
         yield Finding(
             "teacher", f"is perfect on {count:,} validation examples", "doubtful",

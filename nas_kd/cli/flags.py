@@ -42,6 +42,13 @@ LabelFlag = Annotated[str | None, typer.Option(help="Column of a table that has 
 GroupFlag = Annotated[
     str | None, typer.Option(help="Column of a table whose values stay in one split.")
 ]
+DropFlag = Annotated[
+    list[str] | None, typer.Option(help="Column of a table that is not used. Repeat for several.")
+]
+KeepFlag = Annotated[
+    list[str] | None,
+    typer.Option(help="Column of a table that is used although it would be left out."),
+]
 MetricFlag = Annotated[
     str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1, top-5 or agreement.")
 ]
@@ -117,8 +124,8 @@ def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
 
 
 SPEC_FLAGS = (
-    "budget", "data", "label", "group", "unlabelled", "views", "teacher", "teacher_output",
-    "teacher_size", "family", "knowledge", "metric", "scheme", "epochs", "seed",
+    "budget", "data", "label", "group", "drop", "keep", "unlabelled", "views", "teacher",
+    "teacher_output", "teacher_size", "family", "knowledge", "metric", "scheme", "epochs", "seed",
 )  # fmt: skip
 """Flags that have the name of a setting of the spec, and its value."""
 

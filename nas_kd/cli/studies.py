@@ -131,16 +131,15 @@ def evaluate(
 
     Example: nas-kd evaluate runs/glyphs-20k/best
     """
-    from nas_kd.front import standard_error
+    from nas_kd.intervals import interval_in_words
     from nas_kd.metrics import METRICS
     from nas_kd.package.evaluate import evaluate as score
 
     if split not in ("test", "validation"):
         raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))
     result = score(package, data, data_root, split, trust)
-    error = standard_error(result["accuracy"], result["examples"])
     typer.echo(
-        f"{100 * result['accuracy']:.2f}% +- {100 * error:.2f} (s.e.) of "
+        f"{interval_in_words(result['accuracy'], result['examples'])}% of "
         f"{result['examples']:,} examples, {result['data']} {result['split']}"
         + "".join(
             f"\n{name} {100 * result[name]:.2f}%"

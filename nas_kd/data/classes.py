@@ -3,10 +3,13 @@
 Suffixes: N examples, C classes.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.transfer import Rows, TransferSet
+from nas_kd.data.transfer import Rows, TransferSet, size
+from nas_kd.intervals import Z95, half_width
 
 RARE = 0.2
 """A class with less than this share of the mean class is rare."""
@@ -35,6 +38,33 @@ def imbalance(data: TransferSet) -> str | None:
         f"{rare!r} has {counts_C.min():,} examples, {often!r} {counts_C.max():,}; guessing "
         f"{often!r} is right in {counts_C.max() / counts_C.sum():.0%}"
     )
+
+
+def lacking(data: TransferSet, rows: Rows) -> tuple[str, ...]:
+    """The classes that have no example in these rows."""
+    counts_C = counted(data, rows)
+    return tuple(name for name, count in zip(data.classes, counts_C, strict=True) if count == 0)
+
+
+FEW = 200
+"""On fewer validation examples students are hardly told apart."""
+
+
+def doubts(data: TransferSet) -> Iterator[tuple[str, str, str]]:
+    """What of the splits may spoil a study: what it is about, what is wrong, and what to do."""
+    for split in ("validation", "test"):
+        if none := lacking(data, getattr(data, split)):
+            more = ", ..." * (len(none) > 5)
+            wrong = f"{split} has no example of {', '.join(map(repr, none[:5]))}{more}"
+            yield "classes", wrong, "Accuracy there says nothing of them: give that split some."
+    if (there := size(data.validation)) < FEW:
+        wrong = (
+            f"{there} validation examples: students that differ by less than about "
+            f"{100 * 2**0.5 * half_width(0.9, there, Z95):.0f} points are not told apart"
+        )
+        yield "splits", wrong, "Gather more, or give validation more: --fix validation=0.33."
+    if rare := imbalance(data):
+        yield "classes", rare, MEND_IMBALANCE
 
 
 MEND_IMBALANCE = (

@@ -1,4 +1,5 @@
-"""Turns a table's columns into features: fills missing numbers, one-hot encodes words.
+"""Turns a table's columns into features: fills missing numbers, one-hot encodes words, takes dates
+apart.
 
 The fill values, the known words and the columns with missing values are learnt from the train
 split alone. Features are not scaled here, because every student's input is normalised later.
@@ -13,21 +14,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_kd.data.dates import PARTS, part, seconds
 from nas_kd.errors import UnusableData
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Matrix = NDArray[np.float64]
-"""[N, K]: numbers, or the position of a word; NaN where there is none."""
+"""[N, K]: numbers, the position of a word, or the seconds of a date; NaN where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a file: their names, and the words of those that have words."""
+    """The columns of a file: their names, the words of those that have words, and how the dates of
+    those that have dates are written."""
 
     names: tuple[str, ...]
     words: tuple[tuple[str, ...] | None, ...]
+    dates: tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,62 +40,101 @@ class Column:
 
     name: str
     words: tuple[str, ...] | None
-    """A feature for each of these words, all zero for others; None for numbers."""
+    """A feature for each of these words, all zero for others; None for numbers and dates."""
     fill: float = 0.0
-    """What stands for a missing number."""
+    """What stands for a missing number, or date."""
     flagged: bool = False
     """Whether a feature of its own says that the value was missing."""
+    merged: int = 0
+    """How many rarer words of the train split have no feature of their own."""
+    date: str | None = None
+    """How dates are written; None for no date."""
+    parts: tuple[str, ...] = ()
+    """What of a date are features: what differs in the train split."""
 
     @property
     def features(self) -> tuple[str, ...]:
         """The names of its features."""
         missing = (f"{self.name} is missing",) if self.flagged else ()
+        if self.date:
+            return (*(f"{self.name}: {part}" for part in self.parts), *missing)
         if self.words is None:
             return (self.name, *missing)
         return (*(f"{self.name} = {word}" for word in self.words), *missing)
 
 
+def column_in_words(column: Column) -> str:
+    """How a column is encoded, in one line."""
+    kind = "a number"
+    if column.date:
+        kind = f"a date, {', '.join(column.parts) or 'always the same'}"
+    elif column.words is not None:
+        kind = f"{len(column.words):,} words, a feature each"
+        if column.merged:
+            kind = (
+                f"{len(column.words) + column.merged:,} words, the {len(column.words):,} commonest "
+                "a feature each (--fix words=N)"
+            )
+    missing = ""
+    if column.flagged:
+        missing = ", and one for missing values"
+        if column.words is None and not column.date:
+            missing += f", which count as {column.fill:.6g}"
+    count = len(column.features)
+    return f"{column.name!r}: {kind}{missing}; {count:,} feature{'s' * (count != 1)}"
+
+
 def read_columns(facts: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
     """Columns from what JSON made of them."""
-    return tuple(
-        Column(**{**one, "words": None if one["words"] is None else tuple(one["words"])})
-        for one in facts
-    )
+
+    def column(one: Mapping[str, Any]) -> Column:
+        words = None if one["words"] is None else tuple(one["words"])
+        return Column(**{**one, "words": words, "parts": tuple(one["parts"])})
+
+    return tuple(map(column, facts))
 
 
-def learn(table: Table, rows_NK: Matrix) -> tuple[Column, ...]:
-    """The columns, as the rows of the train split have them."""
+def learn(table: Table, rows_NK: Matrix, most: int) -> tuple[Column, ...]:
+    """The columns, as the rows of the train split have them; of one that has words, so many of the
+    commonest get a feature at most."""
     found = []
-    for name, words, values_N in zip(table.names, table.words, rows_NK.T, strict=True):
+    kinds = zip(table.names, table.words, table.dates, rows_NK.T, strict=True)
+    for name, words, date, values_N in kinds:
         missing_N = np.isnan(values_N)
         there = values_N[~missing_N]
         flagged = bool(missing_N.any())
-        if words is None:
-            fill = float(np.median(there)) if len(there) else 0.0
+        fill = float(np.median(there)) if len(there) and words is None else 0.0
+        if date:
+            parts = tuple(one for one in PARTS if len(np.unique(part(one, there))) > 1)
+            found.append(Column(name, None, fill, flagged, date=date, parts=parts))
+        elif words is None:
             found.append(Column(name, None, fill, flagged))
         else:
-            kept = tuple(words[int(code)] for code in np.unique(there))
-            found.append(Column(name, kept, flagged=flagged))
+            codes, counts = np.unique(there.astype(np.int64), return_counts=True)
+            common = np.sort(codes[np.argsort(-counts, kind="stable")[:most]])
+            kept = tuple(words[code] for code in common)
+            found.append(Column(name, kept, flagged=flagged, merged=len(codes) - len(common)))
     return tuple(found)
 
 
 def encode(table: Table, columns: Sequence[Column], rows_NK: Matrix) -> NDArray[np.float32]:
     """The features [N, F] of rows."""
     parts: list[NDArray[Any]] = []
+    places = {name: place for place, name in enumerate(table.names)}
     for column in columns:
-        place = table.names.index(column.name)
+        place = places[column.name]
         values_N = rows_NK[:, place]
         missing_N = np.isnan(values_N)
         words = table.words[place]
         if column.words is None:
-            parts.append(np.where(missing_N, column.fill, values_N))
+            filled_N = np.where(missing_N, column.fill, values_N)
+            parts += [part(one, filled_N) for one in column.parts] if column.date else [filled_N]
         elif words is None:
             written = [as_word(value) for value in values_N.tolist()]
             parts += [np.array([text == word for text in written]) for word in column.words]
         else:
-            known = words
-            codes = [known.index(word) if word in known else -1 for word in column.words]
-            parts += [values_N == code for code in codes]
+            codes = {word: code for code, word in enumerate(words)}
+            parts += [values_N == codes.get(word, -1) for word in column.words]
         if column.flagged:
             parts.append(missing_N)
     with np.errstate(over="ignore"):  # what is too large is named by who looks at the result
@@ -124,33 +167,46 @@ def marked(frame: "pd.DataFrame") -> dict[str, tuple[str, ...]]:
     return found
 
 
-def matrix(frame: "pd.DataFrame", given: str) -> tuple[Table, Matrix]:
-    """A frame's columns, and its values as numbers. Raises UnusableData naming the column."""
+def matrix(frame: "pd.DataFrame", dates: Mapping[str, str], given: str) -> tuple[Table, Matrix]:
+    """A frame's columns, and its values as numbers; `dates` says how those of some columns are
+    written. Raises UnusableData naming the column."""
     import pandas as pd
 
     words: list[tuple[str, ...] | None] = []
     values = []
     numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in marked(frame)}
     for name, column in frame.assign(**numbers).convert_dtypes().items():  # True beside a gap, too
-        if pd.api.types.is_numeric_dtype(column.dtype):
+        if str(name) in dates:
+            words.append(None)
+            values.append(seconds(column, dates[str(name)], given))
+        elif pd.api.types.is_numeric_dtype(column.dtype):
             words.append(None)
             values.append(column.to_numpy(np.float64, na_value=np.nan))
         elif pd.api.types.is_datetime64_any_dtype(column.dtype):
-            right = "Turn it into numbers, such as hours or days, or leave it out."
-            raise UnusableData(given, f"has times in the column {name!r}", right)
+            raise UnusableData(
+                given, f"has dates in the column {name!r}", "The study had something else there."
+            )
         else:
             text = column.astype("string")
             codes, known = pd.factorize(text, sort=True)
             words.append(tuple(map(str, known)))
             values.append(np.where(codes < 0, np.nan, codes.astype(np.float64)))
-    return Table(tuple(map(str, frame.columns)), tuple(words)), np.stack(values, axis=1)
+    names = tuple(map(str, frame.columns))
+    written = tuple(dates.get(name) for name in names)
+    return Table(names, tuple(words), written), np.stack(values, axis=1)
+
+
+def dates_of(columns: Iterable[Column]) -> dict[str, str]:
+    """The columns that have dates, and how those are written."""
+    return {column.name: column.date for column in columns if column.date}
 
 
 def encode_frame(frame: "pd.DataFrame", columns: Sequence[Column]) -> NDArray[np.float32]:
     """The features [N, F] of a frame that has these columns. Raises UnusableData."""
     names = [column.name for column in columns]
     expect_names(frame.columns, names, "the table")
-    return encode_as(*matrix(frame[names], "the table"), columns, "the table")
+    table, rows_NK = matrix(frame[names], dates_of(columns), "the table")
+    return encode_as(table, rows_NK, columns, "the table")
 
 
 def encode_as(
@@ -162,8 +218,9 @@ def encode_as(
     numbers. Numbers are accepted in a column of words if each of them, written as text, is one
     of the column's words. Raises UnusableData also for numbers that are too large for 32 bits.
     """
+    places = {name: place for place, name in enumerate(table.names)}
     for column in columns:
-        place = table.names.index(column.name)
+        place = places[column.name]
         words, there_N = table.words[place], rows_NK[:, place][~np.isnan(rows_NK[:, place])]
         if column.words is not None and {as_word(value) for value in there_N} <= {*column.words}:
             continue

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.columns import Table
+from nas_kd.data.columns import Column, Table
 
 Examples = NDArray[Any]
 """[N, *X], uint8 or float32, as the source has them; normalised later, along the first axis of X.
@@ -29,6 +29,10 @@ READING = "reading "
 
 IMAGE_SIDE = 32
 """Pixels that a side of an imagefolder's pictures has, unless said."""
+
+
+MOST_WORDS = 50
+"""Features that a column of words has at most, unless said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,33 @@ class Request:
     """The column of a table that has the classes; None looks for one that is called so."""
     group: str | None = None
     """The column of a table whose values are never parted between splits."""
-    columns: tuple[str, ...] = ()
-    """The columns of a table that are features; none names all but those above, and without those
-    that tell nothing."""
+    drop: tuple[str, ...] = ()
+    """Columns of a table that are not used."""
+    keep: tuple[str, ...] = ()
+    """Columns of a table that are used although they would be left out."""
+    validation: float | None = None
+    """Share of the training examples that validation gets; None goes by their number."""
+    words: int = MOST_WORDS
+    """A column of words has so many features at most, for its commonest."""
+    columns: tuple[Column, ...] = ()
+    """The columns of a table that are features; without any, all but those above, and those that
+    tell nothing."""
     tell: Callable[[str], None] = lambda text: None
     """Told how far a long reading is, and how data are understood."""
+
+
+ASKED = (
+    "unlabelled",
+    "image_size",
+    "layout",
+    "label",
+    "group",
+    "drop",
+    "keep",
+    "words",
+    "validation",
+)
+"""What a spec, and a package, says of its data under the same names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Cutting splits: stratified, seeded, and never touching a test split that the set has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
@@ -17,6 +17,9 @@ OF_ONE = 0.2
 
 OF_TRAIN = 0.1
 """Share of the training examples that validation gets where the set has its own test split."""
+
+ENOUGH, MOST = 200, 1 / 3
+"""Validation gets more than its share up to so many examples, but no more than this share."""
 
 
 LEAST_GROUPS = 10
@@ -82,6 +85,18 @@ def expect_alike(given: str, raw: Raw) -> None:
             raise UnusableData(given, wrong, "Remove or fill them.")
 
 
+def expect_classes(name: str, parts: Mapping[str, "Part"], classes: Sequence[str]) -> None:
+    """Raise UnusableData for validation examples of one class: no student could be judged."""
+    there = np.unique(parts["validation"].labels())
+    if len(there) < 2:
+        wrong = f"has validation examples of one class alone, {classes[there[0]]!r}"
+        right = (
+            f"Give it some of all {len(classes)} classes, or leave the split out: it is cut from "
+            "the training examples."
+        )
+        raise UnusableData(f"data {name!r}", wrong, right)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Some rows of a source's arrays; its examples are never copied as a whole."""
@@ -134,16 +149,31 @@ def cut(part: Part, share: float, seed: int) -> tuple[Part, Part]:
     return part.select(np.sort(rest)), part.select(np.sort(taken))
 
 
-def split(raw: Raw, seed: int) -> dict[str, Part]:
+def share_of_validation(examples: int, own_test: bool) -> float:
+    """The share of so many examples, none of them of the test split, that validation gets."""
+    usual = OF_TRAIN if own_test else OF_ONE / (1 - OF_ONE)
+    return max(usual, min(ENOUGH / examples, MOST))
+
+
+def split(raw: Raw, seed: int, validation: float | None = None) -> dict[str, Part]:
     """Train, validation, test and, where there are any, unlabelled and teacher; what is missing
-    is cut from train."""
+    is cut from train, of which validation gets the share that is given.
+
+    Raises UnusableData for a share of data that have a validation split of their own.
+    """
     train = Part.whole(raw.train, "train")
     given = {name: getattr(raw, name) for name in ("validation", "test", "teacher")}
     parts = {name: Part.whole(part, name) for name, part in given.items() if part is not None}
     if raw.test is None:
         train, parts["test"] = cut(train, OF_ONE, seed)
+    if raw.validation is not None and validation is not None:
+        right = "Leave it out, or take that split out of the data."
+        raise UnusableData(
+            f"validation = {validation}", "the data have a validation split of their own", right
+        )
     if raw.validation is None:
-        share = OF_TRAIN if raw.test is not None else OF_ONE / (1 - OF_ONE)
+        left = len(train.index_N)
+        share = validation or share_of_validation(left, raw.test is not None)
         train, parts["validation"] = cut(train, share, seed + 1)
     if raw.unlabelled_NX is not None:
         none_N = np.full(len(raw.unlabelled_NX), UNLABELLED, np.int64)

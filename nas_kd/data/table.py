@@ -3,17 +3,18 @@
 Rows without a class join the transfer set as unlabelled examples, but where groups are named. An
 empty cell is missing, and so is a mark such as ? or NA in a column that else has numbers; a class
 or a word may be called None or NA. Columns of text in which hardly any value comes twice (names,
-numbers of tickets), and those that number the rows, are left out. Rows without a class, marks and
-what is left out are said.
+numbers of tickets), and of whole numbers that differ in every row (the number of the row), are left
+out, but where they are to be kept; columns of dates are taken apart. All of that is said.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas_kd.data.columns import expect_names, marked, matrix
+from nas_kd.data.columns import dates_of, expect_names, marked, matrix
+from nas_kd.data.dates import PARTS, format_of
 from nas_kd.data.source import Labelled, Raw, Request, TableFile
 from nas_kd.errors import UnusableData, suggestion
 
@@ -28,7 +29,10 @@ DISTINCT = 0.5
 
 
 FEW = 20
-"""In so few rows whole numbers can follow one another by chance."""
+"""In so few rows all whole numbers can differ by chance, and of so few classes any can be meant."""
+
+MOST_COLUMNS = 10_000
+"""A file of more columns is refused before it is read."""
 
 
 def load(request: Request, *, path: str, kind: str) -> Raw:
@@ -36,6 +40,8 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
     given = f"data {kind}:{path}"
     changed = modified(Path(path).expanduser())
     frame = read(path, kind, given)
+    if kind == "csv" and (mark := separator(Path(path).expanduser())) != ",":
+        request.tell(f"its columns are separated by {mark!r}")
     label = label_of(frame, request.label, given)
     groups = None
     if request.group is not None:
@@ -50,6 +56,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
     if not labelled_N.any():
         raise UnusableData(given, f"has no value in the column {label!r}", "It has the classes.")
     classes = class_names(values_N)
+    expect_classes(values_N.dropna(), len(classes), f"{given}, column {label!r}")
     if unknown := int((~labelled_N).sum()):
         left = (
             "are left out, for their groups may be in another split"
@@ -59,10 +66,17 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         request.tell(f"{unknown:,} rows without a class {left}")
     if not Path(path).expanduser().is_dir():
         request.tell("the file's rows are kept in the cache, as they were read")
-    rest = features(frame, [label, *([request.group] if request.group else [])], request, given)
+    apart = [label, *([request.group] if request.group else [])]
+    if request.columns:
+        names, dates = [one.name for one in request.columns], dates_of(request.columns)
+        expect_names(frame.columns, names, given)
+        rest = frame[names]
+    else:
+        rest, dates = features(frame.drop(columns=apart), request, given)
     if rest.shape[1] == 0:
-        raise UnusableData(given, "has no column beside that of the classes", "Add some.")
-    table, rows_NK = matrix(rest, given)
+        right = "Add some, or name them with --keep COLUMN."
+        raise UnusableData(given, "has no column that tells of the classes", right)
+    table, rows_NK = matrix(rest, dates, given)
     words = {name: number for number, name in enumerate(classes)}
     labels_N = np.array([words[name] for name in classes_N[labelled_N]], np.int64)
     return Raw(
@@ -87,7 +101,10 @@ def read(path: str, kind: str, given: str) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        frame = separated(path) if kind == "csv" else pd.read_parquet(Path(path).expanduser())
+        file = Path(path).expanduser()
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise ValueError("it is no file")
+        frame = separated(file) if kind == "csv" else pd.read_parquet(file)
     except UnicodeDecodeError as error:
         wrong = f"is not UTF-8 ({error.reason} at byte {error.start:,})"
         raise UnusableData(given, wrong, "Save it as UTF-8.") from error
@@ -100,14 +117,31 @@ def read(path: str, kind: str, given: str) -> "pd.DataFrame":
     return frame
 
 
-def separated(path: str) -> "pd.DataFrame":
-    """A file of values separated by commas, or where its header has none, by semicolons or tabs."""
+def separated(path: Path) -> "pd.DataFrame":
+    """A file of values separated by commas, or where its header has none, by semicolons or tabs.
+
+    Raises ValueError for one of too many columns.
+    """
     import pandas as pd
 
-    file = Path(path).expanduser()
-    header = [str(name) for name in pd.read_csv(file, nrows=0)]
-    between = next((mark for mark in ";\t" if len(header) == 1 and mark in header[0]), ",")
-    return pd.read_csv(file, sep=between, keep_default_na=False, na_values=[""], low_memory=False)
+    between = separator(path)
+    columns = len(header(path, between))
+    if columns > MOST_COLUMNS:
+        raise ValueError(f"{columns:,} columns, and {MOST_COLUMNS:,} are the most")
+    return pd.read_csv(path, sep=between, keep_default_na=False, na_values=[""], low_memory=False)
+
+
+def separator(path: Path) -> str:
+    """What stands between the names in a file's header."""
+    names = header(path, ",")
+    return next((mark for mark in ";\t" if len(names) == 1 and mark in names[0]), ",")
+
+
+def header(path: Path, between: str) -> list[str]:
+    """The names in a file's header."""
+    import pandas as pd
+
+    return [str(name) for name in pd.read_csv(path, sep=between, nrows=0)]
 
 
 def column_of(frame: "pd.DataFrame", name: str, flag: str, given: str) -> str:
@@ -136,51 +170,83 @@ def class_names(column: "pd.Series[Any]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.dropna().sort_values().astype("string")))
 
 
+def expect_classes(values: "pd.Series[Any]", classes: int, given: str) -> None:
+    """Raise UnusableData for a column of labels that looks like a quantity."""
+    from pandas.api.types import is_float_dtype
+
+    broken = is_float_dtype(values.dtype) and (values % 1 != 0).any()
+    if classes > FEW and (broken or classes > DISTINCT * len(values)):
+        wrong = (
+            f"has {classes:,} different values in {len(values):,} rows: it looks like a quantity"
+        )
+        right = "nas-kd classifies: name a column of classes, or cut this one into a few ranges."
+        raise UnusableData(given, wrong, right)
+
+
 def features(
-    frame: "pd.DataFrame", apart: list[str], request: Request, given: str
-) -> "pd.DataFrame":
-    """The columns that are named, or those that are left and tell something."""
-    if request.columns:
-        expect_names(frame.columns, request.columns, given)
-        return frame[list(request.columns)]
-    rest = frame.drop(columns=apart)
+    frame: "pd.DataFrame", request: Request, given: str
+) -> tuple["pd.DataFrame", dict[str, str]]:
+    """The columns that are features, and how those that have dates are written."""
+    for flag, names in (("--drop", request.drop), ("--keep", request.keep)):
+        for name in names:
+            column_of(frame, name, flag, given)
+    rest = frame.drop(columns=list(request.drop))
     numbers = marked(rest)
     for name, marks in numbers.items():
         request.tell(f"column {name!r} has numbers; {' and '.join(marks)} in it are missing values")
-    return telling(rest, numbers, request.tell)
+    dates = {
+        str(name): written
+        for name, column in rest.items()
+        if name not in numbers and (written := written_dates(column))
+    }
+    for name, written in dates.items():
+        *most, last = PARTS
+        request.tell(f"column {name!r} has dates ({written}); their {', '.join(most)} and {last} "
+                     "are features where they differ")  # fmt: skip
+    told = {*numbers, *dates, *request.keep}
+    return telling(rest, told, request), dates
 
 
-def telling(
-    frame: "pd.DataFrame", numbers: Container[str], tell: Callable[[str], None]
-) -> "pd.DataFrame":
-    """The frame without columns that tell nearly every row from all others: of text that is not
-    `numbers` with marks, or of the numbers of the rows."""
+def written_dates(column: "pd.Series[Any]") -> str | None:
+    """How the dates of a column are written, if it has dates. Raises UnusableData for a column of
+    lists."""
+    try:
+        return format_of(column)
+    except TypeError as error:
+        right = "Leave it out (--drop), or make columns of numbers or words of it."
+        wrong = "has lists, or other things that are no single values"
+        raise UnusableData(f"the column {column.name!r}", wrong, right) from error
+
+
+def telling(frame: "pd.DataFrame", told: Container[str], request: Request) -> "pd.DataFrame":
+    """The frame without columns that tell nearly every row from all others, or none: of text that
+    is not `told` of otherwise, of whole numbers, and of one value."""
     from pandas.api.types import is_numeric_dtype
 
-    out, rows = [], []
+    out: dict[str, list[str]] = {}
     for name, column in frame.items():
-        try:
-            if counts_rows(column):
-                rows.append(name)
-            elif is_numeric_dtype(column.dtype) or name in numbers:
-                continue
-            elif column.nunique() > DISTINCT * len(frame):
-                out.append(name)
-        except TypeError as error:
-            right = "Leave it out, or make columns of numbers or words of it."
-            wrong = "has lists, or other things that are no single values"
-            raise UnusableData(f"the column {name!r}", wrong, right) from error
-    if out:
-        tell(f"left out, a different word in nearly every row: {', '.join(map(str, out))}")
-    if rows:
-        tell(f"left out, the number of the row: {', '.join(map(str, rows))}")
-    return frame.drop(columns=[*out, *rows])
+        count = column.nunique()
+        why = ""
+        if name in request.keep:
+            continue
+        if count == 0:
+            why = "empty"
+        elif differs_everywhere(column):
+            why = "a different whole number in every row"
+        elif not is_numeric_dtype(column.dtype) and name not in told:
+            why = "a different word in nearly every row" * (count > DISTINCT * len(frame))
+        if why:
+            out.setdefault(why, []).append(str(name))
+    for why, names in out.items():
+        request.tell(f"left out, {why}: {', '.join(names)} (--keep uses a column)")
+    return frame.drop(columns=[name for names in out.values() for name in names])
 
 
-def counts_rows(column: "pd.Series[Any]") -> bool:
-    """Whether a column has whole numbers without a gap, a different one in each row."""
-    from pandas.api.types import is_integer_dtype
+def differs_everywhere(column: "pd.Series[Any]") -> bool:
+    """Whether a column has a whole number in each row, and none twice."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    if not is_integer_dtype(column.dtype) or column.isna().any() or len(column) < FEW:
+    numbers = is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype)
+    if not numbers or column.isna().any() or len(column) < FEW:
         return False
-    return bool(column.is_unique and column.max() - column.min() == len(column) - 1)
+    return bool(column.is_unique and (column % 1 == 0).all())

@@ -15,8 +15,8 @@ import numpy as np
 from nas_kd.data.arrays import ArrayRef, content, kept_array, release, room
 from nas_kd.data.columns import Column, Table, encode, learn, read_columns
 from nas_kd.data.origin import Origin
-from nas_kd.data.source import IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
-from nas_kd.data.splits import Part, check, split
+from nas_kd.data.source import ASKED, IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
+from nas_kd.data.splits import Part, check, expect_classes, split
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableData
 from nas_kd.files import cache_folder, write_text
@@ -24,7 +24,7 @@ from nas_kd.files import cache_folder, write_text
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 7
+FORMAT = 8
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 
@@ -129,12 +129,9 @@ def prepare(
             name,
             str(request.root),
             request.seed,
-            request.unlabelled,
             split_seed,
             stamp,
-            request.layout,
-            request.label,
-            request.group,
+            [getattr(request, name) for name in ASKED],
         ]
     )
     note = folder / "requests" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
@@ -150,7 +147,8 @@ def prepare(
         said.extend([text] * (not text.startswith(READING)))
         request.tell(text)
 
-    made = write(name, source.load(replace(request, tell=tell)), split_seed, folder)
+    raw = source.load(replace(request, tell=tell))
+    made = write(name, raw, split_seed, folder, request)
     made = replace(made, notes=tuple(said))
     write_text(note, made.to_json())
     return seen_in(made, views, source, split_seed)
@@ -168,7 +166,8 @@ def expect_understood(name: str, source: Source, request: Request) -> None:
     if source.fixed and (request.layout != "auto" or request.image_size != IMAGE_SIDE):
         wrong = f"are for data of yours; {name!r} has a form of its own"
         raise UnusableData("layout and image_size", wrong, "Leave them out.")
-    named = {"label": request.label, "group": request.group}
+    names = ("label", "group", "drop", "keep")
+    named = {name: getattr(request, name) for name in names}
     if not source.columns and (said := [name for name, value in named.items() if value]):
         right = f"Leave --{said[0]} out, or name a table: csv:PATH, parquet:PATH."
         raise UnusableData(f"--{said[0]}", f"is for tables; data {name!r} has no columns", right)
@@ -184,15 +183,16 @@ def seen_in(data: TransferSet, views: int, source: Source, seed: int) -> Transfe
     return replace(data, views=Views(views, source.shift, flip, seed, sides))
 
 
-def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
+def write(name: str, raw: Raw, split_seed: int, folder: Path, asked: Request) -> TransferSet:
     """Split the arrays, lay them end to end on disk and record which rows are which."""
     check(name, raw)
-    parts = split(raw, split_seed)
+    parts = split(raw, split_seed, asked.validation)
+    expect_classes(name, parts, raw.classes)
     order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
     drawn = [parts[part] for part in order]
     columns: tuple[Column, ...] = ()
     if raw.table:
-        parts, columns = encoded(raw.table, parts)
+        parts, columns = encoded(raw.table, parts, asked.words)
     examples = laid([parts[part] for part in order])
     labels = np.concatenate([parts[part].labels() for part in order])
     ends = np.cumsum([len(parts[part].index_N) for part in order]).tolist()
@@ -218,10 +218,13 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path) -> TransferSet:
     )
 
 
-def encoded(table: Table, parts: dict[str, Part]) -> tuple[dict[str, Part], tuple[Column, ...]]:
-    """The parts of a table with features for columns, and how they became so."""
+def encoded(
+    table: Table, parts: dict[str, Part], words: int
+) -> tuple[dict[str, Part], tuple[Column, ...]]:
+    """The parts of a table with features for columns, of words so many at most, and how they
+    became so."""
     train = parts["train"]
-    columns = learn(table, train.source.examples_NX[train.index_N])
+    columns = learn(table, train.source.examples_NX[train.index_N], words)
     return {
         name: Part.whole(Labelled(
             encode(table, columns, part.source.examples_NX[part.index_N]), part.labels()

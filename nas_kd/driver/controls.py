@@ -64,7 +64,7 @@ def twin_of_the_best(context: SearchContext, results: Results) -> Control | None
     reached = {r.number: r.accuracy for r in records} | {
         number: result.accuracy
         for number, result in ended.items()
-        if result.epochs == context.spec.epochs and not result.fault
+        if result.epochs == context.recipe.epochs and not result.fault
     }
     top = best(
         Point(record.number, accuracy, record.costs[context.axis])
@@ -137,7 +137,7 @@ def trial_of(
 
 def train(context: SearchContext, control: Control, then: Callable[[RungResult], None]) -> None:
     """Submit the training of a control; `then` is called with its result."""
-    epochs, recipe, name = context.spec.epochs, context.recipe, control.job
+    epochs, recipe, name = context.recipe.epochs, context.recipe, control.job
     seed_of = weight_seed_trial(context.space, control.trial)
     member = recipe.member(control.trial, control.config, control.settings, seed_of)
     progress = context.folder.progress(name.replace(" ", "-"))

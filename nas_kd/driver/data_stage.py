@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from nas_kd.data import source_of
-from nas_kd.data.classes import MEND_IMBALANCE, imbalance
+from nas_kd.data.classes import doubts
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
 from nas_kd.driver.events import Observe, Step
 from nas_kd.driver.options import MUCH, RunOptions
@@ -30,8 +30,8 @@ def prepared(
         wrong = f"is always right where there are {len(data.classes)} classes"
         raise Unusable(f"metric {spec.metric!r}", wrong, "Leave --metric out: accuracy.")
     expect_room(data, options.large)
-    if rare := imbalance(data):
-        observe(Step(f"classes   {rare}. {MEND_IMBALANCE}"))
+    for about, wrong, mend in doubts(data):
+        observe(Step(f"{about:<9} {wrong}. {mend}"))
     return data
 
 

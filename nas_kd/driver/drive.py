@@ -113,7 +113,7 @@ def run(
     expect_families_of(spec, ledger)
     with lease(ledger, str(folder.root), holder) as expect_held:
         queue.checks.append(expect_held)
-        record_facts(ledger, space, data)
+        record_facts(ledger, space, stage.recipe)
         estimate(stage, space, spec.trials - ledger.told(), options.workers)
         teacher = teacher or bring_teacher(stage, wanted, resumed, threads)
         ledger.note("teacher", teacher)
@@ -130,7 +130,7 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
     """Run one generation after the other, as long as there is time; whether there was for all."""
     spec = context.spec
     began, before = time.monotonic(), context.ledger.told()
-    context.observe(Planned(spec.trials, spec.epochs, before))
+    context.observe(Planned(spec.trials, context.recipe.epochs, before))
     while True:
         generation, numbers = next_generation(context.ledger.records(), spec)
         if not numbers:
@@ -189,14 +189,17 @@ def space_in_words(space: Space) -> str:
     return kept + out
 
 
-def record_facts(ledger: Ledger, space: Space, data: TransferSet) -> None:
+def record_facts(ledger: Ledger, space: Space, recipe: Recipe) -> None:
     """Keep what reading the study later needs."""
+    data = recipe.data
     facts: dict[str, Any] = {
         "spec": space.spec.to_toml(),
         "cost": space.budgets[0].cost,
         "budgets": [[budget.cost, budget.bound] for budget in space.budgets],
         "families": list(space.families),
         "fixed": len(first_samples(space)),
+        "epochs": recipe.epochs,
+        "rungs": list(recipe.rungs),
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
     }
     known = ledger.facts()

@@ -89,7 +89,7 @@ def climb(
     results: Results = {record.number: [] for record in records}
     defaults, narrow = never_stopped(context.space)
     steady = {*defaults, *narrow}
-    spans = list(pairwise((0, *context.spec.rungs, context.spec.epochs)))
+    spans = list(pairwise((0, *context.recipe.rungs, context.recipe.epochs)))
     live = list(records)
     for rung, span in enumerate(spans):
         pieces = cohorts(context.recipe, live, (defaults, narrow))
@@ -104,7 +104,7 @@ def climb(
         waiting = partial(idle, results) if idle and rung == len(spans) - 1 else None
         context.queue.run_until(partial(everyone_at, live, rung, results), waiting)
         live = [record for record in live if reached(results[record.number], rung)]
-        if live and rung < len(context.spec.rungs):
+        if live and rung < len(context.recipe.rungs):
             live = compared(context, records, live, results, rung)
     return results
 
@@ -117,7 +117,7 @@ def compared(
     rung: int,
 ) -> list[StudentRecord]:
     """Return the trials that go on from a rung, and report the others as stopped there."""
-    known, stop = context.ledger.records(), context.spec.rungs[rung]
+    known, stop = context.ledger.records(), context.recipe.rungs[rung]
     axis, top = context.axis, top_cost(context.space, known)
     points = [rung_point(r, results[r.number][rung].accuracy, axis, top) for r in live]
     earlier = earlier_points(known, generation, stop, axis, top)
@@ -216,7 +216,7 @@ def arrive(
     """Take kept results, and say so where one is the trial's last."""
     for record, result in zip(cohort, given, strict=True):
         results[record.number].append(result)
-        if result.fault or result.epochs == context.spec.epochs:
+        if result.fault or result.epochs == context.recipe.epochs:
             say(context, record, result, result.fault)
 
 
@@ -240,7 +240,7 @@ def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungRe
     last = results[-1]
     rungs = [(result.epochs, result.accuracy) for result in results]
     facts = outcome(rungs, sum(result.seconds for result in results), last.fault)
-    complete = last.fault is None and last.epochs == context.spec.epochs
+    complete = last.fault is None and last.epochs == context.recipe.epochs
     values = (last.accuracy, record.costs[context.axis]) if complete else None
     if complete:
         keep_student(context.folder.student(record.number), record.config, last)

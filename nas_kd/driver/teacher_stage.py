@@ -17,7 +17,7 @@ from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import by_teacher, ready_teacher
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import write_bytes, write_text
-from nas_kd.front import at_chance
+from nas_kd.intervals import at_chance, told_from_chance
 from nas_kd.metrics import METRICS, metric_in_words, of_teachers
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
@@ -118,7 +118,7 @@ def teacher_job(recipe: Recipe, teacher: Teacher, threads: int) -> TeacherJob:
     """The job that trains or loads a teacher."""
     spec, data = recipe.spec, recipe.data
     return TeacherJob(
-        teacher, data, spec.teacher_epochs or default_epochs(data, spec.epochs), spec.seed,
+        teacher, data, spec.teacher_epochs or default_epochs(data, recipe.epochs), spec.seed,
         recipe.device, of_teachers(spec.metric), recipe.class_weights, spec.plugins, threads,
     )  # fmt: skip
 
@@ -165,15 +165,19 @@ def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
         f"teacher   {measured}{100 * accuracy:.1f}% on validation, {facts['parameters']:,} "
         f"parameters, made in {facts['seconds']:.0f} s"
     ))  # fmt: skip
+    mend = (
+        "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N --study FOLDER."
+        if spec.teacher == TRAINED
+        else "Check its weights, its normalisation and the order of its classes."
+    )
     if at_chance(accuracy, examples, chance):
-        raise UnusableTeacher(
-            f"teacher {spec.teacher!r}",
-            f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples",
-            "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N "
-            "--study FOLDER."
-            if spec.teacher == TRAINED
-            else "Check its weights, its normalisation and the order of its classes.",
-        )
+        wrong = f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples"
+        raise UnusableTeacher(f"teacher {spec.teacher!r}", wrong, mend)
+    if not told_from_chance(accuracy, examples, chance):
+        stage.observe(Step(
+            f"teacher   cannot be told from chance on {examples:,} examples: guessing reaches "
+            f"{100 * chance:.1f}%. {mend}"
+        ))  # fmt: skip
 
 
 def as_kept(folder: StudyFolder, teacher: Teacher, facts: dict[str, Any]) -> Teacher:

@@ -80,7 +80,7 @@ def estimate(stage: StageContext, space: Space, trials: int, workers: int) -> No
             stage.observe(Step(f"time      {TOO_LARGE}"))
             return
         whole = each * trials / max(1, workers)
-        most = "at most about" if stage.spec.rungs else "about"
+        most = "at most about" if stage.recipe.rungs else "about"
         text = f"time      {most} {duration_in_words(whole)} for {trials} trials"
         stage.observe(Step(text))
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from nas_kd.front import standard_error
+from nas_kd.intervals import interval_in_words
 from nas_kd.metrics import metric_in_words, of_teachers
 from nas_kd.spec.settings import as_text, beside_config, heading
 from nas_kd.students.family import StudentConfig
@@ -12,7 +12,6 @@ from nas_kd.students.family import StudentConfig
 def card_table(facts: dict[str, Any]) -> str:
     """The student's figures, as a table in Markdown."""
     seen, metric = facts["validation"], metric_in_words(facts["metric"])
-    error = standard_error(seen["accuracy"], seen["examples"])
     mean, std = (
         ", ".join(f"{value:.3g}" for value in facts["input"][name]) for name in ("mean", "std")
     )
@@ -22,7 +21,7 @@ def card_table(facts: dict[str, Any]) -> str:
     )
     return f"""| | |
 |---|---|
-| validation {metric} | {100 * seen["accuracy"]:.2f}% +- {100 * error:.2f} (s.e.) |
+| validation {metric} | {interval_in_words(seen["accuracy"], seen["examples"])}, 95% interval |
 | {"validation" if metric == "accuracy" else "as sure as of"} examples | {seen["examples"]:,} |
 {settings}
 | epochs | {facts["epochs"]} |

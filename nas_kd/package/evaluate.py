@@ -15,14 +15,14 @@ from torch import Tensor
 
 from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as, read_columns
-from nas_kd.data.source import Examples, Labelled, Request
+from nas_kd.data.source import ASKED, Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable, UnusableData
 from nas_kd.files import write_text
 from nas_kd.metrics import METRICS, of_teachers
 from nas_kd.package.card import card
 from nas_kd.package.load import Student, load_student, read_config
-from nas_kd.spec.fields import PLACES, placed
+from nas_kd.spec.fields import PLACES, paired, placed
 from nas_kd.spec.trust import expect_trusted
 
 EVALUATIONS = "evaluations.json"
@@ -87,11 +87,7 @@ def own_data(facts: dict[str, Any], name: str, root: Path) -> TransferSet | None
     named = name == wanted["name"]
     if not named and (len(kinds) > 1 or not kinds <= PLACES):
         return None
-    request = Request(
-        root,
-        wanted["split_seed"],
-        **{name: wanted[name] for name in ("unlabelled", "image_size", "layout", "label", "group")},
-    )
+    request = Request(root, wanted["split_seed"], **{name: paired(wanted[name]) for name in ASKED})
     try:
         found = prepare(name, source_of(name), request, wanted["split_seed"], wanted["views"])
     except UnusableData:
@@ -120,7 +116,7 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
         channels=shape[0],
         layout=wanted["layout"],
         label=wanted["label"],
-        columns=tuple(column.name for column in columns),
+        columns=columns,
     )
     raw = source_of(name).load(request)
     if split == "validation":

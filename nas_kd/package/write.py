@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save
 
+from nas_kd.data.source import ASKED
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.files import write_bytes, write_text
@@ -70,15 +71,14 @@ def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str
         "metric": view.spec.metric,
         "validation": {"accuracy": row.accuracy, "examples": view.examples},
         "settings": dict(row.settings),
-        "epochs": view.spec.epochs,
+        "epochs": view.epochs,
         "teacher": {
             name: view.facts["teacher"][name]
             for name in ("target", "sha256", "accuracy", "parameters")
         },
         "data": {"name": view.spec.data, "key": data.key, "notes": data.notes,
                  **{name: getattr(view.spec, name) for name in
-                    ("split_seed", "unlabelled", "views", "image_size", "layout", "label",
-                     "group")}},
+                    ("split_seed", "views", *ASKED)}},
         "plugins": view.spec.plugins,
         "study": str(view.folder.root),
         "trial": row.number,

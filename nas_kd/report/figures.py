@@ -140,7 +140,7 @@ def rungs_figure(view: StudyView) -> go.Figure:
             hovertext=[hover(row) for row in rows for _ in range(len(row.rungs) + 1)],
             hoverinfo="text",
         )
-    figure.update_xaxes(title="epoch", tickvals=[*view.spec.rungs, view.spec.epochs])
+    figure.update_xaxes(title="epoch", tickvals=[*view.rungs, view.epochs])
     figure.update_yaxes(title=f"validation {view.metric}, %")
     return dressed(figure)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from nas_kd.driver.stopper import LEADERS
-from nas_kd.front import hypervolume, not_told_apart
+from nas_kd.front import hypervolume
+from nas_kd.intervals import not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.smallest import next_step
 from nas_kd.report.summary import summarize
@@ -82,13 +83,13 @@ def trials(view: StudyView) -> str:
 
 def rungs(view: StudyView) -> str:
     """How the trials climbed, and what stopping saved; nothing if there were no rungs."""
-    if not view.spec.rungs:
+    if not view.rungs:
         return ""
     climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
-    share = sum(climbed) / (len(climbed) * view.spec.epochs) if climbed else 1.0
+    share = sum(climbed) / (len(climbed) * view.epochs) if climbed else 1.0
     figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
-{", ".join(map(str, view.spec.rungs))}. The front there goes on (of students below a tenth of the
+{", ".join(map(str, view.rungs))}. The front there goes on (of students below a tenth of the
 budget, one at most), one in {view.spec.eta:g} of a generation, the nearest to it, and the
 {LEADERS} most accurate; the fixed first students always do.
 {share:.0%} of all epochs were trained.</small></p>
@@ -115,7 +116,7 @@ def page(view: StudyView) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
 <small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.rows)} trials of
-{view.spec.epochs} epochs, seed {view.spec.seed}; hypervolume {volume:.3f}</small>
+{view.epochs} epochs, seed {view.spec.seed}; hypervolume {volume:.3f}</small>
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}

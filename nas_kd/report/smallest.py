@@ -6,7 +6,7 @@ from shlex import quote
 
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.errors import InvalidSpec
-from nas_kd.front import standard_error
+from nas_kd.intervals import half_width, interval_in_words
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -58,7 +58,7 @@ def accuracy(row: StudentRecord) -> float:
 
 def lower(view: StudyView, row: StudentRecord) -> float:
     """One standard error below a student's accuracy."""
-    return accuracy(row) - standard_error(accuracy(row), view.examples)
+    return accuracy(row) - half_width(accuracy(row), view.examples)
 
 
 def answer_in_words(view: StudyView, answer: Answer) -> str:
@@ -83,8 +83,7 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
 
 def named(view: StudyView, row: StudentRecord) -> str:
     """A trial with its size and its accuracy."""
-    error = 100 * standard_error(accuracy(row), view.examples)
-    reached = f"{100 * accuracy(row):.2f} +- {error:.2f}%"
+    reached = f"{interval_in_words(accuracy(row), view.examples)}%"
     return (
         f"trial {row.number} ({row.config.name()}, {row.costs[view.cost]:,} {view.cost}, {reached})"
     )

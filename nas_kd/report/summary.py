@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas_kd.front import best, gain, standard_error, verdict
+from nas_kd.front import best
+from nas_kd.intervals import gain, interval, verdict
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.spec.settings import settings_in_words
 from nas_kd.students.family import StudentConfig
@@ -23,7 +24,8 @@ class Line:
     """None of a teacher where the cost was measured, of students alone."""
     smaller: float | None
     accuracy: float | None
-    error: float | None
+    interval: tuple[float, float] | None
+    """The 95% interval of the accuracy; none of a teacher that is compared with itself."""
     state: str = "complete"
     """What is said where there is no accuracy."""
 
@@ -79,9 +81,9 @@ def sentence(view: StudyView, top: StudentRecord, taught: StudentRecord | None) 
 
 
 def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, examples: int) -> str:
-    """A sentence where a student alone beats the teacher by more than two errors; else nothing."""
-    difference, error = gain(alone, reached, examples)
-    if difference <= 2 * error:
+    """A sentence where a student alone beats the teacher surely; else nothing."""
+    _, low, _ = gain(alone, reached, examples)
+    if low <= 0:
         return ""
     cause = (
         "train it longer: --fix teacher_epochs=N."
@@ -111,13 +113,13 @@ def teacher_line(view: StudyView) -> list[Line]:
     facts = view.facts.get("teacher")
     if not facts:
         return []
-    error = standard_error(view.teacher_score, view.examples)
+    sure = None if view.of_teacher else interval(view.teacher_score, view.examples)
     sizes = {"parameters": facts["parameters"], "macs": facts["macs"] or 0,
              "bytes": 4 * facts["parameters"], "ram": 4 * (facts["activations"] or 0)}  # fmt: skip
     label = facts["target"] if facts["target"] != "train" else f"wide network, {facts['width']}"
     return [
         Line("teacher", label, facts["parameters"], sizes.get(view.cost), 1.0,
-             view.teacher_score, error)
+             view.teacher_score, sure)
     ]  # fmt: skip
 
 
@@ -132,8 +134,8 @@ def line(
     """A student's line, from its parameters and its cost."""
     teacher = view.facts.get("teacher")
     smaller = teacher["parameters"] / sizes[0] if teacher else None
-    error = None if accuracy is None else standard_error(accuracy, view.examples)
-    return Line(name, label, *sizes, smaller, accuracy, error, state)
+    sure = None if accuracy is None else interval(accuracy, view.examples)
+    return Line(name, label, *sizes, smaller, accuracy, sure, state)
 
 
 def student_line(view: StudyView, name: str, row: StudentRecord) -> Line:

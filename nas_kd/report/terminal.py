@@ -131,13 +131,18 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def times(smaller: float) -> str:
+    """How many times smaller a network is: 20.4, or of a larger one 0.049."""
+    return f"{smaller:.1f}" if smaller >= 1 else f"{smaller:.2g}"
+
+
 ALONE = "Alone: trained without the teacher."
 
 
 def judged_on(view: StudyView) -> str:
     """What stands behind the figures of a study."""
     count = view.facts["data"]["validation"]
-    return f"{ALONE} {view.metric.capitalize()} on {count:,} validation examples +- standard error."
+    return f"{ALONE} {view.metric.capitalize()} on {count:,} validation examples, 95% intervals."
 
 
 def columns(view: StudyView) -> list[str]:
@@ -160,9 +165,9 @@ def closing_table(view: StudyView, summary: Summary) -> Table:
 def cells(view: StudyView, one: Line) -> list[str]:
     """One line's cells."""
     accuracy = one.state if one.accuracy is None else percent(one.accuracy)
-    if one.error is not None:
-        accuracy += f" +- {100 * one.error:.2f}"
-    smaller = "" if one.smaller is None else f"{one.smaller:.1f}"
+    if one.interval is not None:
+        accuracy += " ({} to {})".format(*map(percent, one.interval))
+    smaller = "" if one.smaller is None else times(one.smaller)
     price = "" if one.cost is None else f"{one.cost:,}"
     extra = [price] if view.cost != "parameters" else []
     return [one.name, one.label, f"{one.parameters:,}", *extra, smaller, accuracy]

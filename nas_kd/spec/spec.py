@@ -8,7 +8,6 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,7 +22,7 @@ from pydantic import (
     field_validator,
 )
 
-from nas_kd.data.source import IMAGE_SIDE, Request
+from nas_kd.data.source import ASKED, IMAGE_SIDE, MOST_WORDS, Request
 from nas_kd.errors import InvalidSpec, UnknownName, suggestion
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.metrics import METRICS
@@ -50,11 +49,6 @@ SCHEMA = 2
 """The form of spec.toml. No other was released."""
 
 
-def default_rungs(epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are compared: after one, three and six tenths of the training."""
-    return tuple(sorted({r for tenths in (1, 3, 6) if (r := ceil(tenths * epochs / 10)) < epochs}))
-
-
 class StudySpec(BaseModel):
     """With the same versions and kind of CPU, equal specs give equal studies."""
 
@@ -71,6 +65,16 @@ class StudySpec(BaseModel):
     """The column of a table that has the classes; unset, one that is called so."""
     group: str | None = None
     """The column of a table whose values are never parted between splits."""
+    drop: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """Columns of a table that are not used."""
+    keep: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """Columns of a table that are used although they would be left out."""
+    words: Annotated[int, Field(ge=1, le=1000)] = MOST_WORDS
+    """A table's column of words has so many features at most, one for each of its commonest."""
+    validation: Annotated[float | None, Field(gt=0, lt=1)] = None
+    """Share of the examples that are no test examples on which students are judged; unset, a tenth
+    where the data have a test split of their own, else a quarter, and more where that is under 200
+    examples, up to a third."""
     image_size: Annotated[int, Field(ge=4, le=512)] = IMAGE_SIDE
     """Side of the square that an imagefolder's pictures are resized to."""
     unlabelled: Annotated[int, Field(ge=0)] = 0
@@ -129,12 +133,11 @@ class StudySpec(BaseModel):
     """Students that are proposed, stopped ones included."""
     generation: Annotated[int, Field(ge=1)] = 16
     """Trials that are proposed, compared and told together."""
-    epochs: Annotated[int, Field(ge=1)] = 10
-    """Epochs of a student that is not stopped."""
-    rungs: Annotated[tuple[int, ...], BeforeValidator(paired)] = Field(
-        default_factory=lambda known: default_rungs(known.get("epochs", 1))
-    )
-    """Epochs at which trials are compared and some are stopped; `[]` means no stopping."""
+    epochs: Annotated[int | None, Field(ge=1)] = None
+    """Epochs of a student that is not stopped; unset, 10, or more where that are few steps."""
+    rungs: Annotated[tuple[int, ...] | None, BeforeValidator(paired)] = None
+    """Epochs at which trials are compared and some are stopped; unset, after one, three and six
+    tenths of the training; `[]` means no stopping."""
     eta: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 3
     """One in eta goes on from a rung, the nearest to the front there; so do the front and the three
     most accurate."""
@@ -220,10 +223,14 @@ class StudySpec(BaseModel):
 
     @field_validator("rungs")
     @classmethod
-    def _rising(cls, rungs: tuple[int, ...], known: ValidationInfo) -> tuple[int, ...]:
+    def _rising(
+        cls, rungs: tuple[int, ...] | None, known: ValidationInfo
+    ) -> tuple[int, ...] | None:
         epochs = known.data.get("epochs", 10**9)
-        if any(b <= a for a, b in pairwise((0, *rungs, epochs))):
-            raise ValueError(f"must rise from 1 to below epochs = {epochs}")
+        if rungs and epochs is None:
+            raise ValueError("must be below epochs: say epochs, too")
+        if any(b <= a for a, b in pairwise((0, *(rungs or ()), epochs or 10**9))):
+            raise ValueError("must rise from 1 to below epochs")
         return rungs
 
     @classmethod
@@ -276,12 +283,8 @@ class StudySpec(BaseModel):
         return Request(
             root.expanduser().resolve(),
             self.split_seed,
-            self.unlabelled,
-            self.image_size,
-            layout=self.layout,
-            label=self.label,
-            group=self.group,
             tell=tell,
+            **{name: getattr(self, name) for name in ASKED},
         )
 
     @property

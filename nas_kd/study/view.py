@@ -52,6 +52,16 @@ class StudyView:
         return int(self.facts["examples"])
 
     @property
+    def epochs(self) -> int:
+        """The epochs of a student that is not stopped."""
+        return int(self.facts["epochs"])
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which trials are compared."""
+        return tuple(self.facts["rungs"])
+
+    @property
     def metric(self) -> str:
         """What students are judged by, in words."""
         return metric_in_words(self.spec.metric)
@@ -59,8 +69,13 @@ class StudyView:
     @property
     def teacher_score(self) -> float:
         """What the teacher reaches by that; it agrees with itself."""
+        return 1.0 if self.of_teacher else float(self.facts["teacher"]["accuracy"])
+
+    @property
+    def of_teacher(self) -> bool:
+        """Whether students are compared with the teacher's answers."""
         metric = METRICS.get(self.spec.metric)  # one from outside may not be imported here
-        return 1.0 if metric and metric.of_teacher else float(self.facts["teacher"]["accuracy"])
+        return metric is not None and metric.of_teacher
 
     @property
     def looks(self) -> int:

@@ -31,7 +31,8 @@ from nas_kd.teachers.loading import (
     sizes,
     state,
 )
-from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
+from nas_kd.training import AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
+from nas_kd.training.jobs import default_batch
 from nas_kd.workers.reproducible import computes_as, reproducible
 
 VISITS = 120_000
@@ -41,7 +42,7 @@ VIEWS = 25
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
 
-TRAINING = 1
+TRAINING = 2
 """A number to raise with each change of how a teacher trains, so that older ones are not taken."""
 
 
@@ -65,7 +66,7 @@ def training_key(job: TeacherJob) -> str:
     """A name for all that decides a trained teacher; how many threads train it does not."""
     teacher = job.teacher
     facts = (
-        TRAINING, LEARNING_RATE, WEIGHT_DECAY, VIEWS, BATCH, teacher.target, teacher.input_shape,
+        TRAINING, LEARNING_RATE, WEIGHT_DECAY, VIEWS, teacher.target, teacher.input_shape,
         teacher.classes, teacher.width, job.data.key, job.epochs, job.seed, job.metric,
         job.class_weights, computes_as(job.device),
     )  # fmt: skip
@@ -156,7 +157,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
             ),
             data=replace(job.data, views=seen_as),
             rows=job.data.teacher,
-            schedule=Schedule(job.epochs, BATCH),
+            schedule=Schedule(job.epochs, default_batch(size(job.data.teacher))),
             order_seed=derive(job.seed, "teacher order"),
             span=range(job.epochs),
             on_epoch=on_epoch,

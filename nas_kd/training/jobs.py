@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,25 @@ def default_batch(examples: int) -> int:
     while batch > LEAST_BATCH and examples < LEAST_STEPS * batch:
         batch //= 2
     return batch
+
+
+EPOCHS = 10
+"""Epochs of a student, where there are enough examples."""
+
+STEPS = 800
+MOST_EPOCHS = 100
+"""A student of few examples has so many steps, or so many epochs (studies/own-data)."""
+
+
+def default_epochs(examples: int, batch: int) -> int:
+    """Epochs of a student on so many examples: EPOCHS, or more up to STEPS steps."""
+    steps = -(-examples // batch)
+    return max(EPOCHS, min(MOST_EPOCHS, -(-STEPS // steps)))
+
+
+def default_rungs(epochs: int) -> tuple[int, ...]:
+    """Epochs at which trials are compared: after one, three and six tenths of the training."""
+    return tuple(sorted({r for tenths in (1, 3, 6) if (r := ceil(tenths * epochs / 10)) < epochs}))
 
 
 @dataclass(frozen=True, slots=True)

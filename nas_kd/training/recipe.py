@@ -13,7 +13,14 @@ from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.metrics import METRICS
 from nas_kd.spec import StudySpec
 from nas_kd.students.family import Option, StudentConfig
-from nas_kd.training.jobs import Member, RungJob, TrainSettings, default_batch
+from nas_kd.training.jobs import (
+    Member,
+    RungJob,
+    TrainSettings,
+    default_batch,
+    default_epochs,
+    default_rungs,
+)
 from nas_kd.training.loop import derive
 
 
@@ -31,6 +38,16 @@ class Recipe:
         return self.spec.batch or default_batch(size(self.data.train))
 
     @property
+    def epochs(self) -> int:
+        """The epochs of a student that is not stopped."""
+        return self.spec.epochs or default_epochs(size(self.data.train), self.batch)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which trials are compared, and some of them stopped."""
+        return default_rungs(self.epochs) if self.spec.rungs is None else self.spec.rungs
+
+    @property
     def class_weights(self) -> tuple[float, ...]:
         """A weight of the hard loss for each class; none where all weigh the same."""
         return balanced(self.data) if self.spec.class_weights == "balanced" else ()
@@ -39,7 +56,7 @@ class Recipe:
         """What all students share."""
         spec = self.spec
         return TrainSettings(
-            spec.epochs, self.batch, spec.scheme, spec.plugins, self.device, spec.metric,
+            self.epochs, self.batch, spec.scheme, spec.plugins, self.device, spec.metric,
             self.class_weights,
         )  # fmt: skip
 

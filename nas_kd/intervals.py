@@ -1,0 +1,85 @@
+"""How sure an accuracy is that was measured on so many examples, and what may be said of it."""
+
+from collections.abc import Iterable
+from math import sqrt
+
+from nas_kd.front import Point, best
+
+Z95, Z99 = 1.960, 2.576
+"""How many standard errors an interval of 95%, or of 99%, reaches to either side."""
+
+LITTLE = 0.1
+"""Who knows at most this share of what lies between guessing and always right knows nothing."""
+
+
+def interval(accuracy: float, examples: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's interval of an accuracy in [0, 1]: never empty, and never outside [0, 1].
+
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    spread = z**2 / examples
+    middle = (accuracy + spread / 2) / (1 + spread)
+    reach = sqrt(accuracy * (1 - accuracy) * spread + spread**2 / 4) / (1 + spread)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def half_width(accuracy: float, examples: int, z: float = 1.0) -> float:
+    """Half of Wilson's interval: for z = 1 about the standard error, but never zero."""
+    low, high = interval(accuracy, examples, z)
+    return (high - low) / 2
+
+
+def interval_in_words(accuracy: float, examples: int) -> str:
+    """An accuracy with its 95% interval, in points of a hundred: 92.20 (91.34 to 92.98)."""
+    low, high = interval(accuracy, examples)
+    return f"{100 * accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+
+
+def gain(accuracy: float, control: float, examples: int) -> tuple[float, float, float]:
+    """The difference of two accuracies and its 95% interval, in points of a hundred.
+
+    The two are taken as independent, which is cautious: both were scored on the same examples.
+    Newcombe 1998, "Interval estimation for the difference between independent proportions",
+    method 10.
+    """
+    difference = accuracy - control
+    (low, high), (less, more) = (interval(one, examples) for one in (accuracy, control))
+    down = sqrt((accuracy - low) ** 2 + (more - control) ** 2)
+    up = sqrt((high - accuracy) ** 2 + (control - less) ** 2)
+    return 100 * difference, 100 * (difference - down), 100 * (difference + up)
+
+
+def verdict(accuracy: float, control: float, examples: int, size: str) -> str:
+    """One sentence: what distillation gained over the same student without the teacher."""
+    difference, low, high = gain(accuracy, control, examples)
+    if low > 0:
+        between = f"{difference:.1f} points ({low:.1f} to {high:.1f})"
+        return f"Distillation gained {between} at {size}."
+    if high < 0:
+        between = f"{-difference:.1f} points ({-high:.1f} to {-low:.1f})"
+        return f"Distillation lost {between} at {size}: without the teacher it is better."
+    between = f"{difference:+.1f} points, {low:+.1f} to {high:+.1f}, at {size}"
+    return f"No difference between with and without the teacher was found ({between})."
+
+
+def told_from_chance(accuracy: float, examples: int, chance: float) -> bool:
+    """Whether the 99% interval of an accuracy lies above what guessing reaches."""
+    return interval(accuracy, examples, Z99)[0] > chance
+
+
+def at_chance(accuracy: float, examples: int, chance: float) -> bool:
+    """Whether an accuracy is that of guessing: not told from it, and on enough examples to rule out
+    that more than LITTLE is known."""
+    most = interval(accuracy, examples, Z99)[1]
+    untold = not told_from_chance(accuracy, examples, chance)
+    return untold and most <= chance + LITTLE * (1 - chance)
+
+
+def not_told_apart(points: Iterable[Point], examples: int) -> frozenset[int]:
+    """The trials within about one standard error of the best."""
+    listed = list(points)
+    top = best(listed)
+    if top is None:
+        return frozenset()
+    reach = half_width(top.accuracy, examples)
+    return frozenset(p.trial for p in listed if p.accuracy >= top.accuracy - reach)
