@@ -76,10 +76,10 @@ def at_chance(accuracy: float, examples: int, chance: float) -> bool:
 
 
 def not_told_apart(points: Iterable[Point], examples: int) -> frozenset[int]:
-    """The trials within about one standard error of the best."""
+    """The trials within one standard error of the best: of Wilson's interval for z = 1."""
     listed = list(points)
     top = best(listed)
     if top is None:
         return frozenset()
-    reach = half_width(top.accuracy, examples)
-    return frozenset(p.trial for p in listed if p.accuracy >= top.accuracy - reach)
+    low = interval(top.accuracy, examples, 1.0)[0]
+    return frozenset(p.trial for p in listed if p.accuracy >= low)

@@ -223,7 +223,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (teacher(SMALL, "text.pt"), "text.pt: are no file that torch saved"),
     (flag("--study", "held"), "is being searched by process"),
     (flag("--study", "full/file"), "cannot be written"),
-    (flag("--study", "other"), "epochs: 7 there, 10 asked"),
+    (flag("--study", "other"), "epochs: 7 there, unset asked"),
     (flag("--study", "taken"), "taken: holds no study, but checkpoints of something else"),
     (["search", "full", "--study", "empty"], "study: is full or empty: name one of them"),
     (["trials", "nowhere"], "nowhere: holds no study"),

@@ -191,13 +191,14 @@ def features(
         for name in names:
             column_of(frame, name, flag, given)
     rest = frame.drop(columns=list(request.drop))
+    expect_values(rest)
     numbers = marked(rest)
     for name, marks in numbers.items():
         request.tell(f"column {name!r} has numbers; {' and '.join(marks)} in it are missing values")
     dates = {
         str(name): written
         for name, column in rest.items()
-        if name not in numbers and (written := written_dates(column))
+        if name not in numbers and (written := format_of(column))
     }
     for name, written in dates.items():
         *most, last = PARTS
@@ -207,15 +208,15 @@ def features(
     return telling(rest, told, request), dates
 
 
-def written_dates(column: "pd.Series[Any]") -> str | None:
-    """How the dates of a column are written, if it has dates. Raises UnusableData for a column of
-    lists."""
-    try:
-        return format_of(column)
-    except TypeError as error:
-        right = "Leave it out (--drop), or make columns of numbers or words of it."
-        wrong = "has lists, or other things that are no single values"
-        raise UnusableData(f"the column {column.name!r}", wrong, right) from error
+def expect_values(frame: "pd.DataFrame") -> None:
+    """Raise UnusableData for a column of lists, or of other things that are no single values."""
+    for name, column in frame.items():
+        try:
+            column.nunique()
+        except TypeError as error:
+            right = "Leave it out (--drop), or make columns of numbers or words of it."
+            wrong = "has lists, or other things that are no single values"
+            raise UnusableData(f"the column {name!r}", wrong, right) from error
 
 
 def telling(frame: "pd.DataFrame", told: Container[str], request: Request) -> "pd.DataFrame":

@@ -6,7 +6,7 @@ from shlex import quote
 
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.errors import InvalidSpec
-from nas_kd.intervals import half_width, interval_in_words
+from nas_kd.intervals import interval, interval_in_words
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -58,7 +58,7 @@ def accuracy(row: StudentRecord) -> float:
 
 def lower(view: StudyView, row: StudentRecord) -> float:
     """One standard error below a student's accuracy."""
-    return accuracy(row) - half_width(accuracy(row), view.examples)
+    return interval(accuracy(row), view.examples, 1.0)[0]
 
 
 def answer_in_words(view: StudyView, answer: Answer) -> str:

@@ -227,10 +227,10 @@ class StudySpec(BaseModel):
         cls, rungs: tuple[int, ...] | None, known: ValidationInfo
     ) -> tuple[int, ...] | None:
         epochs = known.data.get("epochs", 10**9)
-        if rungs and epochs is None:
-            raise ValueError("must be below epochs: say epochs, too")
         if any(b <= a for a, b in pairwise((0, *(rungs or ()), epochs or 10**9))):
             raise ValueError("must rise from 1 to below epochs")
+        if rungs and epochs is None:
+            raise ValueError("must be below epochs: say epochs, too")
         return rungs
 
     @classmethod
@@ -308,10 +308,15 @@ class StudySpec(BaseModel):
         """The settings that differ, but for `trials`, which may grow."""
         mine, theirs = self.model_dump(), other.model_dump()
         return tuple(
-            f"{name}: {mine[name]} there, {theirs[name]} asked"
+            f"{name}: {said(mine[name])} there, {said(theirs[name])} asked"
             for name in mine
             if name != "trials" and mine[name] != theirs[name] and not moved(name, mine, theirs)
         )
+
+
+def said(value: Any) -> str:
+    """A setting's value, or that it is left to the data."""
+    return "unset" if value is None else str(value)
 
 
 def folded(given: Mapping[str, Any]) -> dict[str, Any]:

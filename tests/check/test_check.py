@@ -155,8 +155,9 @@ def test_pictures_that_were_saved_again_are_found(tmp_path: Path) -> None:
 def test_a_rare_class_is_found(tmp_path: Path) -> None:
     data = prepared(raw(lambda train, test: None, (200, 200, 10)), tmp_path)
     findings = of_examples(data)
-    (finding,) = (one for one in findings if isinstance(one, Finding))
-    assert "'c' has 9 examples" in finding.what
+    few, finding = (one for one in findings if isinstance(one, Finding))
+    assert few.what.startswith("137 validation examples: students that differ by less than")
+    assert "'c' has 7 examples" in finding.what
     assert "class_weights=balanced" in finding.what_to_do
 
 
@@ -175,8 +176,7 @@ def test_files_of_one_name_in_several_splits_are_found(
     source, request = source_of(name), Request(tmp_path)
     data = prepare(name, source, request, cache=tmp_path / "cache")
     found = [one for one in of_examples(data) if isinstance(one, Finding)]
-    assert len(found) == expected
-    assert all("belong together" in one.what for one in found)
+    assert len([one for one in found if "belong together" in one.what]) == expected
 
 
 def test_too_little_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from nas_kd.check.examples import of_examples
 from nas_kd.check.finding import Fact
 from nas_kd.data import source_of
-from nas_kd.data.columns import Column, encode_frame, learn, matrix, read_columns
+from nas_kd.data.columns import Column, column_in_words, encode_frame, learn, matrix
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare, size
 from nas_kd.errors import UnusableData
@@ -46,6 +46,7 @@ def sorted_people() -> pd.DataFrame:
 
 def prepared(frame: pd.DataFrame, tmp_path: Path, kind: str = "csv", **asked: Any) -> TransferSet:
     """The frame, written and read."""
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / f"people.{kind}"
     if kind == "csv":
         frame.to_csv(path, index=False)
@@ -79,8 +80,8 @@ def test_what_fills_in_is_the_median_of_the_train_split(tmp_path: Path) -> None:
 
 
 def test_a_word_that_the_train_split_has_not_is_no_word() -> None:
-    table, rows = matrix(pd.DataFrame({"port": ["north", "south", "west"]}), "data")
-    columns = learn(table, rows[:2])
+    table, rows = matrix(pd.DataFrame({"port": ["north", "south", "west"]}), {}, "data")
+    columns = learn(table, rows[:2], 50)
     assert columns == (Column("port", ("north", "south")),)
     frame = pd.DataFrame({"port": ["west", "south", None]})
     assert encode_frame(frame, columns).tolist() == [[0, 0], [0, 1], [0, 0]]
@@ -89,9 +90,8 @@ def test_a_word_that_the_train_split_has_not_is_no_word() -> None:
 def test_columns_survive_json(tmp_path: Path) -> None:
     data = prepared(people(), tmp_path)
     assert TransferSet.from_json(data.to_json()) == data
-    assert read_columns([{"name": "x", "words": ["a"], "fill": 0.0, "flagged": True}]) == (
-        Column("x", ("a",), 0.0, True),
-    )
+    dates = prepared(people(when=days()), tmp_path / "dated")
+    assert TransferSet.from_json(dates.to_json()).columns == dates.columns
 
 
 def test_a_group_stays_in_one_split(tmp_path: Path) -> None:
@@ -151,9 +151,12 @@ def test_columns_that_number_the_rows_are_left_out_and_named(tmp_path: Path) -> 
     frame = people(**{"Unnamed: 0": np.arange(ROWS), "id": shuffled, "price": shuffled * 3})
     data = prepared(frame, tmp_path, tell=said.append)
     names = {column.name for column in data.columns}
-    assert names.isdisjoint({"Unnamed: 0", "id"})
-    assert {"price", "family"} <= names
-    assert "left out, the number of the row: Unnamed: 0, id" in said
+    assert names.isdisjoint({"Unnamed: 0", "id", "price"})
+    assert "family" in names
+    why = "left out, a different whole number in every row"
+    assert f"{why}: Unnamed: 0, id, price (--keep uses a column)" in said
+    kept = prepared(frame, tmp_path, keep=("price",))
+    assert "price" in {column.name for column in kept.columns}
 
 
 @pytest.mark.parametrize("between", [";", "\t"])
@@ -163,7 +166,10 @@ def test_semicolons_and_tabs_separate_where_the_header_has_no_comma(
     commas = prepared(people(), tmp_path)
     people().to_csv(tmp_path / "other.csv", index=False, sep=between)
     name = f"csv:{tmp_path / 'other.csv'}"
-    other = prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
+    said: list[str] = []
+    request = Request(tmp_path, tell=said.append)
+    other = prepare(name, source_of(name), request, cache=tmp_path / "cache")
+    assert f"its columns are separated by {between!r}" in said
     assert (other.columns, other.examples.sha256) == (commas.columns, commas.examples.sha256)
 
 
@@ -174,6 +180,81 @@ def test_a_table_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
         prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
 
 
+def days(start: str = "2025-11-03") -> list[str]:
+    return pd.Series(pd.date_range(start, periods=ROWS)).dt.strftime("%d.%m.%Y").tolist()
+
+
+def test_a_column_of_dates_becomes_what_differs_of_them(tmp_path: Path) -> None:
+    said: list[str] = []
+    data = prepared(people(when=days()), tmp_path, tell=said.append)
+    names = [f for column in data.columns for f in column.features if "when" in f]
+    assert names == ["when: year", "when: month", "when: weekday"]  # the hour is always 0
+    assert any("'when' has dates (%d.%m.%Y)" in text for text in said)
+    frame = people(when=days("2030-01-01")).head(3)
+    features = dict(zip(names, encode_frame(frame, data.columns)[0, -3:], strict=True))
+    assert features == {"when: year": 2030, "when: month": 1, "when: weekday": 1}
+    with pytest.raises(UnusableData, match=r"'01/02/2030' in the column 'when'.*%d\.%m\.%Y"):
+        encode_frame(frame.assign(when="01/02/2030"), data.columns)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_missing_date_is_the_median_and_flagged(kind: str, tmp_path: Path) -> None:
+    when = pd.Series(pd.date_range("2024-01-01", periods=ROWS, freq="h"))
+    data = prepared(people(when=when.where(when.index % 5 > 0)), tmp_path, kind)
+    (column,) = (one for one in data.columns if one.name == "when")
+    assert column.features[-1] == "when is missing"
+    assert column.parts == ("weekday", "hour")
+    assert when.iloc[100].timestamp() < column.fill < when.iloc[300].timestamp()
+
+
+def test_the_commonest_words_have_features_and_the_others_are_counted(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    city = [f"city {n}" for n in random.geometric(0.08, ROWS)]
+    data = prepared(people(city=city), tmp_path, words=6)
+    (column,) = (one for one in data.columns if one.name == "city")
+    assert column.words is not None
+    assert len(column.features) == len(column.words) == 6
+    train = pd.Series(city)[data.origin.rows.open()[slice(*data.train), 1]].value_counts()
+    assert sorted(train[[*column.words]]) == sorted(train[:6])
+    assert column.merged == len(train) - 6
+    assert f"{len(train)} words, the 6 commonest a feature each" in column_in_words(column)
+    default = prepared(people(city=city), tmp_path)
+    assert default.key != data.key
+
+
+def test_each_column_is_told_how_it_is_encoded(tmp_path: Path) -> None:
+    data = prepared(people(when=days()), tmp_path)
+    facts = [fact.text for fact in of_examples(data) if fact.about == "column"]
+    assert len(facts) == len(data.columns)
+    assert facts[0].startswith("'age': a number, and one for missing values, which count as 3")
+    assert "'port': 2 words, a feature each, and one for missing values; 3 features" in facts
+    assert "'when': a date, year, month, weekday; 3 features" in facts
+
+
+def test_columns_that_are_dropped_are_not_used(tmp_path: Path) -> None:
+    data = prepared(people(), tmp_path, drop=("age", "port"))
+    assert {column.name for column in data.columns} == {"aboard", "family"}
+
+
+def test_a_column_that_tells_nothing_is_used_where_it_is_kept(tmp_path: Path) -> None:
+    data = prepared(people(), tmp_path, keep=("ticket",), words=3)
+    (column,) = (one for one in data.columns if one.name == "ticket")
+    assert len(column.features) == 3
+
+
+def test_an_empty_column_is_left_out_and_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    prepared(people(notes=None), tmp_path, tell=said.append)
+    assert "left out, empty: notes (--keep uses a column)" in said
+
+
+def test_a_file_of_too_many_columns_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(["y", *(f"x{n}" for n in range(20_000))]) + "\n")
+    with pytest.raises(UnusableData, match=r"20,001 columns, and 10,000 are the most"):
+        prepare("csv", source_of(f"csv:{path}"), Request(tmp_path), cache=tmp_path)
+
+
 def test_what_is_said_of_data_is_said_again_of_the_prepared_copy(tmp_path: Path) -> None:
     first, again = list[str](), list[str]()
     data = prepared(people(), tmp_path, tell=first.append)
@@ -181,7 +262,7 @@ def test_what_is_said_of_data_is_said_again_of_the_prepared_copy(tmp_path: Path)
     request = Request(tmp_path, tell=again.append)
     same = prepare(name, source_of(name), request, cache=tmp_path / "cache")
     assert first == again == list(data.notes) == list(same.notes)
-    assert "left out, a different word in nearly every row: ticket" in first
+    assert any("a different word in nearly every row: ticket" in text for text in first)
     assert any(fact.text == first[-1] for fact in of_examples(data) if isinstance(fact, Fact))
 
 
@@ -209,14 +290,18 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
         (people(), {"group": "kin"}, "--group kin: is no column"),
         (people(y=1), {}, "has 2 columns called class, y"),
         (people().drop(columns="class"), {}, "Say which has the classes: --label COLUMN"),
-        (people(when=pd.Timestamp("2026-01-01")), {}, "has times in the column 'when'"),
         (people(age=np.inf), {}, "infinite"),
         (people(age=1e39), {}, "too large for 32 bits"),
         (people(age=[[1]] * ROWS), {}, "the column 'age': has lists"),
         (people(family=1), {"group": "family"}, "has only 1 groups"),
         (people(), {"group": "port"}, "has rows without a 'port'"),
         (people(**{"class": None}), {}, "has no value in the column 'class'"),
-        (people()[["class"]], {}, "has no column beside"),
+        (people()[["class"]], {}, "has no column that tells"),
+        (people(y=range(ROWS)), {"label": "y"}, "looks like a quantity"),
+        (people(y=np.linspace(0, 1, ROWS).round(2)), {"label": "y"}, "looks like a quantity"),
+        (people(y=pd.date_range("2020", periods=ROWS)), {"label": "y"}, "looks like a quantity"),
+        (people(), {"drop": ("prot",)}, "--drop prot: is no column"),
+        (people(), {"keep": ("prot",)}, "Did you mean 'port'"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(

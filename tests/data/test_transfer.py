@@ -9,6 +9,7 @@ import pytest
 
 from nas_kd.data import source_of
 from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.classes import doubts
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.splits import split
 from nas_kd.data.transfer import TransferSet, prepare, size
@@ -30,7 +31,7 @@ def source(make: Callable[[], Raw]) -> Source:
 
 def test_splits_are_stratified_seeded_and_do_not_overlap(tmp_path: Path) -> None:
     data = prepare("small", source(small), Request(tmp_path), cache=tmp_path)
-    assert [size(r) for r in (data.train, data.validation, data.test)] == [72, 24, 24]
+    assert [size(r) for r in (data.train, data.validation, data.test)] == [64, 32, 24]
     for rows in (data.train, data.validation, data.test):
         counts = np.bincount(data.labels.open()[slice(*rows)])
         assert counts.max() - counts.min() <= 1
@@ -47,7 +48,45 @@ def test_a_set_of_its_own_test_split_keeps_it(tmp_path: Path) -> None:
     raw = small(test=own)
     data = prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
     assert np.array_equal(data.examples.open()[slice(*data.test)], own.examples_NX)
-    assert size(data.validation) == 12
+    assert size(data.validation) == 40
+
+
+@pytest.mark.parametrize(
+    ("examples", "asked", "validation"),
+    [(2000, None, 400), (600, None, 160), (120, None, 32), (120, 0.5, 48), (2000, 0.1, 160)],
+)
+def test_validation_has_a_larger_share_of_few_examples(
+    examples: int, asked: float | None, validation: int, tmp_path: Path
+) -> None:
+    raw, request = small(examples), Request(tmp_path, validation=asked)
+    data = prepare("small", source(lambda: raw), request, cache=tmp_path)
+    assert size(data.validation) == validation
+    own = small(examples, test=small(30).train)
+    data = prepare("small", source(lambda: own), request, cache=tmp_path)
+    share = asked or max(0.1, min(200 / examples, 1 / 3))
+    assert size(data.validation) == pytest.approx(share * examples, abs=1)
+
+
+def test_a_share_of_data_that_have_a_validation_split_is_refused(tmp_path: Path) -> None:
+    raw = small(validation=small(30).train)
+    with pytest.raises(UnusableData, match="have a validation split of their own"):
+        prepare("small", source(lambda: raw), Request(tmp_path, validation=0.2), cache=tmp_path)
+
+
+def test_validation_examples_of_one_class_are_named_as_that(tmp_path: Path) -> None:
+    one = small(60).train
+    raw = small(validation=Labelled(one.examples_NX[:20], np.full(20, 2)))
+    with pytest.raises(UnusableData, match="has validation examples of one class alone, 'class 2'"):
+        prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
+
+
+def test_splits_that_lack_a_class_are_doubted(tmp_path: Path) -> None:
+    part = small(600).train
+    rows = np.flatnonzero(part.labels_N < 2)
+    raw = small(validation=Labelled(part.examples_NX[rows], part.labels_N[rows]))
+    data = prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
+    (found,) = (what for about, what, _ in doubts(data) if about == "classes")
+    assert found == "validation has no example of 'class 2'"
 
 
 def test_normalisation_comes_from_the_training_split_only(tmp_path: Path) -> None:
@@ -62,7 +101,7 @@ def test_unlabelled_examples_join_the_transfer_set_without_a_label(tmp_path: Pat
     data = prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
     labels = data.labels.open()[slice(*data.train)]
     assert (labels == -1).sum() == 50
-    assert size(data.labelled) == 72
+    assert size(data.labelled) == 64
     assert data.teacher == data.labelled
 
 

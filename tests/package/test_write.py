@@ -55,7 +55,7 @@ def test_a_package_says_what_it_is(study: StudyView, package: Path) -> None:
     assert facts["counts"]["parameters"] == best.costs["parameters"] <= 2000
     assert facts["settings"] == best.settings
     text = (package / "card.md").read_text()
-    assert f"{100 * (best.accuracy or 0):.2f}%" in text
+    assert f"{100 * (best.accuracy or 0):.2f} (" in text
     assert "the test split 0 times" in text
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.driver.events import Ended, Planned, Scored, Started, Step
 from nas_kd.errors import UnusableStudy
-from nas_kd.front import not_told_apart
+from nas_kd.intervals import not_told_apart
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.fitting import fitting_table

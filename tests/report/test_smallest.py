@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from nas_kd.cli import app
 from nas_kd.errors import InvalidSpec
-from nas_kd.front import standard_error
+from nas_kd.intervals import interval
 from nas_kd.report.page import page
 from nas_kd.report.smallest import answer_in_words, find, next_step, step, target_of
 from nas_kd.study.view import StudyView
@@ -24,7 +24,7 @@ def test_it_is_the_first_of_the_front_at_the_target(study: StudyView) -> None:
 
 def test_sure_is_a_standard_error_above(study: StudyView) -> None:
     first = study.front[0]
-    target = (first.accuracy or 0) - standard_error(first.accuracy or 0, study.examples)
+    target = interval(first.accuracy or 0, study.examples, 1.0)[0]
     assert find(study, target).sure == first
     beyond = find(study, target + 1e-9)
     assert beyond.reached == first

@@ -50,17 +50,6 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "rungs"),
-    [(1, ()), (2, (1,)), (3, (1, 2)), (10, (1, 3, 6)), (15, (2, 5, 9)), (90, (9, 27, 54))],
-)
-def test_rungs_lie_at_one_three_and_six_tenths_unless_said(
-    epochs: int, rungs: tuple[int, ...]
-) -> None:
-    assert StudySpec.create({"budget": "20k", "epochs": epochs}).rungs == rungs
-    assert StudySpec.create({"budget": "20k", "epochs": epochs, "rungs": []}).rungs == ()
-
-
-@pytest.mark.parametrize(
     ("settings", "name"),
     [
         ({"rungs": [3, 2]}, "rungs"),
