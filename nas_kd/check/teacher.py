@@ -23,6 +23,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.teachers.adapting import Adapted
 from nas_kd.teachers.loading import load_and_tell
 from nas_kd.teachers.making import converted
+from nas_kd.teachers.steady import expect_steady
 from nas_kd.training import BATCH, answer, normaliser, tensor
 
 MOST = 5_000
@@ -103,14 +104,11 @@ def of_teacher(teacher: TeacherUnderTest) -> Iterator[Fact | Finding]:
 
 
 def steady(teacher: TeacherUnderTest) -> Iterator[Finding]:
-    """Whether it answers the same when it is asked again, in eval mode."""
-    few = (teacher.validation[0], min(teacher.validation[1], teacher.validation[0] + 256))
-    first, again = (asked(teacher.network, teacher.data, few) for _ in range(2))
-    if not torch.allclose(first, again, atol=1e-4, rtol=1e-4):
-        yield Finding(
-            "teacher", "answers differently when it is asked again, in eval mode", "wrong",
-            "Look for dropout or noise that ignores eval().",
-        )  # fmt: skip
+    """Whether it always answers the same to an example, in eval mode."""
+    try:
+        expect_steady(teacher.network, teacher.data, "the teacher")
+    except UnusableTeacher as error:
+        yield Finding("teacher", error.wrong, "wrong", error.right)
 
 
 def answers(teacher: TeacherUnderTest) -> Iterator[Finding]:

@@ -41,8 +41,7 @@ def bring_signals(stage: StageContext, teacher: Teacher, sha256: str) -> Signals
         signals = stored_signals(place)
         (wrong,) = by_teacher(stage.queue, teacher, check_signals, [(job, signals)])
         if wrong and mine:
-            right = "Delete the study's folder signals/; they are computed again."
-            raise UnusableTeacher(f"the stored teacher signals {place}", wrong, right)
+            raise UnusableTeacher(f"the stored teacher signals {place}", *wrong)
         if not wrong:
             if not mine:
                 stage.observe(Step("signals   those that another study computed of this teacher"))

@@ -9,9 +9,11 @@ import hashlib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from types import MethodType
 
 from safetensors.torch import save
 from torch import Tensor, contiguous_format, nn
+from torch.nn.parameter import is_lazy
 
 from nas_kd.costs.budgets import Shape
 from nas_kd.costs.counting import activations, measure
@@ -25,6 +27,9 @@ TRAINED = "train"
 """The name of the teacher that is trained when none is given."""
 
 TORCHVISION = "torchvision:"
+
+QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+"""Where torch has the modules of quantised networks."""
 
 FROM_PYTHON = "python:"
 GIVEN: dict[str, nn.Module] = {}
@@ -121,11 +126,35 @@ def load(teacher: Teacher) -> nn.Module:
 def load_and_tell(teacher: Teacher) -> tuple[nn.Module, tuple[str, ...]]:
     """The teacher, and what had to be undone to load its weights. Raises UnusableTeacher."""
     network = create(teacher).float().cpu()
+    expect_tensors(network, teacher.target)
     notes = fit(Path(teacher.weights), network, teacher.target) if teacher.weights else ()
+    if any(map(is_lazy, network.parameters())):
+        wrong = "has layers that have no size yet, such as nn.LazyLinear"
+        right = "Call it once on an example before the function returns it, or name its weights."
+        raise UnusableTeacher(f"teacher {teacher.target!r}", wrong, right)
+    notes += settled(network)
     if teacher.target != TRAINED:
         name = f"teacher {teacher.target!r}"
         network = Adapted(network, teacher.expects, teacher.classes, name)
     return network.eval().requires_grad_(False), notes
+
+
+def expect_tensors(network: nn.Module, target: str) -> None:
+    """Raise UnusableTeacher for a network whose weights are no plain tensors."""
+    if any(type(part).__module__.startswith(QUANTISED) for part in network.modules()):
+        wrong = "is quantised: its weights are packed, and its answers to an example depend on the "
+        right = "Give the network that was quantised; a student of few bits learns as well of it."
+        raise UnusableTeacher(f"teacher {target!r}", f"{wrong}others of a batch", right)
+
+
+def settled(network: nn.Module) -> tuple[str, ...]:
+    """Let a network that torch.export made, which knows one mode, be asked for eval; in words."""
+    try:
+        network.eval()
+    except NotImplementedError:
+        network.train = MethodType(lambda self, mode=True: self, network)  # type: ignore[method-assign]
+        return ("made by torch.export: it answers in the mode in which it was exported",)
+    return ()
 
 
 def inner(network: nn.Module) -> nn.Module:

@@ -31,8 +31,8 @@ from nas_kd.teachers.loading import (
     sizes,
     state,
 )
-from nas_kd.training import AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
-from nas_kd.training.jobs import default_batch
+from nas_kd.teachers.steady import expect_steady
+from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normaliser, shared, tensor
 from nas_kd.workers.reproducible import computes_as, reproducible
 
 VISITS = 120_000
@@ -42,7 +42,7 @@ VIEWS = 25
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
 
-TRAINING = 2
+TRAINING = 1
 """A number to raise with each change of how a teacher trains, so that older ones are not taken."""
 
 
@@ -66,7 +66,7 @@ def training_key(job: TeacherJob) -> str:
     """A name for all that decides a trained teacher; how many threads train it does not."""
     teacher = job.teacher
     facts = (
-        TRAINING, LEARNING_RATE, WEIGHT_DECAY, VIEWS, teacher.target, teacher.input_shape,
+        TRAINING, LEARNING_RATE, WEIGHT_DECAY, VIEWS, BATCH, teacher.target, teacher.input_shape,
         teacher.classes, teacher.width, job.data.key, job.epochs, job.seed, job.metric,
         job.class_weights, computes_as(job.device),
     )  # fmt: skip
@@ -93,6 +93,8 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         if job.teacher.weights is None and not job.teacher.target.startswith(FROM_PYTHON):
             notes += ("no --teacher-weights: it has the weights that its function gives",)
     accuracy = score(network, job.teacher, job.data, job.metric)
+    if job.teacher.target != TRAINED:
+        expect_steady(network, job.data, f"teacher {job.teacher.target!r}")
     shape = seen_shape(job.teacher.expects, job.data.input_shape)
     parameters, macs, alive = sizes(network, shape)
     return TeacherReport(
@@ -157,7 +159,7 @@ def train(job: TeacherJob, on_epoch: Callable[[], None]) -> nn.Module:
             ),
             data=replace(job.data, views=seen_as),
             rows=job.data.teacher,
-            schedule=Schedule(job.epochs, default_batch(size(job.data.teacher))),
+            schedule=Schedule(job.epochs, BATCH),
             order_seed=derive(job.seed, "teacher order"),
             span=range(job.epochs),
             on_epoch=on_epoch,

@@ -95,20 +95,24 @@ def expect(network: nn.Module, sha256: str) -> None:
 
 
 @reproducible()
-def check_signals(job: SignalsJob, signals: Signals) -> str | None:
+def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
     """Compare the stored signals with their hash, and a few random rows with what the teacher
-    answers now; what is wrong with them, if anything is."""
+    answers now; what is wrong with them and what to do, if anything is wrong."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
     stored: NDArray[Any] = signals.logits_VNC.open()
     for array in (signals.logits_VNC, signals.answers_N):
         if content(array.open()) != array.sha256:
-            return "were changed after they were written"
+            again = "Delete the study's folder signals/; they are computed again."
+            return "were changed after they were written", again
     generator = np.random.default_rng(int(signals.key, 16) % 2**32)
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
     examples_NX = tensor(job.data.examples)[slice(*job.data.train)]
     for number, how in enumerate(job.data.views.table()):
         again_BC = respond(network, job.data, examples_NX[row_B], how, job.device).numpy()
         if not np.allclose(again_BC, stored[number, row_B], rtol=1e-3, atol=1e-3):
-            return "are not what the teacher answers"
+            return "are not what the teacher answers", (
+                "Its code, or an object in it, changed since the study began: bring it back, or "
+                "search in a new folder with --study."
+            )
     return None

@@ -1,6 +1,7 @@
 """Checkpoints as people have them: each loads, or says how to save it again."""
 
 import argparse
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,12 +41,15 @@ def lightning(state: State) -> dict[str, object]:
 
 SHAPES: dict[str, tuple[Callable[[State], object], tuple[str, ...]]] = {
     "plain": (lambda s: s, ()),
-    "lightning": (lightning, ("taken from 'state_dict'", "prefix 'model.' taken off")),
+    "lightning": (
+        lightning,
+        ("taken from 'state_dict'", "prefix 'model.' taken off", "1 tensors without it not used"),
+    ),
     "ddp": (lambda s: prefixed(s, "module."), ("prefix 'module.' taken off",)),
     "compiled": (lambda s: prefixed(s, "_orig_mod."), ("prefix '_orig_mod.' taken off",)),
     "compiled ddp": (
         lambda s: prefixed(s, "module._orig_mod."),
-        ("prefix 'module.' taken off", "prefix '_orig_mod.' taken off"),
+        ("prefix 'module._orig_mod.' taken off",),
     ),
     "nested state_dict": (lambda s: {"state_dict": s, "epoch": 1}, ("taken from 'state_dict'",)),
     "nested model_state_dict": (
@@ -55,8 +59,30 @@ SHAPES: dict[str, tuple[Callable[[State], object], tuple[str, ...]]] = {
     "nested model": (lambda s: {"model": s}, ("taken from 'model'",)),
     "nested twice": (
         lambda s: {"model": {"state_dict": prefixed(s, "module.")}},
-        ("taken from 'model'", "taken from 'state_dict'", "prefix 'module.' taken off"),
+        ("taken from 'model.state_dict'", "prefix 'module.' taken off"),
     ),
+    "nested net": (lambda s: {"net": s, "acc": 95.1}, ("taken from 'net'",)),
+    "nested four times": (
+        lambda s: {"a": {"b": {"c": {"d": prefixed(s, "e.f.")}}}},
+        ("taken from 'a.b.c.d'", "prefix 'e.f.' taken off"),
+    ),
+    "lightning's net": (
+        lambda s: {"state_dict": prefixed(s, "net.")},
+        ("taken from 'state_dict'", "prefix 'net.' taken off"),
+    ),
+    "weights and their average": (
+        lambda s: {"ema_state_dict": s, "state_dict": s},
+        ("taken from 'state_dict'", "'ema_state_dict' would fit, too, and not used"),
+    ),
+    "profiled": (
+        lambda s: s | {"total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
+        ("2 counters of a profiler not used",),
+    ),
+    "before batches were counted": (
+        lambda s: {k: v for k, v in s.items() if "num_batches" not in k},
+        ("4 batch norms without num_batches_tracked",),
+    ),
+    "wrapped": (lambda s: prefixed(s, "0."), ("prefix '0.' taken off",)),
 }
 
 
@@ -119,6 +145,52 @@ def test_arguments_and_numbers_beside_the_weights_do_no_harm(tmp_path: Path) -> 
     assert fit(tmp_path / "teacher.pt", network(), "mine:net") == ("taken from 'model'",)
 
 
+def test_a_network_that_wraps_another_takes_its_weights(tmp_path: Path) -> None:
+    source, target = network(), nn.Sequential(network())
+    torch.save(source.state_dict(), tmp_path / "teacher.pt")
+    assert fit(tmp_path / "teacher.pt", target, "mine:net") == ("prefix '0.' put before",)
+    assert fingerprint(source) == fingerprint(target[0])
+
+
+def test_what_lies_outside_of_the_prefix_is_counted(tmp_path: Path) -> None:
+    twice(tmp_path / "teacher.pt")
+    said = fit(tmp_path / "teacher.pt", network(), "mine:net")
+    assert said == ("prefix '0.' taken off", "2 tensors without it not used")
+
+
+def test_a_lazy_network_takes_the_sizes_of_its_file(tmp_path: Path) -> None:
+    source = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    torch.save(source.state_dict(), tmp_path / "teacher.pt")
+    target = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+    assert fit(tmp_path / "teacher.pt", target, "mine:net") == ()
+    assert fingerprint(source) == fingerprint(target)
+
+
+def of_numpy_1(path: Path) -> None:
+    """Rewrite the names of a pickle as numpy 1 wrote them."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            old = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+            archive.writestr(name, old if name.endswith(".pkl") else content)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_numbers_arrays_and_paths_beside_the_weights_do_no_harm(old: bool, tmp_path: Path) -> None:
+    beside = {
+        "args": argparse.Namespace(out=Path("runs/x"), kind=np.dtype(np.int32)),
+        "best": np.float32(0.5),
+        "mean": np.zeros((3, 2)),
+        "seen": np.int64(7),
+    }
+    torch.save({"model": network().state_dict()} | beside, tmp_path / "teacher.pt")
+    if old:
+        of_numpy_1(tmp_path / "teacher.pt")
+        assert b"numpy.core" in (tmp_path / "teacher.pt").read_bytes()
+    assert fit(tmp_path / "teacher.pt", network(), "mine:net") == ("taken from 'model'",)
+
+
 def nonsense(path: Path) -> None:
     path.write_bytes(b"no weights at all")
 
@@ -135,8 +207,16 @@ def wider(path: Path) -> None:
     torch.save(network(5).state_dict(), path)
 
 
-def deeper(path: Path) -> None:
-    torch.save(nn.Sequential(network()).state_dict(), path)
+def twice(path: Path) -> None:
+    torch.save(nn.Sequential(network(), nn.Linear(10, 10)).state_dict(), path)
+
+
+def larger(path: Path) -> None:
+    torch.save(network().state_dict() | {"99.weight": torch.ones(1)}, path)
+
+
+def half(path: Path) -> None:
+    torch.save(dict(list(network().state_dict().items())[:8]), path)
 
 
 def cut_off(path: Path) -> None:
@@ -151,7 +231,8 @@ def cut_off(path: Path) -> None:
         (a_list, "are a list, no state dict"),
         (no_state, "hold no state dict"),
         (wider, r"0\.weight \(5, 1, 3, 3\) instead of \(4, 1, 3, 3\)"),
-        (deeper, r"they lack 0\.weight, .* and have 0\.0\.weight"),
+        (larger, r"they have 99\.weight too many"),
+        (half, r"they lack 4\.bias"),
         (cut_off, "cannot be read"),
         (lambda path: None, "do not exist"),
     ],

@@ -120,7 +120,8 @@ def test_stored_signals_are_checked_when_they_are_read(trained: SignalsJob, tmp_
     assert check_signals(trained, Signals(key, good, answers)) is None
     shuffled = ArrayRef.save(np.roll(logits_VNC, 1, axis=1), tmp_path / "bad.npy")
     wrong = check_signals(trained, Signals(key, shuffled, answers))
-    assert wrong == "are not what the teacher answers"
+    assert wrong is not None
+    assert wrong[0] == "are not what the teacher answers"
 
 
 def test_the_key_of_a_training_depends_on_all_that_decides_it(trained: SignalsJob) -> None:
@@ -190,12 +191,35 @@ def test_your_own_teacher_is_taken_with_its_weights(
         (OWN + "seven_classes", r"answers with shape \(64, 7\)"),
         (OWN + "colour", "fails on the data"),
         (OWN + "not_finite", "NaN"),
+        (OWN + "of_the_batch", "answers otherwise to an example alone than among others"),
+        (OWN + "kept_in_train_mode", "answers otherwise to an example alone than among others"),
+        (OWN + "always_dropped", "answers otherwise when it is asked again"),
+        (OWN + "noisy", "answers otherwise when it is asked again"),
+        (OWN + "for_a_batch_of_64", "fails on the data"),
+        (OWN + "never_alone", "cannot answer a single example, only a batch"),
+        (OWN + "lazy", "has layers that have no size yet"),
+        (OWN + "quantised", "is quantised"),
     ],
 )
 def test_a_teacher_that_does_not_fit_is_named(target: str, wrong: str, digits: TransferSet) -> None:
     job = TeacherJob(Teacher(target, (1, 8, 8), 10), digits, epochs=1, seed=0)
     with pytest.raises(UnusableTeacher, match=wrong):
         make_teacher(job)
+
+
+def test_a_module_of_torch_export_is_a_teacher(digits: TransferSet) -> None:
+    job = TeacherJob(Teacher(OWN + "exported", (1, 8, 8), 10), digits, epochs=1, seed=0)
+    report = make_teacher(job)
+    assert "made by torch.export" in report.notes[0]
+    assert report.parameters == 650
+    signals = compute_signals(SignalsJob(job.teacher, report.sha256, digits), digits.train, 1)
+    assert signals.shape == (1, size(digits.train), 10)
+
+
+def test_a_teacher_of_objects_alone_is_a_teacher(digits: TransferSet) -> None:
+    teacher = Teacher(OWN + "of_objects", (1, 8, 8), 10)
+    report = make_teacher(TeacherJob(teacher, digits, epochs=1, seed=0))
+    assert report.parameters == 0
 
 
 class Asserting(nn.Module):
