@@ -86,7 +86,15 @@ def source_text(data: Any, layout: str = "auto") -> str:
         return data
     known = layout if layout in LAYOUTS else "auto"  # the spec says what is wrong with it
     raw = raw_of(data, "data", lambda text: None, known)
-    return f"npz:{to_npz(raw, cache_folder())}"
+    return f"npz:{to_npz(raw, cache_folder(), called(data))}"
+
+
+def called(data: Any) -> str:
+    """What data from Python are called: by the class of a Dataset, else `data`."""
+    first = data[0] if isinstance(data, tuple) and data else data
+    first = data.get("train") if isinstance(data, dict) else first
+    plain = isinstance(first, list | tuple | dict) or hasattr(first, "__array__")
+    return "data" if first is None or plain else type(first).__name__
 
 
 def teacher_text(teacher: str | nn.Module) -> str:
@@ -148,10 +156,11 @@ class Study:
             return rungs_figure(self._view)
         raise ValueError(f"there is no figure {name!r}: say 'pareto', 'history' or 'rungs'")
 
-    def report(self) -> Path:
-        """Write the report, one HTML page, and give its path."""
-        write_text(self._view.folder.report, page(self._view))
-        return self._view.folder.report
+    def report(self, to: str | Path | None = None) -> Path:
+        """Write the report, one HTML page, into the study's folder or to a file; give its path."""
+        path = Path(to) if to else self._view.folder.report
+        write_text(path, page(self._view))
+        return path
 
     def export(
         self,

@@ -59,7 +59,7 @@ class InvalidSpec(NasKDError, ValueError):
     def __str__(self) -> str:
         lines = "\n".join(f"  {problem}" for problem in self.problems)
         count = "one problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        return f"The spec has {count}:\n{lines}\nSee the settings: nas-kd search --help"
+        return f"The spec has {count}:\n{lines}\nSee the settings: nas-kd settings"
 
 
 class BudgetTooSmall(NasKDError, ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from nas_kd.errors import Unwritable
+from nas_kd.errors import Unusable, Unwritable
 
 
 def cache_folder() -> Path:
@@ -18,11 +18,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NAS_KD_CACHE") or Path(base, "nas-kd")).expanduser()
 
 
+def expect_utf8(path: Path) -> Path:
+    """The path. Raises Unusable for one whose name is no text: nothing could be written of it."""
+    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+        given = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        right = "Rename that folder or file, such as those of an old zip archive: mv OLD NEW."
+        raise Unusable(given, "has a name that is not UTF-8", right)
+    return path
+
+
 TEMPORARY = re.compile(r"\..+\.\d+-\d+")
 """The names of files that are being written."""
 
-MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
-"""What a user can mend: no space, a quota, a read-only place, no right to write."""
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""No space, or none that one may use."""
+
+MENDABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""What a user can mend: no space, a read-only place, no right to write, no such place."""
 
 
 def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -42,8 +54,9 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in MENDABLE:
-            reason = f"cannot be written ({error.strerror})"
-            raise Unwritable(str(path), reason, "Make room, then run the same again.") from error
+            reason, full = f"cannot be written ({error.strerror})", error.errno in FULL
+            right = "Make room, then run the same again." if full else "Name another place for it."
+            raise Unwritable(str(path), reason, right) from error
         raise
 
 

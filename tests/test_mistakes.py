@@ -241,7 +241,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["export", "STUDY", "--trial", "99", "--to", "new"], "trial '99'"),
     (["evaluate", "nowhere"], "package nowhere: has no config.json"),
     (["evaluate", "spoiled"], "package spoiled: has other weights"),
-    (["evaluate", "torn"], "package torn: has a damaged config.json"),
+    (["evaluate", "torn"], "torn/config.json: is not what nas-kd writes there"),
     (["evaluate", "package", "--split", "train"], "--split: say test or validation"),
     (["evaluate", "package", "--data", "npz:onehot.npz"], "one-hot"),
     (

@@ -1,6 +1,8 @@
 """The commands: parsing and printing only. torch is imported inside them, not before."""
 
+import errno
 import os
+import sys
 import tempfile
 import traceback
 from typing import NoReturn
@@ -21,16 +23,28 @@ def main() -> NoReturn:
         os.environ.setdefault(name, "1")
     try:
         app()
+        sys.stdout.flush()
     except NasKDError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno not in UNHEARD:
+            report_bug(error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes last
+        typer.echo(f"error: what was printed cannot be written ({error.strerror})", err=True)
+        raise SystemExit(2) from None
     except Exception as error:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="nas-kd-", suffix=".log", delete=False
-        ) as file:
-            traceback.print_exc(file=file)
-        typer.echo(
-            f"bug: {type(error).__name__}: {error}\nThe traceback is in {file.name}", err=True
-        )
-        raise SystemExit(1) from None
+        report_bug(error)
     raise SystemExit(0)
+
+
+UNHEARD = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO}
+"""What ends printing: a full disk behind it, or nobody who reads on."""
+
+
+def report_bug(error: Exception) -> NoReturn:
+    """Say what happened, keep the traceback, and end with 1."""
+    with tempfile.NamedTemporaryFile("w", prefix="nas-kd-", suffix=".log", delete=False) as file:
+        traceback.print_exc(file=file)
+    typer.echo(f"bug: {type(error).__name__}: {error}\nThe traceback is in {file.name}", err=True)
+    raise SystemExit(1) from None

@@ -52,6 +52,8 @@ def search(
     """Search the best distilled student within a budget, or go on with a study.
 
     Example: nas-kd search --budget 20k --data mnist --data-root data
+
+    Every setting, for --fix and --range: nas-kd settings
     """
     given = flags.given(locals())
     from nas_kd.workers.devices import default_workers, parse_devices
@@ -120,6 +122,27 @@ def check(
     else:
         resolved = flags.resolve(spec, given, trust=trust)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
+
+
+@app.command()
+def settings(
+    format_: Annotated[
+        str, typer.Option("--format", help="table or markdown.", metavar="table|markdown")
+    ] = "table",
+) -> None:
+    """List every setting of a search: what it is unless said, what it may be, what it means.
+
+    Say one as --fix NAME=VALUE, search it as --range NAME=LOW:HIGH, or write it in a SPEC.toml.
+    """
+    if format_ not in ("table", "markdown"):
+        raise InvalidSpec((f"--format: say table or markdown (given: {format_!r})",))
+    from nas_kd.report.listing import as_markdown, settings_table
+    from nas_kd.report.terminal import console
+
+    if format_ == "markdown":
+        typer.echo(as_markdown(), nl=False)
+    else:
+        console().print(settings_table())
 
 
 @app.command()

@@ -55,14 +55,17 @@ def trials(
 
 
 @app.command()
-def report(study: flags.StudyPath) -> None:
+def report(
+    study: flags.StudyPath,
+    to: Annotated[Path | None, typer.Option(help="File; default STUDY/report.html.")] = None,
+) -> None:
     """Write a study's report: one HTML page with the front, the history and every trial.
 
     Example: nas-kd report runs/glyphs-20k
     """
     from nas_kd.api import Study
 
-    typer.echo(Study.open(study).report())
+    typer.echo(Study.open(study).report(to))
 
 
 @app.command()

@@ -72,12 +72,18 @@ READABLE = (
 )
 
 
+LONGEST = 40
+"""Letters of a budget."""
+
+
 def parse_budget(text: str, teacher: int | None = None) -> Budget:
     """Read one budget in natural words; a percentage is of the `teacher`'s parameters.
 
     Raises UnusableBudget.
     """
-    given = f"budget {text!r}"
+    given = f"budget {text if len(text) <= LONGEST else text[:LONGEST] + '...'!r}"
+    if len(text) > LONGEST:
+        raise UnusableBudget(given, f"has {len(text):,} letters", READABLE)
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*(?: ram)?))\s*", text)
     if not match:
         raise UnusableBudget(given, "is no positive number with a unit", READABLE)
@@ -90,7 +96,9 @@ def parse_budget(text: str, teacher: int | None = None) -> Budget:
         return Budget("parameters", teacher * number / 100)
     bound, unit = number * SCALES[match[3] or ""], match[4]
     if unit not in UNITS:
-        raise UnusableBudget(given, f"has the unknown unit {unit!r}", READABLE)
+        meant = next((known for known in UNITS if known and known.lower() == unit.lower()), None)
+        hint = f"Did you mean {match[1]}{match[3] or ''}{meant}? " if meant else ""
+        raise UnusableBudget(given, f"has the unknown unit {unit!r}", hint + READABLE)
     cost, times = UNITS[unit]
     return Budget(cost, bound * times)
 

@@ -4,7 +4,7 @@ import hashlib
 import mmap
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -32,11 +32,6 @@ class ArrayRef:
             raise DataNotHere(self.sha256, self.path, socket.gethostname())
         array: NDArray[Any] = np.load(self.path, mmap_mode="r")
         return array
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """The record from what JSON made of it."""
-        return cls(**{**facts, "shape": tuple(facts["shape"])})
 
     @classmethod
     def save(cls, array: NDArray[Any], path: Path, sha256: str | None = None) -> Self:

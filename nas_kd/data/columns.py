@@ -84,16 +84,6 @@ def column_in_words(column: Column) -> str:
     return f"{column.name!r}: {kind}{missing}; {count:,} feature{'s' * (count != 1)}"
 
 
-def read_columns(facts: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
-    """Columns from what JSON made of them."""
-
-    def column(one: Mapping[str, Any]) -> Column:
-        words = None if one["words"] is None else tuple(one["words"])
-        return Column(**{**one, "words": words, "parts": tuple(one["parts"])})
-
-    return tuple(map(column, facts))
-
-
 def learn(table: Table, rows_NK: Matrix, most: int) -> tuple[Column, ...]:
     """The columns, as the rows of the train split have them; of one that has words, so many of the
     commonest get a feature at most."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import content
+from nas_kd.data.dense import dense
 from nas_kd.data.imagefolder import counting
 from nas_kd.data.layout import arranged
 from nas_kd.data.source import Labelled, Raw, Request
@@ -82,8 +83,8 @@ def from_npz(request: Request, *, path: str) -> Raw:
     return replace(raw, classes=names) if len(names) == len(raw.classes) else raw
 
 
-def to_npz(raw: Raw, folder: Path) -> Path:
-    """Keep arrays that came from Python as an .npz named by what is in it."""
+def to_npz(raw: Raw, folder: Path, name: str = "data") -> Path:
+    """Keep arrays that came from Python as an .npz of this name, in a folder of what is in it."""
     parts = {name: getattr(raw, name) for name in SPLITS if getattr(raw, name) is not None}
     arrays: dict[str, Any] = {"classes": np.array(raw.classes)}
     for name, part in parts.items():
@@ -92,7 +93,7 @@ def to_npz(raw: Raw, folder: Path) -> Path:
         arrays["unlabelled"] = raw.unlabelled_NX
     hashes = {name: content(array) for name, array in arrays.items() if name != "classes"}
     key = hashlib.sha256(repr((hashes, raw.classes)).encode()).hexdigest()[:16]
-    path = folder / "given" / f"{key}.npz"
+    path = folder / "given" / key / f"{name}.npz"
     if not path.exists():
         write_file(path, lambda file: np.savez(file, **arrays))
     return path
@@ -141,10 +142,7 @@ def raw_of(found: Any, given: str, tell: Callable[[str], None], layout: str = "a
 
 def array_of(found: Any, given: str) -> NDArray[Any]:
     """An array with at least one axis. Raises UnusableData."""
-    try:
-        array = np.asarray(found)
-    except ValueError as error:
-        raise UnusableData(given, f"is no array ({error})", FORMS) from error
+    array = dense(found, given)
     if array.ndim == 0:
         raise UnusableData(given, "has a single value where examples should be", FORMS)
     return array
@@ -165,7 +163,7 @@ def named(found: Any, given: str) -> dict[str, Any]:
 def is_array(found: Any) -> bool:
     """Whether this is a numpy array or a tensor, or a list of numbers."""
     numbers = isinstance(found, list) and bool(found) and not isinstance(found[0], tuple)
-    return numbers or hasattr(found, "__array__")
+    return numbers or hasattr(found, "__array__") or hasattr(found, "toarray")
 
 
 def is_set(found: Any) -> bool:
@@ -232,7 +230,7 @@ def pixels(x: Any, given: str) -> NDArray[Any]:
     """One picture as an array."""
     if isinstance(x, str | bytes):
         raise UnusableData(given, "has text", PURPOSE)
-    array = np.asarray(x)
+    array = dense(x, given)
     if array.dtype.kind not in "uifb":
         raise UnusableData(given, f"has examples of type {type(x).__name__}", PURPOSE)
     return array
@@ -243,7 +241,7 @@ def label_array(labels: Sequence[Any], given: str) -> NDArray[Any]:
     if any(isinstance(label, dict) for label in labels):
         raise UnusableData(given, "has dicts as labels, as for detection (boxes)", PURPOSE)
     try:
-        return np.array([np.asarray(label) for label in labels])
+        return np.array([dense(label, given) for label in labels])
     except ValueError:
         raise UnusableData(given, "has labels of several lengths (boxes?)", PURPOSE) from None
 

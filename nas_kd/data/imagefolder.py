@@ -10,7 +10,7 @@ counted and said; hidden ones, and those of archives and network disks, are igno
 import hashlib
 import os
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nas_kd.data.arrays import PIECE, pieces, release, room
 from nas_kd.data.source import READING, Labelled, Raw, Request
 from nas_kd.errors import UnusableData
+from nas_kd.files import expect_utf8
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,10 +51,14 @@ def load(request: Request, *, folder: str) -> Raw:
     every = [path for part in files.values() for path, _ in part]
     grey = all_grey(every) if request.channels is None else request.channels == 1
     mode = "L" if grey else "RGB"
-    if skipped := others(folder):
-        request.tell(f"not read, no pictures by their names: {skipped}")
+    for text in unused(folder, every):
+        request.tell(text)
     tell = counting(request.tell, len(every))
-    parts = {s: read(part, mode, request.image_size, tell) for s, part in files.items()}
+    cut: list[Path] = []
+    parts = {s: read(part, mode, request.image_size, tell, cut) for s, part in files.items()}
+    side = f"pictures are resized to {request.image_size}x{request.image_size}"
+    lose = f"; {len(cut):,} of {len(every):,} are not square, and lose what is longer"
+    request.tell(side + lose * bool(cut))
     if all_alike(parts["train"].examples_NX):
         right = "Look at a few of them: what tells the classes apart is lost or was never there."
         raise UnusableData(given, "has pictures that are all alike", right)
@@ -105,7 +110,7 @@ def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
 def stamp(request: Request, *, folder: str) -> str:
     """A hash of every file's name, size and time."""
     root = Path(folder).expanduser()
-    files = [(path, path.stat()) for path in walk(root)]
+    files = [(path, path.stat()) for path in walk(root) if path.is_file()]
     facts = [(str(p.relative_to(root)), at.st_size, at.st_mtime_ns) for p, at in files]
     asked = (str(root.resolve()), request.image_size, request.channels, facts)
     return hashlib.sha256(repr(asked).encode()).hexdigest()
@@ -122,30 +127,42 @@ def hidden(name: str) -> bool:
 
 
 def called(folder: Path) -> str:
-    """The class of a folder: its name, whose accents may be written in two ways."""
+    """The class of a folder: its name, whose accents may be written in two ways. Raises Unusable
+    for a name that is not UTF-8."""
+    expect_utf8(folder)
     return unicodedata.normalize("NFC", folder.name)
 
 
 def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Every file in a folder that is not ignored, also behind links, in the order of the names."""
+    """Everything in a folder that is no folder and not ignored, also behind links, in the order of
+    the names; some may be no files: broken links, pipes."""
     mine = above | {os.path.realpath(folder)}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if hidden(path.name):
             continue
         if path.is_dir() and os.path.realpath(path) not in mine:  # no link leads back
             yield from walk(path, mine)
-        elif path.is_file():
+        elif not path.is_dir():
             yield path
 
 
-def others(folder: str) -> str:
-    """The files that are no pictures by their names, in words: 3 .txt, 40 without a suffix."""
-    left = Counter(
-        path.suffix.lower() or "without a suffix"
-        for path in walk(Path(folder).expanduser())
-        if path.suffix.lower() not in SUFFIXES
-    )
-    return ", ".join(f"{count:,} {suffix}" for suffix, count in left.most_common())
+def unused(folder: str, used: Sequence[Path]) -> Iterator[str]:
+    """What lies in the folder and is not read, in words: by kind, and why."""
+    read = {*used}
+    left: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in walk(Path(folder).expanduser()):
+        kind = path.suffix.lower() or "without a suffix"
+        if path in read:
+            continue
+        if not path.is_file():
+            left["no files, but broken links or pipes"][kind] += 1
+        elif path.suffix.lower() in SUFFIXES:
+            left["pictures outside of the folders of the classes"][kind] += 1
+        else:
+            left["no pictures by their names"][kind] += 1
+    for why, kinds in left.items():
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        yield f"not read, {why}: {counts}"
 
 
 def pictures(place: Path, classes: Sequence[str], given: str) -> Iterator[tuple[Path, int]]:
@@ -155,7 +172,7 @@ def pictures(place: Path, classes: Sequence[str], given: str) -> Iterator[tuple[
             right = f"Its classes must be those of train: {', '.join(classes)}."
             raise UnusableData(given, f"has the class {folder.name!r} in {place} only", right)
         for path in walk(folder):
-            if path.suffix.lower() in SUFFIXES:
+            if path.is_file() and path.suffix.lower() in SUFFIXES:
                 yield path, classes.index(called(folder))
 
 
@@ -174,20 +191,27 @@ def all_grey(paths: Sequence[Path]) -> bool:
 
 
 def read(
-    files: Sequence[tuple[Path, int]], mode: str, size: int, tell: Callable[[], None]
+    files: Sequence[tuple[Path, int]],
+    mode: str,
+    size: int,
+    tell: Callable[[], None],
+    cut: list[Path],
 ) -> Labelled:
-    """The pictures, resized and cropped to a square in the middle."""
+    """The pictures, resized and cropped to a square in the middle; those that were cropped are
+    added to `cut`."""
     images = room((len(files), len(mode), size, size), np.uint8)
     for row, (path, _) in enumerate(files):
-        images[row] = picture(path, mode, size)
+        images[row], square = picture(path, mode, size)
+        cut += [path] * (not square)
         if row % PIECE == 0:
             release(images)
         tell()
     return Labelled(images, np.array([label for _, label in files], np.int64))
 
 
-def picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
-    """One picture [C, size, size]. Raises UnusableData naming the file."""
+def picture(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], bool]:
+    """One picture [C, size, size], and whether it was square. Raises UnusableData naming the
+    file."""
     from PIL import Image, ImageOps
 
     try:
@@ -200,7 +224,8 @@ def picture(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
             f"picture {path}", f"cannot be read ({error})", "Mend or remove the file."
         ) from error
     pixels = np.asarray(square, np.uint8)
-    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+    channels_first = pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+    return channels_first, whole.width == whole.height
 
 
 def on_white(picture: "Image.Image") -> "Image.Image":

@@ -7,12 +7,12 @@ Suffixes: N prepared rows.
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,16 +51,6 @@ class Origin:
         if raw.ids:
             ids = kept_array(np.concatenate([ids_of(raw, part) for part in parts]), place, "ids")
         return cls(kept_array(rows_N2, place, "origin"), ids, kept_table(raw, place))
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """The record from what JSON made of it."""
-        ids, table = facts["ids"], facts["table"]
-        return cls(
-            ArrayRef.from_facts(facts["rows"]),
-            ids and ArrayRef.from_facts(ids),
-            table and tuple(table),
-        )
 
     def as_read(self, rows: slice) -> "pd.DataFrame":
         """Rows of a table with all of its columns, before anything was encoded or left out.

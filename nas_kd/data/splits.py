@@ -36,10 +36,12 @@ def check(name: str, raw: Raw) -> None:
     if images.ndim not in (2, 3, 4) or len(images) != len(labels) or labels.ndim != 1:
         wrong = f"has images {images.shape} and labels {labels.shape}"
         raise UnusableData(given, wrong, right)
-    counts = np.bincount(labels[labels >= 0], minlength=len(raw.classes))
-    if labels.min() < 0 or len(counts) > len(raw.classes) or len(raw.classes) < 2:
+    if not len(labels):
+        raise UnusableData(given, "has no training examples", right)
+    if labels.min() < 0 or labels.max() >= len(raw.classes) or len(raw.classes) < 2:
         wrong = f"has labels {labels.min()} to {labels.max()} for {len(raw.classes)} classes"
         raise UnusableData(given, wrong, right)
+    counts = np.bincount(labels, minlength=len(raw.classes))
     for split in ("validation", "test", "teacher"):
         part = getattr(raw, split)
         if part is None:
@@ -54,8 +56,12 @@ def check(name: str, raw: Raw) -> None:
     expect_alike(given, raw)
     if counts.min() < 4:
         rare = raw.classes[int(counts.argmin())]
-        wrong = f"has only {counts.min()} training examples of class {rare!r}"
-        raise UnusableData(given, wrong, "Each class needs 4: the splits are stratified.")
+        few = [name for name, count in zip(raw.classes, counts, strict=True) if count < 4]
+        others = f", and {len(few) - 1} more such classes" if len(few) > 1 else ""
+        some = "one training example" if counts.min() == 1 else f"{counts.min()} training examples"
+        wrong = f"has only {some} of class {rare!r}{others}"
+        right = "Each class needs 4, for each split has some: leave them out, or join classes."
+        raise UnusableData(given, wrong, right)
     most = np.finfo(np.float32).max
     broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)
     if images.dtype.kind == "f" and broken(images).any():

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from nas_kd.data.arrays import ArrayRef, content, kept_array, release, room
-from nas_kd.data.columns import Column, Table, encode, learn, read_columns
+from nas_kd.data.columns import Column, Table, encode, learn
 from nas_kd.data.origin import Origin
 from nas_kd.data.source import ASKED, IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, expect_classes, split
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableData
 from nas_kd.files import cache_folder, write_text
+from nas_kd.records import read_json
 
 Rows = tuple[int, int]
 """First row and the row after the last."""
@@ -77,20 +78,15 @@ class TransferSet:
 
     def to_json(self) -> str:
         """The record as JSON."""
-        return json.dumps(asdict(self), indent=1)
+        return json.dumps({"schema": FORMAT} | asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "TransferSet":
-        """The record that `to_json` wrote."""
-        facts: dict[str, Any] = json.loads(text)
-        for name in ("examples", "labels"):
-            facts[name] = ArrayRef.from_facts(facts[name])
-        facts["origin"] = Origin.from_facts(facts["origin"])
-        facts["views"] = Views(**facts["views"])
-        facts["columns"] = read_columns(facts["columns"])
-        for name in ("classes", "train", "labelled", "validation", "test", "teacher", "notes"):
-            facts[name] = tuple(facts[name])
-        return cls(**facts | {"mean": tuple(facts["mean"]), "std": tuple(facts["std"])})
+        """The record that `to_json` wrote. Raises ValueError for anything else."""
+        facts = read_json(dict[str, Any], text)
+        if (schema := facts.pop("schema", None)) != FORMAT:
+            raise ValueError(f"schema {schema}, and this version of nas-kd reads {FORMAT}")
+        return read_json(cls, json.dumps(facts))
 
 
 def size(rows: Rows) -> int:
@@ -135,12 +131,11 @@ def prepare(
         ]
     )
     note = folder / "requests" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
-    if (source.fixed or source.stamp) and note.exists():
-        known = TransferSet.from_json(note.read_text())
-        if all(Path(path).exists() for path in known.files):
-            for text in known.notes:
-                request.tell(text)
-            return seen_in(known, views, source, split_seed)
+    known = kept(note) if source.fixed or source.stamp else None
+    if known:
+        for text in known.notes:
+            request.tell(text)
+        return seen_in(known, views, source, split_seed)
     said: list[str] = []
 
     def tell(text: str) -> None:
@@ -152,6 +147,15 @@ def prepare(
     made = replace(made, notes=tuple(said))
     write_text(note, made.to_json())
     return seen_in(made, views, source, split_seed)
+
+
+def kept(note: Path) -> TransferSet | None:
+    """A set that was prepared before, if all of it is there, as it was written."""
+    try:
+        known = TransferSet.from_json(note.read_text())
+    except (OSError, ValueError):
+        return None
+    return known if all(Path(path).exists() for path in known.files) else None
 
 
 def expect_understood(name: str, source: Source, request: Request) -> None:

@@ -42,7 +42,7 @@ def same_data(
     request = spec.request(options.data_root, tell)
     data = prepare(spec.data, source_of(spec.data), request, spec.split_seed, spec.views)
     if folder.spec.exists():
-        kept = TransferSet.from_json(folder.data.read_text())
+        kept = folder.read_data()
         if kept.key != data.key:
             change = f"data: content {kept.key[:12]} there, {data.key[:12]} now"
             raise SpecDiffers(str(folder.root), (change,))

@@ -24,7 +24,7 @@ from nas_kd.driver.signals_stage import bring_signals
 from nas_kd.driver.teacher_stage import as_kept, bring_teacher, describe, judged, parameters_of
 from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import StudyLocked, UnusableStudy
-from nas_kd.files import write_bytes, write_text
+from nas_kd.files import expect_utf8, write_bytes, write_text
 from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
@@ -49,7 +49,9 @@ def drive(
 
     Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
     """
-    folder = StudyFolder(options.folder.resolve())
+    folder = StudyFolder(expect_utf8(options.folder.resolve()))
+    for path in (options.data_root.resolve(), options.teacher_weights):
+        expect_utf8(path or folder.root)
     with lock(folder) as held:
         folder.compare(spec)
         both = logged(folder, observe)
@@ -113,7 +115,7 @@ def run(
     expect_families_of(spec, ledger)
     with lease(ledger, str(folder.root), holder) as expect_held:
         queue.checks.append(expect_held)
-        record_facts(ledger, space, stage.recipe)
+        record_facts(ledger, space, stage.recipe, options)
         estimate(stage, space, spec.trials - ledger.told(), options.workers)
         teacher = teacher or bring_teacher(stage, wanted, resumed, threads)
         ledger.note("teacher", teacher)
@@ -189,7 +191,7 @@ def space_in_words(space: Space) -> str:
     return kept + out
 
 
-def record_facts(ledger: Ledger, space: Space, recipe: Recipe) -> None:
+def record_facts(ledger: Ledger, space: Space, recipe: Recipe, options: RunOptions) -> None:
     """Keep what reading the study later needs."""
     data = recipe.data
     facts: dict[str, Any] = {
@@ -200,6 +202,7 @@ def record_facts(ledger: Ledger, space: Space, recipe: Recipe) -> None:
         "fixed": len(first_samples(space)),
         "epochs": recipe.epochs,
         "rungs": list(recipe.rungs),
+        "data_root": str(options.data_root),
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
     }
     known = ledger.facts()

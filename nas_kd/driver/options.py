@@ -12,6 +12,10 @@ MUCH = 5e9
 """Bytes of arrays and signals beyond which a study asks first."""
 
 
+DATA_ROOT = Path("data")
+"""Where the files of named data lie, unless it is said."""
+
+
 def default_folder(spec: StudySpec) -> Path:
     """Where a study goes if it is not said: runs/DATA-BUDGET."""
     budget = "-".join(spec.budget).replace(" ", "-").replace("%", "pct")
@@ -27,7 +31,7 @@ class RunOptions:
     folder: Path
     workers: int
     """Worker processes; 0 trains in the driver's process."""
-    data_root: Path = Path("data")
+    data_root: Path = DATA_ROOT
     teacher_weights: Path | None = None
     devices: tuple[str, ...] = ("cpu",)
     """`cpu`, or GPUs, which the workers share in turn."""
@@ -39,9 +43,13 @@ class RunOptions:
     """A job that takes longer is taken from its worker and given to another."""
 
 
+def root_flag(root: str | Path) -> str:
+    """What to type for the folder of the data's files."""
+    return "" if Path(root) == DATA_ROOT else f" --data-root {quote(str(root))}"
+
+
 def command(spec: StudySpec, options: RunOptions) -> str:
     """What to type to go on with a study."""
-    root = options.data_root
-    said = "" if root == Path("data") else f" --data-root {quote(str(root))}"
+    said = root_flag(options.data_root)
     said += " --yes" * options.large + trust_flag(spec.model_dump())
     return f"nas-kd search --study {quote(str(options.folder))}{said}"

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,9 @@ from nas_kd.data.signals import Signals
 from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import by_teacher
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import write_text
+from nas_kd.records import read_record
 from nas_kd.study.sharing import cached, share, take
 from nas_kd.teachers.loading import Teacher
 from nas_kd.teachers.signals import (
@@ -76,12 +76,12 @@ def computed(stage: StageContext, job: SignalsJob, place: Path, key: str) -> Sig
 
 def stored_signals(place: Path) -> Signals:
     """The signals that are stored in a folder, which may have been moved: the arrays lie beside the
-    file that tells of them."""
-    facts = json.loads((place / META).read_text())
-    names = [field.name for field in fields(Signals) if field.name != "key"]
-    return Signals(place.name, **{name: beside(place, facts[name]) for name in names})
+    file that tells of them. Raises UnusableStudy for a file of something else."""
+    right = "Delete the study's folder signals/; they are computed again."
+    told = read_record(Signals, place / META, right, UnusableStudy)
+    return Signals(place.name, beside(place, told.logits_VNC), beside(place, told.answers_N))
 
 
-def beside(place: Path, facts: dict[str, Any]) -> ArrayRef:
+def beside(place: Path, array: ArrayRef) -> ArrayRef:
     """An array in this folder."""
-    return ArrayRef.from_facts(facts | {"path": str(place / Path(facts["path"]).name)})
+    return replace(array, path=str(place / Path(array.path).name))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from nas_kd.costs.budgets import Budget, parse_budgets
 from nas_kd.data.classes import counted
@@ -15,10 +16,11 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import by_teacher, ready_teacher
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import at_chance, told_from_chance
 from nas_kd.metrics import METRICS, metric_in_words, of_teachers
+from nas_kd.records import read_record
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.sharing import cached, hashed, share, take
@@ -90,10 +92,30 @@ def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
     return parse_budgets(spec.budget, None if own else parameters_of(describe(spec, data, None)))
 
 
+class Kept(BaseModel):
+    """What is kept of a study's teacher and asked of it later; more stands beside."""
+
+    target: str
+    width: int
+    sha256: str
+    accuracy: float
+    parameters: int
+    macs: int | None
+    activations: int | None
+    seconds: float
+    notes: list[str]
+    probabilities: bool
+    file_sha256: str | None
+
+
 def known(folder: StudyFolder) -> dict[str, Any] | None:
-    """What is kept of the study's teacher, if it is ready."""
+    """What is kept of the study's teacher, if it is ready. Raises UnusableStudy."""
     path = folder.teacher / "config.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    right = "Bring the study's folder teacher/ back as it was, or search in a new folder."
+    read_record(Kept, path, right, UnusableStudy)
+    return read_record(dict[str, Any], path, right, UnusableStudy)
 
 
 def bring_teacher(
@@ -145,7 +167,7 @@ def made(stage: StageContext, job: TeacherJob) -> dict[str, Any]:
     write_bytes(place / WEIGHTS, report.weights)
     facts = asdict(teacher) | asdict(report)
     facts["file_sha256"] = file_hash(teacher.weights) if teacher.weights else None
-    del facts["weights"]
+    facts["weights"] = teacher.weights
     write_text(place / "config.json", json.dumps(facts, indent=1))
     if trained:
         share(place, cached("teachers", training_key(job)), str(stage.folder.root))

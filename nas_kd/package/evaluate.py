@@ -14,19 +14,17 @@ import torch
 from torch import Tensor
 
 from nas_kd.data import source_of
-from nas_kd.data.columns import encode_as, read_columns
+from nas_kd.data.columns import encode_as
 from nas_kd.data.source import ASKED, Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable, UnusableData
 from nas_kd.files import write_text
 from nas_kd.metrics import METRICS, of_teachers
 from nas_kd.package.card import card
-from nas_kd.package.load import Student, load_student, read_config
+from nas_kd.package.load import Student, columns_of, load_student, read_config
 from nas_kd.spec.fields import PLACES, paired, placed
 from nas_kd.spec.trust import expect_trusted
-
-EVALUATIONS = "evaluations.json"
-"""The file of a package, or a study, that has its looks at the test split."""
+from nas_kd.study.looks import EVALUATIONS, read_looks
 
 
 def evaluate(
@@ -61,9 +59,7 @@ def evaluate(
     if split != "test" or mine is None:
         return result
     studies = studies_of(package, facts["study"] if trust else None)
-    count_test(
-        (package, *studies), card(facts, [*read_list(package / EVALUATIONS), result]), result
-    )
+    count_test((package, *studies), card(facts, [*read_looks(package), result]), result)
     why = "it is not there" if trust else "with --trust it is counted there too"
     note = f"this look is counted in the package's card, not in its study {facts['study']}: {why}"
     return result if studies else result | {"note": note}
@@ -109,7 +105,7 @@ def rows_of(data: TransferSet, split: str) -> Labelled:
 def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
     """Other data, whole or their test split, with the student's classes. Raises Unusable."""
     shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
-    wanted, columns = facts["data"], read_columns(facts["input"]["columns"])
+    wanted, columns = facts["data"], columns_of(facts)
     request = Request(
         root,
         image_size=shape[-1],
@@ -151,7 +147,7 @@ def count_test(folders: Sequence[Path], text: str, result: dict[str, Any]) -> No
     """Note a look at the test split in a package, the first folder, and in its study; the card's
     text is written last."""
     for folder in folders:
-        kept = [*read_list(folder / EVALUATIONS), result]
+        kept = [*read_looks(folder), result]
         write_text(folder / EVALUATIONS, json.dumps(kept, indent=1))
     write_text(folders[0] / "card.md", text)
 
@@ -165,8 +161,3 @@ def studies_of(package: Path, named: str | None) -> tuple[Path, ...]:
         if any(path.read_bytes() == mine for path in students):
             return (folder,)
     return ()
-
-
-def read_list(path: Path) -> list[dict[str, Any]]:
-    """The entries in a JSON file; none if there is no file."""
-    return json.loads(path.read_text()) if path.exists() else []

@@ -5,38 +5,97 @@ Suffixes: B examples, C channels or classes, X the shape of an example.
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas_kd.data.columns import Column, encode_frame, read_columns
+from nas_kd.data.columns import Column, encode_frame
 from nas_kd.errors import UnusableData, UnusablePackage
+from nas_kd.files import expect_utf8
+from nas_kd.records import read_record
 from nas_kd.registry import import_plugins
 from nas_kd.spec.fields import listed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.students import build
-from nas_kd.students.family import StudentConfig
+from nas_kd.students.family import Option, StudentConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
 TOLERANCE = 1e-5
-NEEDED = frozenset(
-    {
-        "student", "input", "classes", "counts", "budgets", "metric", "validation", "settings",
-        "epochs", "teacher", "data", "plugins", "study", "trial",
-    }
-)  # fmt: skip
-"""What a config.json has, beside its schema and versions."""
-
 SCHEMA = 1
 """The form of a package's config.json. No other was released."""
+
+
+class Input(BaseModel):
+    """What a student takes."""
+
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    columns: tuple[Column, ...]
+
+
+class Judged(BaseModel):
+    """How well it does on the validation examples."""
+
+    accuracy: float
+    examples: int
+
+
+class Taught(BaseModel):
+    """Who taught it."""
+
+    target: str
+    sha256: str
+    accuracy: float
+    parameters: int
+
+
+class Learned(BaseModel):
+    """What it learned from: its study's data, as they were asked for and cut."""
+
+    name: str
+    key: str
+    notes: tuple[str, ...]
+    split_seed: int
+    views: int
+    unlabelled: int
+    image_size: int
+    layout: str
+    label: str | None
+    group: str | None
+    drop: tuple[str, ...]
+    keep: tuple[str, ...]
+    words: int
+    validation: float | None
+
+
+class Config(BaseModel):
+    """What a package's config.json has, beside its schema."""
+
+    student: StudentConfig
+    input: Input
+    classes: tuple[str, ...]
+    counts: dict[str, float]
+    budgets: tuple[tuple[str, float], ...]
+    metric: str
+    validation: Judged
+    settings: dict[str, Option]
+    epochs: int
+    teacher: Taught
+    data: Learned
+    plugins: tuple[str, ...]
+    study: str
+    trial: int
+    versions: dict[str, str]
 
 
 class Student(nn.Module):
@@ -109,21 +168,24 @@ class Student(nn.Module):
 
 def read_config(package: Path) -> dict[str, Any]:
     """A package's config. Raises UnusablePackage."""
+    expect_utf8(package)
     right = "Name a folder that `nas-kd export` wrote."
     if missing := [name for name in FILES if not (package / name).exists()]:
         raise UnusablePackage(f"package {package}", f"has no {', '.join(missing)}", right)
-    try:
-        facts: dict[str, Any] = json.loads((package / "config.json").read_text())
-    except ValueError as error:
-        wrong = f"has a damaged config.json ({error})"
-        raise UnusablePackage(f"package {package}", wrong, "Export it again.") from error
+    again = "Export it again with this version."
+    config = package / "config.json"
+    facts = read_record(dict[str, Any], config, again, UnusablePackage)
     if facts.get("schema") != SCHEMA:
         wrong = f"has schema {facts.get('schema')}, and this version of nas-kd reads {SCHEMA}"
-        raise UnusablePackage(f"package {package}", wrong, "Export it again with this version.")
-    if lacks := sorted(NEEDED - facts.keys()):
-        wrong = f"has no {', '.join(lacks)} in its config.json"
-        raise UnusablePackage(f"package {package}", wrong, "Export it again with this version.")
+        raise UnusablePackage(f"package {package}", wrong, again)
+    read_record(Config, config, again, UnusablePackage)
     return facts
+
+
+def columns_of(facts: Mapping[str, Any]) -> tuple[Column, ...]:
+    """How the columns of a table become the examples of a package's student."""
+    columns: tuple[Column, ...] = Input.model_validate(facts["input"]).columns
+    return columns
 
 
 def load_student(package: str | Path, trust: bool = False) -> Student:
@@ -160,7 +222,7 @@ def load_student(package: str | Path, trust: bool = False) -> Student:
         facts["input"]["mean"],
         facts["input"]["std"],
         facts["input"]["shape"],
-        read_columns(facts["input"]["columns"]),
+        columns_of(facts),
     ).eval()
     with torch.inference_mode():
         again = student(proof["inputs"])

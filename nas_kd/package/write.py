@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save
 from nas_kd.data.source import ASKED
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
-from nas_kd.files import write_bytes, write_text
+from nas_kd.files import expect_utf8, write_bytes, write_text
 from nas_kd.package.card import card
-from nas_kd.package.evaluate import EVALUATIONS, read_list
 from nas_kd.package.load import SCHEMA, load_student
+from nas_kd.study.looks import EVALUATIONS, read_looks
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
 
@@ -31,11 +31,12 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
     Raises UnusableStudy for a trial that has no student, Unusable for a folder that exists, or for
     code that only the study names, unless there is `trust`.
     """
+    expect_utf8(to)
     chosen = view.pick(which)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise Unusable(str(to), "exists and is no empty folder", "Name another folder with --to.")
     same = chosen.number if chosen.duplicate_of is None else chosen.duplicate_of
-    data = TransferSet.from_json(view.folder.data.read_text())
+    data = view.folder.read_data()
     kept = view.folder.student(same)
     if not (kept / "config.json").exists():
         right = "Bring the study's folder back as a whole, or search again in a new one."
@@ -43,7 +44,7 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
     inputs = load_file(view.folder.proof)["inputs"]
     logits = load_file(kept / "proof.safetensors")["logits"]
     facts = describe(view, chosen, data)
-    evaluations = read_list(view.folder.evaluations)
+    evaluations = read_looks(view.folder.root)
     mine = [one for one in evaluations if one["trial"] == chosen.number]
     write_bytes(to / "weights.safetensors", (kept / "weights.safetensors").read_bytes())
     write_bytes(to / "proof.safetensors", save({"inputs": inputs, "logits": logits}))

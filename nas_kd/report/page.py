@@ -7,7 +7,7 @@ from nas_kd.driver.stopper import LEADERS
 from nas_kd.front import hypervolume
 from nas_kd.intervals import not_told_apart
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
-from nas_kd.report.smallest import next_step
+from nas_kd.report.smallest import rise
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import cells, columns, judged_on, percent
 from nas_kd.spec.settings import as_text, heading
@@ -123,7 +123,7 @@ def page(view: StudyView) -> str:
 <p><small>{judged_on(view)} Students
 were chosen on these examples, so the best one's accuracy leans upward; {looks(view)}.</small></p>
 <h2>The front</h2>{pareto}
-<p>{escape(next_step(view))}</p>
+<p>{escape(rise(view))}</p>
 <h2>History</h2>{history}
 {rungs(view)}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}

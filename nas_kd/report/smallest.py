@@ -5,6 +5,7 @@ from math import log, sqrt
 from shlex import quote
 
 from nas_kd.costs.budgets import LATENCY
+from nas_kd.driver.options import root_flag
 from nas_kd.errors import InvalidSpec
 from nas_kd.intervals import interval, interval_in_words
 from nas_kd.spec.trust import trust_flag
@@ -96,17 +97,19 @@ def search(view: StudyView, bound: float) -> str:
     """The command that searches at another bound, all else as it was."""
     budgets = [[view.cost, bound], *view.facts["budgets"][1:]]
     said = " ".join(f"--budget '{round(most)}{UNITS[cost]}'" for cost, most in budgets)
-    file = " --teacher-weights FILE" if view.facts.get("teacher", {}).get("file_sha256") else ""
+    weights = view.facts.get("teacher", {}).get("weights")
+    file = f" --teacher-weights {quote(weights)}" if weights else ""
+    root = root_flag(view.facts["data_root"])
     code = trust_flag(view.spec.model_dump())
-    return f"nas-kd search {quote(str(view.folder.spec))} {said}{file}{code}"
+    return f"nas-kd search {quote(str(view.folder.spec))} {said}{root}{file}{code}"
 
 
 NEAR = 1.25
 """Costs that differ by a smaller factor are nearly the same."""
 
 
-def next_step(view: StudyView) -> str:
-    """What more cost would buy, if the front went on as it ends.
+def rise(view: StudyView) -> str:
+    """What more cost bought at the front's end, in one sentence.
 
     Its students that cost at least a third of the last one are read as a line in (log cost,
     accuracy); nothing is said where there are fewer than two, or all cost nearly the same.
@@ -117,19 +120,8 @@ def next_step(view: StudyView) -> str:
     if len(near) < 2 or last < NEAR * near[0].costs[view.cost]:
         return ""
     first = near[0].costs[view.cost]
-    slope = (accuracy(near[-1]) - accuracy(near[0])) / log(last / first)
-    bound = view.facts["budgets"][0][1]
-    beyond = 4 * last < bound  # such a front says nothing of what the whole budget would buy
-    more = step(last if beyond else bound)
-    gained = 100 * slope * log(1 + more / last)
+    gained = 100 * (accuracy(near[-1]) - accuracy(near[0]))
     return (
-        f"From {first:,} to {last:,} {view.cost} the front rises by "
-        f"{100 * (accuracy(near[-1]) - accuracy(near[0])):.1f} points; at that pace the next "
-        f"{more:,} {view.cost} would buy about {gained:.1f}."
+        f"From {first:,} to {last:,} {view.cost} the front rises by {gained:.1f} points: "
+        f"{gained * log(2) / log(last / first):.1f} for twice the {view.cost}."
     )
-
-
-def step(bound: float) -> int:
-    """Half of a bound, as a round number: 10,000 of 20,000."""
-    digits = int(10 ** (len(str(int(bound / 2))) - 1))
-    return max(1, int(bound / 2 / digits) * digits)

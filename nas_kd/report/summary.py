@@ -148,7 +148,8 @@ def control_line(view: StudyView, name: str, facts: Mapping[str, Any]) -> Line:
     """A control's line."""
     label = StudentConfig.from_json(facts["student"]).name()
     sizes = (facts["parameters"], facts[view.cost])
-    return line(view, name, label, sizes, facts["accuracy"], "failed")
+    state = "failed" if facts["accuracy"] is None else "complete"
+    return line(view, name, label, sizes, facts["accuracy"], state)
 
 
 def largest_lines(view: StudyView) -> list[Line]:

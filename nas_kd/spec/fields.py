@@ -1,5 +1,6 @@
 """What a setting may be: reading what people write, and checking it, for pydantic."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data import source_of
-from nas_kd.errors import NasKDError, UnknownName, UnusableBudget
+from nas_kd.errors import NasKDError, UnknownName, Unusable, UnusableBudget
+from nas_kd.files import expect_utf8
 from nas_kd.registry import Registry
 
 Range = tuple[float, float]
@@ -33,16 +35,24 @@ def worded(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def within(low: float, high: float) -> Any:
+@dataclass(frozen=True, slots=True)
+class Within:
     """A check that a setting, or both ends of it, lie within [low, high], in order."""
 
-    def check(setting: OneOrRange) -> OneOrRange:
+    low: float
+    high: float
+
+    def __call__(self, setting: OneOrRange) -> OneOrRange:
+        """The setting. Raises ValueError."""
         ends = setting if isinstance(setting, tuple) else (setting, setting)
-        if not low <= ends[0] <= ends[1] <= high:
-            raise ValueError(f"must lie in [{low:g}, {high:g}], a pair in rising order")
+        if not self.low <= ends[0] <= ends[1] <= self.high:
+            raise ValueError(f"must lie in [{self.low:g}, {self.high:g}], a pair in rising order")
         return setting
 
-    return AfterValidator(check)
+
+def within(low: float, high: float) -> Any:
+    """As a validator for pydantic."""
+    return AfterValidator(Within(low, high))
 
 
 def readable(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -61,29 +71,39 @@ def reachable(text: str) -> str:
     except UnknownName as error:
         forms = "or imagefolder:PATH, npz:PATH, csv:PATH, parquet:PATH, module:function"
         raise ValueError(f"{str(error).rstrip('.')}; {forms}") from None
-    return placed(text)
+    try:
+        return placed(text)
+    except Unusable as error:
+        raise ValueError(str(error)) from None
 
 
 def placed(text: str) -> str:
     """The name of data with its path, if it has one, from the root on."""
     kind, _, rest = text.partition(":")
     if kind in PLACES and rest:
-        return f"{kind}:{Path(rest).expanduser().resolve()}"
+        return f"{kind}:{expect_utf8(Path(rest).expanduser().resolve())}"
     return text
 
 
-def known(registry: Registry[Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class Known:
     """A check that each name is in the registry."""
 
-    def check(names: Any) -> Any:
+    registry: Registry[Any]
+
+    def __call__(self, names: Any) -> Any:
+        """The names. Raises ValueError."""
         for name in names if isinstance(names, tuple) else (names,):
             try:
-                registry[name]
+                self.registry[name]
             except NasKDError as error:
                 raise ValueError(str(error)) from None
         return names
 
-    return AfterValidator(check)
+
+def known(registry: Registry[Any]) -> Any:
+    """As a validator for pydantic."""
+    return AfterValidator(Known(registry))
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)]

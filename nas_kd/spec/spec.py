@@ -52,7 +52,10 @@ SCHEMA = 2
 class StudySpec(BaseModel):
     """With the same versions and kind of CPU, equal specs give equal studies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True,
+        use_attribute_docstrings=True,
+    )  # fmt: skip
 
     budget: Annotated[Names, AfterValidator(readable)]
     """Bounds on every student: "20k", "5M macs", "200kB", "25%"; the first is the cost axis."""
@@ -97,7 +100,7 @@ class StudySpec(BaseModel):
     """The deviations beside `teacher_mean`."""
     teacher_epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of a trained teacher; unset, enough for it to see 120,000 examples."""
-    teacher_width: Annotated[int, Field(ge=1)] = 32
+    teacher_width: Annotated[int, Field(ge=1)] = 20
     """Channels of a trained teacher's first block."""
     family: Annotated[Names, known(FAMILIES)] = ("cnn", "mlp")
     """The families that are searched; also `module:Class`, `torchvision:resnet18`, `teacher`. The

@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from torch import nn
 
 from nas_kd.costs.budgets import Counts, Shape
 from nas_kd.errors import Unusable
+from nas_kd.records import read_json
 
 SCHEMA = 1
 
@@ -37,14 +37,16 @@ class StudentConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "StudentConfig":
-        """The config that `to_json` wrote. Raises Unusable for one of another schema."""
-        facts: dict[str, Any] = json.loads(text)
-        if (schema := facts.get("schema")) != SCHEMA:
-            wrong = f"has schema {schema}, and this version of nas-kd reads {SCHEMA}"
-            raise Unusable("a student's config", wrong, "Search again with this version.")
-        for name in ("input_shape", "channels"):
-            facts[name] = tuple(facts[name])
-        return cls(**facts)
+        """The config that `to_json` wrote. Raises Unusable for anything else."""
+        right = "Search again with this version."
+        try:
+            config = read_json(cls, text)
+        except ValueError as error:
+            raise Unusable("a student's config", f"is none ({error})", right) from None
+        if config.schema != SCHEMA:
+            wrong = f"has schema {config.schema}, and this version of nas-kd reads {SCHEMA}"
+            raise Unusable("a student's config", wrong, right)
+        return config
 
     def key(self) -> str:
         """Hash of the canonical JSON."""

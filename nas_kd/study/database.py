@@ -1,7 +1,11 @@
 """The study in Optuna's own database: one atomic write to propose, one to tell."""
 
+import atexit
 import json
 import logging
+import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +32,7 @@ def open_sqlite(path: Path) -> RDBStorage:
 
     So readers (a dashboard) never block the search, and a second writer waits instead of failing.
     """
-    url = f"sqlite:///{path.resolve()}".replace("{", "{{").replace("}", "}}")
+    url = f"sqlite:///{at_hand(path).resolve()}".replace("{", "{{").replace("}", "}}")
     storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
 
     @event.listens_for(storage.engine, "connect")
@@ -45,19 +49,38 @@ def open_sqlite(path: Path) -> RDBStorage:
     return storage
 
 
+def at_hand(path: Path) -> Path:
+    """The database, or a copy of one in a folder that may not be written: SQLite in WAL mode writes
+    beside a database even to read it."""
+    if os.access(path.parent, os.W_OK):
+        return path
+    place = Path(tempfile.mkdtemp(prefix="nas-kd-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    for file in path.parent.glob(f"{path.name}*"):
+        shutil.copyfile(file, place / file.name)
+    return place / path.name
+
+
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """Raise UnusableStudy if the database is damaged, or if it may not be written.
-
-    Readers need write permission too, because SQLite in WAL mode writes files beside the
-    database.
-    """
+    """Raise UnusableStudy if the database is damaged, or if it may not be read."""
     try:
         yield
-    except (DBAPIError, StorageInternalError) as error:
+    except (DBAPIError, StorageInternalError, OSError) as error:
         cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
-        right = "It must be whole, in a folder that you may write to: mend it, or copy the study."
+        right = "It must be whole, and you must be allowed to read and write it: mend it."
         raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
+
+
+def mine(storage: RDBStorage, names: list[str]) -> str:
+    """The name of the study that nas-kd made, where somebody put others beside it; else of the
+    first."""
+    made = [
+        name
+        for name in names
+        if "spec" in storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+    ]
+    return (made or names)[0]
 
 
 class Ledger:
@@ -83,10 +106,9 @@ class Ledger:
         with opening(path):
             storage = open_sqlite(path)
             names = optuna.get_all_study_names(storage)
-        if len(names) != 1:
-            raise UnusableStudy(str(path), f"holds {len(names)} studies, not one", right)
-        study = optuna.load_study(study_name=names[0], storage=storage)
-        return cls(storage, study)
+        if not names:
+            raise UnusableStudy(str(path), "holds no study", right)
+        return cls(storage, optuna.load_study(study_name=mine(storage, names), storage=storage))
 
     @classmethod
     def create(cls, path: Path, name: str, score: str, cost: str) -> "Ledger":
@@ -99,7 +121,7 @@ class Ledger:
             storage = open_sqlite(path)
             known = optuna.get_all_study_names(storage)
         study = optuna.create_study(
-            study_name=known[0] if known else name,
+            study_name=mine(storage, known) if known else name,
             storage=storage,
             directions=DIRECTIONS,
             load_if_exists=True,

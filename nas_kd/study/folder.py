@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import InvalidSpec, SpecDiffers, StudyLocked, UnusableStudy
-from nas_kd.files import TEMPORARY, write_text
+from nas_kd.files import TEMPORARY, expect_utf8, write_text
 from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.database import Ledger
@@ -58,11 +59,6 @@ class StudyFolder:
         """The report, one page."""
         return self.root / "report.html"
 
-    @property
-    def evaluations(self) -> Path:
-        """How often, and with what result, a student was scored on the test split."""
-        return self.root / "evaluations.json"
-
     def signals(self, key: str) -> Path:
         """The folder of the teacher signals of this key."""
         return self.root / "signals" / key
@@ -106,8 +102,21 @@ class StudyFolder:
             right = "Mend the file, or search in a new folder: --study FOLDER."
             raise UnusableStudy(str(self.root), wrong, right) from error
 
+    def read_data(self) -> TransferSet:
+        """The study's data. Raises UnusableStudy."""
+        right = "Bring data.json back as it was, or search in a new folder: --study FOLDER."
+        try:
+            return TransferSet.from_json(self.data.read_text())
+        except OSError as error:
+            wrong = f"cannot be read ({error.strerror})"
+            raise UnusableStudy(str(self.data), wrong, right) from error
+        except ValueError as error:
+            wrong = f"is not what nas-kd writes there ({error})"
+            raise UnusableStudy(str(self.data), wrong, right) from error
+
     def has_spec(self) -> bool:
         """Whether there is a spec.toml; one that was lost is written again from the database."""
+        expect_utf8(self.root)
         lost = not self.spec.exists() and Ledger.begun(self.database)
         if lost and (text := Ledger.open(self.database).facts().get("spec")):
             write_text(self.spec, text)

@@ -1,6 +1,5 @@
 """A stored study as plain records, for reports, exports and people."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.spec.settings import beside_config
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
+from nas_kd.study.looks import read_looks
 from nas_kd.study.record import StudentRecord
 
 
@@ -80,8 +80,7 @@ class StudyView:
     @property
     def looks(self) -> int:
         """How often a student was scored on the test split."""
-        kept = self.folder.evaluations
-        return len(json.loads(kept.read_text())) if kept.exists() else 0
+        return len(read_looks(self.folder.root))
 
     @cached_property
     def points(self) -> tuple[Point, ...]:

@@ -235,6 +235,31 @@ def failing() -> Any:
     raise FileNotFoundError("pictures.bin")
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((12, 25), "if they are signals of 12 channels, 25 long: --fix layout=signals"),
+        ((25, 12), "if they are signals of 12 channels, 25 long: --fix layout=signals"),
+        ((3, 9), "if they are signals of 3 channels, 9 long: --fix layout=signals"),
+        ((6, 100), "if they are pictures: --fix layout=pictures"),
+        ((8, 8), None),
+        ((64, 48), None),
+    ],
+)
+def test_what_arrays_are_taken_for_is_said_with_the_flag_that_decides(
+    shape: tuple[int, int], said: str | None
+) -> None:
+    told: list[str] = []
+    raw_of((np.random.default_rng(0).random((40, *shape)), np.arange(40) % 4), "x", told.append)
+    assert [text.endswith(said) for text in told] == [True] if said else told == []
+
+
+def test_labels_far_from_zero_take_no_memory_of_their_size() -> None:
+    labels = np.array([0, 1, 2, 300_000_000] * 10)
+    raw = raw_of((np.zeros((40, 8, 8), np.uint8), labels), "x", lambda text: None)
+    assert raw.classes == ("0", "1", "2", "300000000")
+
+
 def test_a_function_that_fails_is_named_with_its_error() -> None:
     with pytest.raises(UnusableData, match=r"cannot be called \(FileNotFoundError: pictures"):
         source_of("tests.data.test_given:failing").load(Request(Path()))

@@ -1,5 +1,6 @@
 """Folders of pictures, as people have them."""
 
+import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 from nas_kd.data import source_of
 from nas_kd.data.source import Raw, Request
 from nas_kd.data.transfer import prepare, size
-from nas_kd.errors import UnusableData
+from nas_kd.errors import Unusable, UnusableData
 
 MODES = ("RGB", "L", "RGBA", "P", "CMYK", "1", "LA")
 
@@ -84,8 +85,12 @@ def test_a_long_reading_is_told(tmp_path: Path) -> None:
 
 
 def read_all(root: Path, told: list[str] | None = None) -> Raw:
-    """What is read of a folder of pictures."""
-    tell = (told if told is not None else []).append
+    """What is read of a folder of pictures; what is said of their sizes is left out."""
+
+    def tell(text: str) -> None:
+        if told is not None and not text.startswith("pictures are resized"):
+            told.append(text)
+
     return source_of(f"imagefolder:{root}").load(Request(Path(), image_size=16, tell=tell))
 
 
@@ -122,6 +127,46 @@ def test_every_file_that_is_no_picture_by_its_name_is_counted_aloud(tmp_path: Pa
     (said,) = told
     assert said.startswith("not read, no pictures by their names: 2 .csv, 1 ")
     assert {"1 .txt", "1 .md", "1 without a suffix"} <= {*said.split(": ")[1].split(", ")}
+
+
+def test_pictures_outside_of_the_classes_and_broken_links_are_counted_aloud(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder(tmp_path)
+    picture(tmp_path / "loose.png", 0, 0)
+    picture(tmp_path / "train-of-thought.jpg", 0, 0)
+    (tmp_path / "dark" / "gone.png").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "dark" / "pipe.png")
+    assert len(read_all(tmp_path, told).train.labels_N) == 24
+    assert sorted(told) == [
+        "not read, no files, but broken links or pipes: 2 .png",
+        "not read, pictures outside of the folders of the classes: 1 .png, 1 .jpg",
+    ]
+
+
+def test_pictures_of_a_folder_beside_the_splits_are_counted_aloud(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder(tmp_path / "train")
+    (tmp_path / "extra").mkdir()
+    picture(tmp_path / "extra" / "1.png", 0, 0)
+    read_all(tmp_path, told)
+    assert told == ["not read, pictures outside of the folders of the classes: 1 .png"]
+
+
+def test_what_resizing_cuts_off_is_said(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder(tmp_path)
+    Image.new("RGB", (40, 40)).save(tmp_path / "dark" / "square.png")
+    source_of(f"imagefolder:{tmp_path}").load(Request(Path(), image_size=16, tell=told.append))
+    assert told == [
+        "pictures are resized to 16x16; 24 of 25 are not square, and lose what is longer"
+    ]
+
+
+def test_a_class_whose_name_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:
+    folder(tmp_path)
+    os.rename(tmp_path / "dark", os.fsencode(tmp_path) + b"/d\xe4rk")
+    with pytest.raises(Unusable, match=r"d\\xe4rk: has a name that is not UTF-8.*Rename"):
+        read_all(tmp_path)
 
 
 def test_a_jfif_is_a_picture(tmp_path: Path) -> None:

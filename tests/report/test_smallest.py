@@ -9,7 +9,7 @@ from nas_kd.cli import app
 from nas_kd.errors import InvalidSpec
 from nas_kd.intervals import interval
 from nas_kd.report.page import page
-from nas_kd.report.smallest import answer_in_words, find, next_step, step, target_of
+from nas_kd.report.smallest import answer_in_words, find, rise, target_of
 from nas_kd.study.view import StudyView
 from tests.conftest import record
 
@@ -64,18 +64,16 @@ def test_an_unclear_target_is_an_error(
         target_of(study, accuracy, of_teacher)
 
 
-def test_the_report_says_what_more_cost_would_buy(study: StudyView) -> None:
-    text = next_step(study)
-    assert "the next 1,000 parameters would buy about" in text
-    assert text in page(study)
-    assert [step(20_000), step(3_000), step(1.0)] == [10_000, 1_000, 1]
-
-
-def test_a_front_that_ends_far_below_the_budget_is_not_drawn_out_to_it(study: StudyView) -> None:
-    loose = replace(study, facts={**study.facts, "budgets": [["parameters", 1e6]]})
-    last = study.front[-1].costs[study.cost]
-    assert f"the next {step(last):,} parameters" in next_step(loose)
-    assert step(last) <= last / 2
+def test_the_report_says_what_more_cost_bought_within_what_was_tried(study: StudyView) -> None:
+    rows = tuple(
+        record(number, state="complete", accuracy=accuracy, costs={"parameters": cost})
+        for number, (cost, accuracy) in enumerate([(100, 0.2), (500, 0.7), (1000, 0.8)])
+    )
+    assert rise(replace(study, rows=rows)) == (
+        "From 500 to 1,000 parameters the front rises by 10.0 points: "
+        "10.0 for twice the parameters."
+    )
+    assert rise(study) in page(study)
 
 
 @pytest.mark.parametrize(("cheaper", "said"), [(983, False), (400, True)])
@@ -87,7 +85,7 @@ def test_a_front_whose_costs_are_nearly_the_same_tells_nothing_of_more_cost(
         record(number, state="complete", accuracy=accuracy, costs={"parameters": cost})
         for number, (cost, accuracy) in enumerate(ends)
     )
-    assert bool(next_step(replace(study, rows=rows))) == said
+    assert bool(rise(replace(study, rows=rows))) == said
 
 
 def test_the_command_prints_it(study: StudyView) -> None:

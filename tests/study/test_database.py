@@ -64,8 +64,19 @@ def test_what_is_no_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableStudy, match=r"holds no study\.db"):
         Ledger.open(tmp_path / "study.db")
     open_sqlite(tmp_path / "study.db")
-    with pytest.raises(UnusableStudy, match="holds 0 studies"):
+    with pytest.raises(UnusableStudy, match="holds no study"):
         Ledger.open(tmp_path / "study.db")
+
+
+def test_a_database_with_somebody_elses_study_beside_ours_stays_readable(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.note("spec", "budget = '2k'")
+    for name in ("aaa", "zzz"):
+        optuna.create_study(study_name=name, storage=ledger.storage)
+    path = tmp_path / "study.db"
+    assert Ledger.open(path).study.study_name == "mine"
+    assert Ledger.create(path, "other", "validation accuracy", "parameters").facts()["spec"]
 
 
 def test_braces_in_a_path_are_kept(tmp_path: Path) -> None:
