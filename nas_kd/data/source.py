@@ -64,6 +64,8 @@ class Request:
     """The column of a table whose values are never parted between splits."""
     drop: tuple[str, ...] = ()
     """Columns of a table that are not used."""
+    drop_classes: tuple[str, ...] = ()
+    """Classes whose examples are not used."""
     keep: tuple[str, ...] = ()
     """Columns of a table that are used although they would be left out."""
     validation: float | None = None
@@ -85,6 +87,7 @@ ASKED = (
     "group",
     "drop",
     "keep",
+    "drop_classes",
     "words",
     "validation",
 )

@@ -1,5 +1,7 @@
 """Cutting splits: stratified, seeded, and never touching a test split that the set has."""
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -60,7 +62,11 @@ def check(name: str, raw: Raw) -> None:
         others = f", and {len(few) - 1} more such classes" if len(few) > 1 else ""
         some = "one training example" if counts.min() == 1 else f"{counts.min()} training examples"
         wrong = f"has only {some} of class {rare!r}{others}"
-        right = "Each class needs 4, for each split has some: leave them out, or join classes."
+        names = few[0] if len(few) == 1 else json.dumps(few[:8])
+        right = (
+            "Each class needs 4, for each split has some: leave its examples out with --fix "
+            f"{shlex.quote(f'drop_classes={names}')}, join classes, or gather more."
+        )
         raise UnusableData(given, wrong, right)
     most = np.finfo(np.float32).max
     broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)

@@ -14,6 +14,7 @@ import numpy as np
 
 from nas_kd.data.arrays import ArrayRef, content, kept_array, release, room
 from nas_kd.data.columns import Column, Table, encode, learn
+from nas_kd.data.leaving_out import without
 from nas_kd.data.origin import Origin
 from nas_kd.data.source import ASKED, IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, expect_classes, split
@@ -142,7 +143,7 @@ def prepare(
         said.extend([text] * (not text.startswith(READING)))
         request.tell(text)
 
-    raw = source.load(replace(request, tell=tell))
+    raw = without(source.load(replace(request, tell=tell)), request.drop_classes, tell)
     made = write(name, raw, split_seed, folder, request)
     made = replace(made, notes=tuple(said))
     write_text(note, made.to_json())

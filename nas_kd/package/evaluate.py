@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as
+from nas_kd.data.leaving_out import without
 from nas_kd.data.source import ASKED, Examples, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable, UnusableData
@@ -115,6 +116,7 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
         columns=columns,
     )
     raw = source_of(name).load(request)
+    raw = without(raw, [one for one in wanted["drop_classes"] if one in raw.classes], request.tell)
     if split == "validation":
         if raw.validation is None:
             right = "Leave --split out: other data count whole, or their test split."

@@ -74,6 +74,7 @@ class Learned(BaseModel):
     group: str | None
     drop: tuple[str, ...]
     keep: tuple[str, ...]
+    drop_classes: tuple[str, ...]
     words: int
     validation: float | None
 

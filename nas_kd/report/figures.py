@@ -1,6 +1,8 @@
 """Figures in two steps: what is shown, as data, and how it is drawn."""
 
 from dataclasses import dataclass
+from math import log10
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -8,6 +10,9 @@ from nas_kd.report.summary import summarize
 from nas_kd.spec.settings import settings_in_words
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
+
+LINES = ("#6b7280", "#b45309", "#be185d", "#4d7c0f", "#0e7490", "#7c3aed")
+"""Colours of the lines to compare with."""
 
 COLOURS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea", "#0891b2", "#be123c", "#a16207", "#475569")
 
@@ -82,15 +87,19 @@ def pareto_figure(data: ParetoData) -> go.Figure:
         line={"color": "#111827", "width": 1.5, "shape": "hv"},
         hoverinfo="skip",
     )
-    for name, accuracy in data.lines:
+    costs = [row.costs[data.cost] for rows in data.families.values() for row in rows]
+    low, high = min(costs) / 1.1, max(costs) * 1.1
+    for (name, accuracy), colour in zip(data.lines, LINES * 9, strict=False):
         dash = "solid" if name == "teacher" else "dash" if "alone" not in name else "dot"
-        figure.add_hline(
-            y=100 * accuracy,
-            line={"dash": dash, "width": 1, "color": "#6b7280"},
-            annotation={"text": f"{name} {100 * accuracy:.1f}", "font": {"size": 10}},
-            annotation_position="top left",
+        figure.add_scatter(
+            x=[low, high],
+            y=[100 * accuracy] * 2,
+            mode="lines",
+            name=f"{name} {100 * accuracy:.1f}",
+            line={"dash": dash, "width": 1.5, "color": colour},
+            hoverinfo="name",
         )
-    figure.update_xaxes(type="log", title=f"{data.cost} (log)")
+    figure.update_xaxes(title=f"{data.cost} (log)", **log_axis(low, high))
     figure.update_yaxes(title=f"validation {data.metric}, %")
     return dressed(figure)
 
@@ -145,13 +154,29 @@ def rungs_figure(view: StudyView) -> go.Figure:
     return dressed(figure)
 
 
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis between two numbers, with ticks that people read: 2k, 5k, 10k."""
+    marks = [n * 10**power for power in range(-3, 13) for n in (1, 2, 5)]
+    within = [mark for mark in marks if low <= mark <= high]
+    ends = [log10(low), log10(high)]
+    return {"type": "log", "range": ends, "tickvals": within, "ticktext": list(map(short, within))}
+
+
+def short(number: float) -> str:
+    """A number as people write it on an axis: 200, 5k, 2M."""
+    for letter, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:g}{letter}"
+    return f"{number:g}"
+
+
 def dressed(figure: go.Figure) -> go.Figure:
     """The project's plain look."""
     figure.update_layout(
         template="plotly_white",
         height=480,
-        margin={"l": 60, "r": 20, "t": 30, "b": 50},
-        legend={"orientation": "h", "y": 1.08},
+        margin={"l": 50, "r": 10, "t": 10, "b": 50},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
         font={"family": "system-ui, sans-serif", "size": 13},
     )
     return figure

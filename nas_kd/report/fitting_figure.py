@@ -5,7 +5,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from nas_kd.files import write_text
-from nas_kd.report.figures import COLOURS, dressed
+from nas_kd.report.figures import COLOURS, dressed, log_axis
 from nas_kd.report.fitting import fits_of
 from nas_kd.space.space import Space
 from nas_kd.students.decode import counts
@@ -40,8 +40,11 @@ def fitting_figure(space: Space) -> go.Figure:
         x, y = (both, ends) if budget.cost == "parameters" else (ends, both)
         line = {"dash": "dash", "width": 1.5, "color": "#6b7280"}
         figure.add_scatter(x=x, y=y, mode="lines", name=str(budget), line=line)
-    figure.update_xaxes(type="log", title="parameters (log)")
-    figure.update_yaxes(type="log", title="MACs of one example (log)")
+    for axis, title, values in (
+        (figure.update_xaxes, "parameters (log)", [size.parameters for size in every]),
+        (figure.update_yaxes, "MACs of one example (log)", [size.macs for size in every]),
+    ):
+        axis(title=title, **log_axis(min(values) / 1.2, max(values) * 1.2))
     return dressed(figure)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from plotly.graph_objects import Figure
+
 from nas_kd.driver.stopper import LEADERS
 from nas_kd.front import hypervolume
 from nas_kd.intervals import not_told_apart
@@ -14,16 +16,24 @@ from nas_kd.spec.settings import as_text, heading
 from nas_kd.study.view import StudyView, remark
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1080px; margin: 2rem auto;
-       padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1200px; margin: 2rem auto;
+       padding: 0 1rem; overflow-wrap: anywhere }
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 .verdict { font-size: 1.1rem; border-left: 4px solid #2563eb; padding: .4rem .8rem;
            background: #eff6ff }
-table { border-collapse: collapse; width: 100%; font-size: 13px } th, td { padding: 3px 8px;
-        text-align: right; border-bottom: 1px solid #e5e7eb; white-space: nowrap }
-th:first-child, td:first-child, td:nth-child(2), th:nth-child(2) { text-align: left }
+table { border-collapse: collapse; width: 100%; font-size: 13px } th, td { padding: 3px 6px;
+        text-align: right; border-bottom: 1px solid #e5e7eb; vertical-align: top }
+th { overflow-wrap: normal } td:first-child, td:nth-child(2), th:first-child, th:nth-child(2),
+td.note { text-align: left } td.number { white-space: nowrap }
 tr.front { background: #f0fdf4 } tr.best { background: #dbeafe; font-weight: 600 }
-.wide { overflow-x: auto } code { background: #f3f4f6; padding: 1px 4px } small { color: #6b7280 }
+code { background: #f3f4f6; padding: 1px 4px } small { color: #6b7280 }
+pre { white-space: pre-wrap }
+@media (max-width: 1000px) {
+  thead { display: none } tr { display: grid; padding: .4rem 0; border-bottom: 1px solid #e5e7eb;
+    grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)) }
+  td, td:first-child { text-align: left; border: 0 } td.number { white-space: normal }
+  td::before { content: attr(data-name) " "; color: #6b7280; font-weight: 400 }
+}
 """
 
 KL = "T^2 * KL(softmax(teacher / T) || softmax(student / T))"
@@ -38,13 +48,26 @@ def loss_of(knowledge: Sequence[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """An HTML table; each row has a class and its cells."""
+    """An HTML table; each row has a class and its cells. On a narrow screen each cell stands with
+    its column's name."""
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
     body = "".join(
-        f'<tr class="{kind}">' + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for kind, row in rows
+        f'<tr class="{kind}">{"".join(map(table_cell, head, row))}</tr>' for kind, row in rows
     )
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def table_cell(name: str, text: str) -> str:
+    """A cell of a table, and what its column is called."""
+    kind = "note" if name in NOTES else "number" if len(text) < NUMBER else ""
+    return f'<td class="{kind}" data-name="{escape(name)}">{escape(text)}</td>'
+
+
+NUMBER = 12
+"""Shorter cells are never broken into lines."""
+
+NOTES = ("state",)
+"""Columns of sentences."""
 
 
 def controls(view: StudyView) -> str:
@@ -81,13 +104,21 @@ def trials(view: StudyView) -> str:
     return table(head, rows)
 
 
+def drawn(figure: Figure, plotly: bool = False) -> str:
+    """A figure as HTML that follows the page's width, with plotly's own code if it is the first."""
+    text: str = figure.to_html(
+        full_html=False, include_plotlyjs=plotly, config={"responsive": True}
+    )
+    return text
+
+
 def rungs(view: StudyView) -> str:
     """How the trials climbed, and what stopping saved; nothing if there were no rungs."""
     if not view.rungs:
         return ""
     climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
     share = sum(climbed) / (len(climbed) * view.epochs) if climbed else 1.0
-    figure = rungs_figure(view).to_html(full_html=False, include_plotlyjs=False)
+    figure = drawn(rungs_figure(view))
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
 {", ".join(map(str, view.rungs))}. The front there goes on (of students below a tenth of the
 budget, one at most), one in {view.spec.eta:g} of a generation, the nearest to it, and the
@@ -106,8 +137,8 @@ def looks(view: StudyView) -> str:
 def page(view: StudyView) -> str:
     """The whole page. Raises UnusableStudy before the first completed trial."""
     summary = summarize(view)
-    pareto = pareto_figure(pareto_data(view)).to_html(full_html=False, include_plotlyjs=True)
-    history = history_figure(view).to_html(full_html=False, include_plotlyjs=False)
+    pareto = drawn(pareto_figure(pareto_data(view)), plotly=True)
+    history = drawn(history_figure(view))
     bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in view.facts["budgets"])
     name = escape(view.folder.root.name)
     bound = view.facts["budgets"][0][1]

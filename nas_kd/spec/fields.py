@@ -30,6 +30,11 @@ def paired(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def spoken(value: Any) -> Any:
+    """A name, or several, as text: classes can be called 3."""
+    return tuple(map(worded, listed(value)))
+
+
 def worded(value: Any) -> Any:
     """A position as text."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -38,6 +38,7 @@ from nas_kd.spec.fields import (
     paired,
     reachable,
     readable,
+    spoken,
     within,
     worded,
 )
@@ -72,6 +73,8 @@ class StudySpec(BaseModel):
     """Columns of a table that are not used."""
     keep: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     """Columns of a table that are used although they would be left out."""
+    drop_classes: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
+    """Classes whose examples are not used, such as those that are too few to be split."""
     words: Annotated[int, Field(ge=1, le=1000)] = MOST_WORDS
     """A table's column of words has so many features at most, one for each of its commonest."""
     validation: Annotated[float | None, Field(gt=0, lt=1)] = None

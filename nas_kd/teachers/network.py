@@ -7,7 +7,7 @@ from torch import nn
 from nas_kd.costs.budgets import Shape
 from nas_kd.students.layers import SMALL, convolution, strided
 
-FEATURES = 8
+FEATURES = 13
 """A teacher of tables has so many units a layer for each channel of the first block."""
 
 

@@ -53,4 +53,4 @@ def test_a_sparse_matrix_that_would_fill_the_memory_is_refused() -> None:
     with pytest.raises(UnusableData, match=r"is sparse, of shape .*: too large"):
         raw_of((huge, np.zeros(10**6, np.int64)), "x", lambda text: None)
     with pytest.raises(UnusableData, match=r"is sparse, of shape .*: too large"):
-        dense(torch.sparse_coo_tensor(size=(10**6, 10**6)), "x")
+        dense(torch.sparse_coo_tensor(size=(10**6, 10**6), check_invariants=True), "x")
