@@ -22,7 +22,8 @@ sets.mkdir(parents=True, exist_ok=True)
 for path in packages.glob("*.whl"):
     zipfile.ZipFile(path).extractall(packages)
 for path in packages.glob("*.tgz"):
-    tarfile.open(path).extractall(packages, filter="data")
+    with tarfile.open(path) as archive:
+        archive.extractall(packages, filter="data")
 for path in packages.glob("*.deb"):
     subprocess.run(["dpkg", "-x", path, packages], check=True)
 

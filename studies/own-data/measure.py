@@ -75,9 +75,8 @@ def searched(name: str, sized: tuple[str, list[str]], *more: str) -> dict[str, A
     place = folder / "study"
     shutil.rmtree(place, ignore_errors=True)
     _, seconds = command("search", "--budget", budget, *flags, *more, "--study", str(place))
-    root = (
-        [text for text in flags[flags.index("--data-root") :][:2]] if "--data-root" in flags else []
-    )
+    place_of = flags.index("--data-root") if "--data-root" in flags else len(flags)
+    root = flags[place_of : place_of + 2]
     view = read_study(StudyFolder(place))
     best = view.pick("best")
     command("export", str(place), "--onnx")

@@ -1,4 +1,4 @@
-"""Examples of some classes are left out, of every split, and what stays keeps where it came from."""
+"""Examples of some classes are left out of every split; the others keep where they came from."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_without_names_nothing_is_left_out() -> None:
 
 
 def test_a_class_that_is_none_is_named() -> None:
-    with pytest.raises(UnusableData, match="'A' is no class|drop_classes 'A': is no class"):
+    with pytest.raises(UnusableData, match="drop_classes 'A': is no class"):
         without(raw(), ["A"], print)
 
 
