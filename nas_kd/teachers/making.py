@@ -42,7 +42,7 @@ VIEWS = 25
 LEARNING_RATE = 4e-3
 WEIGHT_DECAY = 0.05
 
-TRAINING = 1
+TRAINING = 2
 """A number to raise with each change of how a teacher trains, so that older ones are not taken."""
 
 

@@ -18,21 +18,29 @@ def wide(input_shape: Shape, classes: int, width: int) -> nn.Module:
     return convolutional(input_shape, classes, width)
 
 
+KERNEL = {1: 7, 2: 3}
+"""How long the convolutions are, for signals and for pictures."""
+
+
 def convolutional(input_shape: Shape, classes: int, width: int) -> nn.Module:
     """Four convolutions of `width`, 2, 4 and 4 times it, then a linear layer.
 
-    The first blocks halve the example until it is small, the last halves it once more.
+    The first blocks halve the example until it is small, the last halves it once more. Of signals
+    the mean over their length is what is classified (studies/own-data).
     """
     fan_in, *rest = input_shape
     sides: Shape = tuple(rest)
-    small = SMALL[len(sides)]
+    small, kernel = SMALL[len(sides)], KERNEL[len(sides)]
     layers: list[nn.Module] = []
     for block, fan_out in enumerate((width, 2 * width, 4 * width, 4 * width)):
         stride = 2 if max(sides) > small or (block == 3 and 2 * min(sides) > small) else 1
-        layers += [*convolution(fan_in, fan_out, 3, stride, len(sides)), nn.ReLU()]
+        layers += [*convolution(fan_in, fan_out, kernel, stride, len(sides)), nn.ReLU()]
         sides, fan_in = strided(sides, stride), fan_out
-    features = fan_in * prod(sides)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, classes))
+    if len(sides) == 1:
+        return nn.Sequential(
+            *layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(fan_in, classes)
+        )
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(fan_in * prod(sides), classes))
 
 
 def dense(features: int, classes: int, width: int) -> nn.Module:
