@@ -12,6 +12,7 @@ from nas_kd import FAMILIES, KNOWLEDGE, SETTINGS, SOURCES
 from nas_kd.cli import app
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.metrics import METRICS
+from nas_kd.report.listing import as_markdown
 from nas_kd.students.decode import cost, decode
 
 ROOT = Path(__file__).parents[1]
@@ -70,14 +71,27 @@ def test_the_parts_that_contributing_adds_work(registries: None) -> None:
         registry.pop(name)  # type: ignore[attr-defined]
 
 
-def test_the_readme_prints_the_loss_convention() -> None:
-    assert "(1 - alpha) * CE(student, label) + alpha * T^2 * KL(" in README
-    assert "a = alpha * T^2 / (1 - alpha)" in README
+def test_the_documents_print_the_loss_convention() -> None:
+    text = (ROOT / "docs" / "how-it-works.md").read_text()
+    assert "(1 - alpha) * CE(student, label) + alpha * T^2 * KL(" in text
+    assert "a = alpha * T^2 / (1 - alpha)" in text
+
+
+def test_the_readme_is_a_front_page() -> None:
+    assert len(README.splitlines()) <= 140
+
+
+def test_the_table_of_settings_is_made_from_the_settings() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    table = "".join(line for line in text.splitlines(keepends=True) if line.startswith("|"))
+    again = "write it again: nas-kd settings --format markdown, below the first lines"
+    assert table == as_markdown(), again
 
 
 def test_files_that_the_documents_name_are_there() -> None:
-    for name in re.findall(r"\]\(((?!http)[^)#]+)\)", README + CONTRIBUTING):
-        assert (ROOT / name).exists(), name
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", path.read_text()):
+            assert (path.parent / name).exists(), (path, name)
 
 
 def test_the_line_in_contributing_is_the_one_that_is_held() -> None:
