@@ -129,3 +129,31 @@ def test_the_report_draws_its_figures_without_a_network(
     assert len(points) >= 2 * len(done)
     errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert errors == []
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_nothing_in_the_report_is_wider_than_its_page(
+    browser: Any, study: StudyView, tmp_path: Path, width: int
+) -> None:
+    write_text(tmp_path / "report.html", page(study))
+    size = {"width": width, "height": 2000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((tmp_path / "report.html").as_uri())
+    wait(lambda: browser.execute_script("return document.querySelectorAll('.main-svg').length"))
+    wide = browser.execute_script("""
+        const right = document.documentElement.clientWidth + 1
+        return [...document.querySelectorAll('body *')]
+            .filter(one => !one.closest('svg') || one.tagName == 'text')
+            .filter(one => one.getBoundingClientRect().right > right)
+            .map(one => one.tagName + ' ' + one.textContent.slice(0, 60))""")
+    assert wide == []
+    texts = browser.execute_script("""
+        const box = one => one.getBoundingClientRect()
+        const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+                               && a.top < b.bottom - 1 && b.top < a.bottom - 1
+        const shown = [...document.querySelectorAll('.main-svg text')].filter(one => box(one).width)
+        return shown.flatMap((one, at) => shown.slice(at + 1)
+            .filter(other => over(box(one), box(other)))
+            .map(other => one.textContent + ' over ' + other.textContent))""")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert texts == []
