@@ -30,10 +30,16 @@ class NasKDError(Exception):
     """Base of what a user can mend: one message, exit code 2, no traceback."""
 
 
+def alike(name: str, known: tuple[str, ...]) -> str | None:
+    """The known name that is the same but for the size of its letters, or else close to it."""
+    same = [one for one in known if one.lower() == name.lower()]
+    return next(iter([*same, *get_close_matches(name, known, n=1)]), None)
+
+
 def suggestion(name: str, known: tuple[str, ...]) -> str:
     """' Did you mean ...?' where a known name is close to `name`, else ''."""
-    close = get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    close = alike(name, known)
+    return f" Did you mean {close!r}?" if close else ""
 
 
 class UnknownName(NasKDError, LookupError):

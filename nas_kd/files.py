@@ -33,7 +33,8 @@ TEMPORARY = re.compile(r"\..+\.\d+-\d+")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 """No space, or none that one may use."""
 
-MENDABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG}
+MENDABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG,
+            errno.EEXIST, errno.EISDIR}  # fmt: skip
 """What a user can mend: no space, a read-only place, no right to write, no such place."""
 
 

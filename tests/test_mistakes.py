@@ -1,10 +1,12 @@
 """Mistakes that people make, one by one: a message that names what is at fault, exit code 2."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -55,6 +57,23 @@ def arrays(path: str, **changes: object) -> None:
     np.savez(path, **({"X": X, "y": Y} | changes))  # type: ignore[arg-type]
 
 
+def tables() -> None:
+    """Tables that are not right, each for a reason of its own."""
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=40), "y": Y})
+    frame.to_csv("right.csv", index=False)
+    frame.assign(y=frame.x).to_csv("quantity.csv", index=False)
+    frame.assign(y=pd.date_range("2020", periods=40)).to_csv("dated.csv", index=False)
+    frame.assign(y=["löw", "high"] * 20).to_csv("latin.csv", index=False, encoding="latin-1")
+    frame.assign(y=["a", *"bc" * 19, "b"]).to_csv("rare.csv", index=False)
+    frame.assign(y=None).to_csv("unlabelled.csv", index=False)
+    frame[["y"]].to_csv("bare.csv", index=False)
+    frame.assign(x=range(40)).to_csv("counted.csv", index=False)
+    frame.assign(x=np.inf).to_csv("infinite.csv", index=False)
+    Path("nothing.csv").write_text("")
+    Path("heading.csv").write_text("x,y\n")
+    Path("wide.csv").write_text(",".join(["y", *(f"x{n}" for n in range(20_000))]) + "\n")
+
+
 @pytest.fixture
 def world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: StudyView
@@ -83,6 +102,15 @@ def world(
     arrays("right.npz")
     arrays("wide.npz", X=np.zeros((40, 9, 9), np.uint8))
     arrays("extra.npz", lables=Y)
+    arrays("lonely.npz", x_val=X[:8], y_val=Y[:8] * 0)
+    arrays("split.npz", x_val=X, y_val=Y)
+    tables()
+    picture(Path("alike/a/1.png"), 0, 1)
+    for name in ("a/2", "b/1", "b/2"):
+        Path(f"alike/{name}.png").parent.mkdir(exist_ok=True)
+        shutil.copy("alike/a/1.png", f"alike/{name}.png")
+    for name in ("pipe.npz", "pipe.csv", "pipe.pt"):
+        os.mkfifo(name)
     arrays("unseen.npz", y=Y % 3, x_test=X, y_test=Y)
     Path("text.npz").write_text("no arrays")
     Path("broken.toml").write_text("budget = ")
@@ -98,6 +126,13 @@ def world(
     Path("spoiled/weights.safetensors").write_bytes(b"half")
     shutil.copytree("package", "torn")
     Path("torn/config.json").write_text('{"student": ')
+    for name in ("config.json", "evaluations.json"):
+        shutil.copytree("package", f"no-{name}")
+        Path(f"no-{name}", name).write_text("{}")
+    for name in ("data.json", "teacher/config.json"):
+        place = Path(f"without-{Path(name).stem}")
+        shutil.copytree(study.folder.root, place)
+        (place / name).write_text("{}")
     write_text(Path("damaged/spec.toml"), tiny().to_toml())
     Path("damaged/study.db").write_text("no database " * 100)
     Path("damaged/driver.lock").touch()
@@ -129,6 +164,9 @@ def teacher(name: str, weights: str = "") -> list[str]:
     return [*OWN, name, *(["--teacher-weights", weights] if weights else [])]
 
 
+LATIN = os.fsdecode(b"caf\xe9.csv")
+"""A name from an old archive."""
+
 SMALL = "tests.teachers.own:small"
 MISTAKES: list[tuple[list[str], str]] = [
     (["search"], "budget: is needed"),
@@ -136,6 +174,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["search", "--budget", "-5k"], "budget '-5k'"),
     (["search", "--budget", "0"], "budget '0': is not more than zero"),
     (["search", "--budget", "20kk"], "unknown unit 'k'"),
+    (["search", "--budget", "20kb"], "Did you mean 20kB?"),
+    (["search", "--budget", "5 MACs"], "Did you mean 5macs?"),
+    (["search", "--budget", "9" * 1000], "has 1,000 letters"),
     (["search", "--budget", "20 apples"], "unknown unit 'apples'"),
     (["search", "--budget", "2k", "--budget", "3k"], "bound parameters twice"),
     (["search", "--budget", "20", "--data", "digits"], "cnn 31 parameters; mlp 85 parameters"),
@@ -162,6 +203,13 @@ MISTAKES: list[tuple[list[str], str]] = [
     (flag("--time", "soon"), "--time: say a time"),
     (flag("--job-limit", "0"), "--job-limit: say a time"),
     (fix("rungs=[3, 2]"), "rungs: must rise"),
+    (fix("rungs=[2]"), "rungs: must be below epochs: say epochs, too"),
+    (fix("validation=2"), "validation: Input should be less than 1"),
+    (fix("validation=0"), "validation: Input should be greater than 0"),
+    (fix("words=0"), "words: Input should be greater"),
+    (fix("drop_classes=eleven"), "drop_classes 'eleven': is no class of the data"),
+    (flag("--drop", "x"), "is for tables; data 'digits' has no columns"),
+    (flag("--keep", "x"), "is for tables; data 'digits' has no columns"),
     (fix("batch=1"), "batch: Input should be greater"),
     (fix("generation=0"), "generation: Input should be greater"),
     (fix("multiple_of=3"), "multiple_of: Input should be 1, 4 or 8"),
@@ -202,6 +250,29 @@ MISTAKES: list[tuple[list[str], str]] = [
     (data("npz:flat.npz"), "has examples of shape (2, 2, 4, 4)"),
     (data("npz:nan.npz"), "values that are NaN"),
     (data("npz:same.npz"), "1 classes"),
+    (data("npz:lonely.npz"), "has validation examples of one class alone, '0'"),
+    ([*data("npz:split.npz"), "--fix", "validation=0.2"], "have a validation split of their own"),
+    (data("npz:pipe.npz"), "pipe.npz: is no file"),
+    (data("npz:full"), "full: is no file"),
+    (data("imagefolder:alike"), "has pictures that are all alike"),
+    (data("csv:quantity.csv"), "looks like a quantity: 40 different values in 40 rows"),
+    (data("csv:dated.csv"), "looks like a quantity: 40 different values in 40 rows"),
+    (data("csv:latin.csv"), "is not UTF-8"),
+    (data("csv:rare.csv"), "leave its examples out with --fix drop_classes=a"),
+    (data("csv:unlabelled.csv"), "has no value in the column 'y'"),
+    (data("csv:bare.csv"), "has no column that tells of the classes"),
+    (data("csv:counted.csv"), "has no column that tells of the classes"),
+    (data("csv:infinite.csv"), "values that are infinite"),
+    (data("csv:nothing.csv"), "nothing.csv: cannot be read"),
+    (data("csv:heading.csv"), "has no value in the column 'y'"),
+    (data("csv:wide.csv"), "20,001 columns, and 10,000 are the most"),
+    (data("csv:pipe.csv"), "pipe.csv: cannot be read (it is no file)"),
+    (data("csv:full"), "full: cannot be read"),
+    ([*data("csv:right.csv"), "--drop", "z"], "--drop z: is no column"),
+    ([*data("csv:right.csv"), "--keep", "X"], "Did you mean 'x'"),
+    ([*data("csv:right.csv"), "--drop", "x"], "has no column that tells of the classes"),
+    (data(f"csv:{LATIN}"), "caf\\xe9.csv: has a name that is not UTF-8"),
+    (data(f"imagefolder:{LATIN}"), "has a name that is not UTF-8"),
     (data("faulty:nothing"), "data 'faulty:nothing': cannot be called"),
     (data("nowhere:load"), "data 'nowhere:load': cannot be called"),
     (data("faulty:jittered"), "a random transform"),
@@ -216,6 +287,13 @@ MISTAKES: list[tuple[list[str], str]] = [
     (teacher("tests.teachers.own:seven_classes"), "answers with shape (64, 7)"),
     (teacher("tests.teachers.own:not_finite"), "answers NaN"),
     (teacher("tests.teachers.own:guessing"), "is at chance on the data"),
+    (teacher("tests.teachers.own:of_the_batch"), "to an example alone than among others"),
+    (teacher("tests.teachers.own:always_dropped"), "otherwise when it is asked again"),
+    (teacher("tests.teachers.own:never_alone"), "cannot answer a single example"),
+    (teacher("tests.teachers.own:lazy"), "has layers that have no size yet"),
+    (teacher("tests.teachers.own:quantised"), "is quantised"),
+    (teacher(SMALL, "pipe.pt"), "pipe.pt: are no file"),
+    (teacher(SMALL, "full"), "full: are no file"),
     (teacher(SMALL, "nowhere.pt"), "nowhere.pt: do not exist"),
     (teacher(SMALL, "wider.pt"), "instead of (4, 1, 3, 3)"),
     (teacher(SMALL, "pickled.pt"), "weights_only=False"),
@@ -226,6 +304,16 @@ MISTAKES: list[tuple[list[str], str]] = [
     (flag("--study", "other"), "epochs: 7 there, unset asked"),
     (flag("--study", "taken"), "taken: holds no study, but checkpoints of something else"),
     (["search", "full", "--study", "empty"], "study: is full or empty: name one of them"),
+    (flag("--study", LATIN), "has a name that is not UTF-8"),
+    (["search", "--study", "without-data"], "data.json: is not what nas-kd writes there"),
+    (
+        ["search", "--study", "without-config", "--trials", "+1"],
+        "Bring the study's folder teacher/",
+    ),
+    (["export", "without-data", "--to", "new"], "data.json: is not what nas-kd writes there"),
+    (["settings", "--format", "xml"], "--format: say table or markdown"),
+    (["report", "STUDY", "--to", "full/file/page.html"], "Name another place for it"),
+    (["trials", LATIN], "has a name that is not UTF-8"),
     (["trials", "nowhere"], "nowhere: holds no study"),
     (["trials", "damaged"], "study.db: cannot be opened (file is not a database)"),
     (["search", "--study", "damaged"], "study.db: cannot be opened (file is not a database)"),
@@ -241,6 +329,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["export", "STUDY", "--trial", "99", "--to", "new"], "trial '99'"),
     (["evaluate", "nowhere"], "package nowhere: has no config.json"),
     (["evaluate", "spoiled"], "package spoiled: has other weights"),
+    (["evaluate", "no-config.json"], "has schema None, and this version of nas-kd reads 1"),
+    (["evaluate", "no-evaluations.json"], "evaluations.json: is not what nas-kd writes there"),
+    (["evaluate", LATIN], "has a name that is not UTF-8"),
     (["evaluate", "torn"], "torn/config.json: is not what nas-kd writes there"),
     (["evaluate", "package", "--split", "train"], "--split: say test or validation"),
     (["evaluate", "package", "--data", "npz:onehot.npz"], "one-hot"),

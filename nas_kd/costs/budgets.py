@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from nas_kd.errors import UnusableBudget
+from nas_kd.errors import UnusableBudget, alike
 
 Shape = tuple[int, ...]
 
@@ -84,6 +84,7 @@ def parse_budget(text: str, teacher: int | None = None) -> Budget:
     given = f"budget {text if len(text) <= LONGEST else text[:LONGEST] + '...'!r}"
     if len(text) > LONGEST:
         raise UnusableBudget(given, f"has {len(text):,} letters", READABLE)
+    text = re.sub(r"macs|ram|param", lambda found: found[0].lower(), text, flags=re.IGNORECASE)
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*(?: ram)?))\s*", text)
     if not match:
         raise UnusableBudget(given, "is no positive number with a unit", READABLE)
@@ -96,7 +97,7 @@ def parse_budget(text: str, teacher: int | None = None) -> Budget:
         return Budget("parameters", teacher * number / 100)
     bound, unit = number * SCALES[match[3] or ""], match[4]
     if unit not in UNITS:
-        meant = next((known for known in UNITS if known and known.lower() == unit.lower()), None)
+        meant = alike(unit, tuple(filter(None, UNITS)))
         hint = f"Did you mean {match[1]}{match[3] or ''}{meant}? " if meant else ""
         raise UnusableBudget(given, f"has the unknown unit {unit!r}", hint + READABLE)
     cost, times = UNITS[unit]

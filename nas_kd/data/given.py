@@ -65,8 +65,11 @@ def from_npz(request: Request, *, path: str) -> Raw:
     right = (
         "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, y_test."
     )
+    file_path = Path(path).expanduser()
+    if file_path.exists() and not file_path.is_file():
+        raise UnusableData(given, "is no file", right)
     try:
-        with Path(path).expanduser().open("rb") as file, np.load(file) as opened:
+        with file_path.open("rb") as file, np.load(file) as opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
     except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise UnusableData(given, f"cannot be read ({error})", right) from error
