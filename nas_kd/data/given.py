@@ -261,8 +261,9 @@ def labels_of(labels: NDArray[Any], given: str) -> NDArray[Any]:
         return np.array([x.decode() if isinstance(x, bytes) else str(x) for x in labels])
     try:
         whole = labels.astype(np.int64)
-    except (TypeError, ValueError) as error:
-        raise UnusableData(given, f"has labels of several kinds ({error})", PURPOSE) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        wrong = f"has labels of several kinds, or beyond 64 bits ({error})"
+        raise UnusableData(given, wrong, PURPOSE) from error
     if not np.array_equal(whole, labels):
         raise UnusableData(given, "has labels that are no integers", PURPOSE)
     return whole

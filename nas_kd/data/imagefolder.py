@@ -185,8 +185,8 @@ def all_grey(paths: Sequence[Path]) -> bool:
             with Image.open(path) as picture:
                 if picture.mode not in GREY:
                     return False
-        except OSError:
-            continue  # `read` names it
+        except Exception:  # whatever a decoder does with a broken file; `picture` names it
+            continue
     return True
 
 
@@ -219,10 +219,9 @@ def picture(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], bool]:
             upright = in_bytes(ImageOps.exif_transpose(opened))
             whole = on_white(upright).convert(mode)
             square = ImageOps.fit(whole, (size, size), Image.Resampling.BILINEAR)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnusableData(
-            f"picture {path}", f"cannot be read ({error})", "Mend or remove the file."
-        ) from error
+    except Exception as error:  # whatever a decoder does with a broken file
+        wrong = f"cannot be read ({str(error) or type(error).__name__})"
+        raise UnusableData(f"picture {path}", wrong, "Mend or remove the file.") from error
     pixels = np.asarray(square, np.uint8)
     channels_first = pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
     return channels_first, whole.width == whole.height

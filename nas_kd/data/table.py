@@ -176,9 +176,7 @@ def expect_classes(values: "pd.Series[Any]", classes: int, given: str) -> None:
 
     broken = is_float_dtype(values.dtype) and (values % 1 != 0).any()
     if classes > FEW and (broken or classes > DISTINCT * len(values)):
-        wrong = (
-            f"has {classes:,} different values in {len(values):,} rows: it looks like a quantity"
-        )
+        wrong = f"looks like a quantity: {classes:,} different values in {len(values):,} rows"
         right = "nas-kd classifies: name a column of classes, or cut this one into a few ranges."
         raise UnusableData(given, wrong, right)
 
