@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from nas_kd.costs.budgets import Budget, parse_budgets
-from nas_kd.data.classes import counted
+from nas_kd.data.classes import MEND_IMBALANCE, counted, imbalance
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
@@ -192,8 +192,13 @@ def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
         if spec.teacher == TRAINED
         else "Check its weights, its normalisation and the order of its classes."
     )
+    if metric == "accuracy" and imbalance(data):
+        mend = f"{MEND_IMBALANCE} {mend}"
     if at_chance(accuracy, examples, chance):
-        wrong = f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples"
+        wrong = (
+            f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples, and "
+            f"guessing the commonest class reaches {100 * chance:.1f}%"
+        )
         raise UnusableTeacher(f"teacher {spec.teacher!r}", wrong, mend)
     if not told_from_chance(accuracy, examples, chance):
         stage.observe(Step(

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import balanced_accuracy_score
 
 from nas_kd.data.transfer import TransferSet
 from nas_kd.intervals import gain, interval
@@ -38,7 +39,8 @@ SETS: dict[str, tuple[str, list[str]]] = {
     "penguins": ("1k", ["--data", f"csv:{sets}/penguins.csv", "--label", "species"]),
     "birdstrikes": (
         "2k", ["--data", f"csv:{sets}/birdstrikes.csv", "--label", "Effect Amount of damage",
-               "--fix", "drop_classes=B"],
+               "--fix", "drop_classes=B", "--metric", "balanced-accuracy",
+               "--fix", "class_weights=balanced"],
     ),
     "seattle-weather": ("2k", ["--data", f"csv:{sets}/seattle-weather.csv", "--label", "weather"]),
     "breast-cancer": ("1k", ["--data", f"csv:{sets}/breast-cancer.csv"]),
@@ -82,6 +84,7 @@ def searched(name: str, sized: tuple[str, list[str]], *more: str) -> dict[str, A
     command("export", str(place), "--onnx")
     text, _ = command("evaluate", str(place / "best"), *root)
     test = re.match(r"([\d.]+) \(.*% of ([\d,]+) examples", text)
+    balanced = re.search(r"balanced-accuracy ([\d.]+)%", text)
     assert test, text
     teacher = view.facts["teacher"]
     return {
@@ -92,6 +95,7 @@ def searched(name: str, sized: tuple[str, list[str]], *more: str) -> dict[str, A
         "validation": round(100 * (best.accuracy or 0), 2),
         "of": view.examples,
         "test": float(test[1]),
+        "balanced": float(balanced[1]) if balanced else None,
         "test_of": int(test[2].replace(",", "")),
         "student": f"{best.config.name()}, {best.costs['parameters']}",
         "teacher": round(100 * teacher["accuracy"], 2),
@@ -106,28 +110,33 @@ def train_rows(data: TransferSet) -> int:
     return data.labelled[1] - data.labelled[0]
 
 
-def forest(flags: list[str]) -> float:
-    """The test accuracy of a random forest that learned the same training examples."""
+def forest(weights: str | None) -> tuple[float, float]:
+    """The test accuracy of a random forest that learned the same training examples, and the mean
+    over the classes."""
     data = StudyFolder(folder / "study").read_data()
     x = data.examples.open().reshape(len(data.labels.open()), -1)
     y = data.labels.open()
     train, test = (slice(*rows) for rows in (data.labelled, data.test))
-    model = RandomForestClassifier(300, random_state=0, n_jobs=2).fit(x[train], y[train])
-    return float(np.mean(model.predict(x[test]) == y[test]))
+    model = RandomForestClassifier(300, random_state=0, n_jobs=2, class_weight=weights)
+    answers = model.fit(x[train], y[train]).predict(x[test])
+    return float(np.mean(answers == y[test])), balanced_accuracy_score(y[test], answers)
 
 
 def whole(name: str) -> None:
     """One set from end to end."""
     budget, flags = SETS[name]
-    checked = [one for one in flags if one not in ("--trials", "12")]
+    checked = [
+        one for one in flags if one not in ("--trials", "12", "--metric", "balanced-accuracy")
+    ]
     findings, _ = command("check", "--budget", budget, *checked)
     found = searched(name, SETS[name])
-    other = forest(flags)
+    other, mean = forest("balanced" if "class_weights=balanced" in flags else None)
     low, high = interval(found["test"] / 100, found["test_of"])
     difference = gain(found["test"] / 100, other, found["test_of"])
     found |= {
         "interval": [round(100 * low, 1), round(100 * high, 1)],
         "forest": round(100 * other, 2),
+        "forest_balanced": round(100 * mean, 2),
         "difference": [round(one, 1) for one in difference],
         "findings": [line for line in findings.splitlines() if line.startswith(("wrong", "doubt"))],
     }
