@@ -75,6 +75,12 @@ TeacherStdFlag = Annotated[str | None, typer.Option(help="Deviations beside it."
 KnowledgeFlag = Annotated[
     list[str] | None, typer.Option(help="Distillation term. Repeat to search over several.")
 ]
+SchemeFlag = Annotated[str | None, typer.Option(help="Who teaches.")]
+TrialsFlag = Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")]
+EpochsFlag = Annotated[
+    int | None, typer.Option(help="Epochs of a student; unset, as many as the data need.")
+]
+SeedFlag = Annotated[int | None, typer.Option(help="Seed of the study.")]
 RangeFlag = Annotated[
     list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH: search a setting there.")
 ]
@@ -205,7 +211,9 @@ def resolve(
     return StudySpec.create(settings)
 
 
-def changed(study: Path, given: dict[str, Any], trust: bool) -> "StudySpec":
+def changed(
+    study: Path, given: dict[str, Any], trust: bool, trials: str | None = None
+) -> "StudySpec":
     """The spec of a study, with some settings changed. Raises UnusableStudy, InvalidSpec, and
     Unusable for code that only the study names."""
     from nas_kd.spec import StudySpec
@@ -214,7 +222,8 @@ def changed(study: Path, given: dict[str, Any], trust: bool) -> "StudySpec":
 
     kept = StudyFolder(study).read_spec().model_dump(exclude_none=True)
     expect_trusted(str(study), kept, trust, given)
-    return StudySpec.create(kept | given)
+    more = {"trials": more_trials(trials, kept["trials"])} if trials else {}
+    return StudySpec.create(kept | given | more)
 
 
 def kept_spec(folder: Path) -> "StudySpec | None":

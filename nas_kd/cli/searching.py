@@ -32,12 +32,12 @@ def search(
     family: flags.FamilyFlag = None,
     knowledge: flags.KnowledgeFlag = None,
     metric: flags.MetricFlag = None,
-    scheme: Annotated[str | None, typer.Option(help="Who teaches.")] = None,
+    scheme: flags.SchemeFlag = None,
     fix: flags.FixFlag = None,
     range_: flags.RangeFlag = None,
-    trials: Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of a student.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the study.")] = None,
+    trials: flags.TrialsFlag = None,
+    epochs: flags.EpochsFlag = None,
+    seed: flags.SeedFlag = None,
     time: flags.TimeFlag = None,
     workers: flags.WorkersFlag = None,
     study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
@@ -98,6 +98,8 @@ def check(
     group: flags.GroupFlag = None,
     drop: flags.DropFlag = None,
     keep: flags.KeepFlag = None,
+    unlabelled: flags.UnlabelledFlag = None,
+    views: flags.ViewsFlag = None,
     teacher: flags.TeacherFlag = None,
     teacher_weights: flags.TeacherWeightsFlag = None,
     teacher_output: flags.TeacherOutputFlag = None,
@@ -105,11 +107,20 @@ def check(
     teacher_mean: flags.TeacherMeanFlag = None,
     teacher_std: flags.TeacherStdFlag = None,
     family: flags.FamilyFlag = None,
+    knowledge: flags.KnowledgeFlag = None,
+    metric: flags.MetricFlag = None,
+    scheme: flags.SchemeFlag = None,
     fix: flags.FixFlag = None,
+    range_: flags.RangeFlag = None,
+    trials: flags.TrialsFlag = None,
+    epochs: flags.EpochsFlag = None,
+    seed: flags.SeedFlag = None,
     workers: flags.WorkersFlag = None,
     trust: flags.TrustFlag = False,
 ) -> None:
     """Look for faults of the teacher, the data and the budget. Exit code 0: none, 1: some.
+
+    It takes what decides a search, by the same flags.
 
     Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
     """
@@ -117,10 +128,10 @@ def check(
     from nas_kd.cli.foreground import kept_weights, run_check
 
     if spec and spec.is_dir():
-        resolved = flags.changed(spec, given, trust)
+        resolved = flags.changed(spec, given, trust, trials)
         teacher_weights = teacher_weights or kept_weights(resolved, spec)
     else:
-        resolved = flags.resolve(spec, given, trust=trust)
+        resolved = flags.resolve(spec, given, trials, trust=trust)
     raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
 
 
