@@ -1,15 +1,20 @@
 """nas-kd from Python."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import TensorDataset
 
 import nas_kd
 from nas_kd.api import source_text
 from nas_kd.data import source_of
 from nas_kd.data.source import Request
+from nas_kd.driver.options import default_folder
 from nas_kd.package.load import read_config
+from nas_kd.spec import StudySpec
 from nas_kd.study.view import StudyView
 from tests.conftest import TINY
 
@@ -22,7 +27,8 @@ def test_a_study_is_read_as_frames_and_figures(study: StudyView) -> None:
     assert front["cost"].is_monotonic_increasing
     assert front["accuracy"].is_monotonic_increasing
     assert opened.best.number in set(front["number"])
-    assert len(opened.figure("pareto").data) == 3
+    names = [trace.name for trace in opened.figure("pareto").data]
+    assert names[:3] == ["cnn", "mlp", "front"]
     assert opened.figure("history").data
     assert opened.figure("rungs").data
     assert trials["rungs"][0].startswith("2:0.")
@@ -31,8 +37,6 @@ def test_a_study_is_read_as_frames_and_figures(study: StudyView) -> None:
 
 
 def test_a_search_from_python_gives_a_student(tmp_path: Path) -> None:
-    import torch
-
     settings = TINY | {"trials": 4}
     study = nas_kd.search(study=tmp_path / "study", workers=0, quiet=True, **settings)
     student = study.student()
@@ -47,6 +51,21 @@ def test_a_search_from_python_gives_a_student(tmp_path: Path) -> None:
     more.student()
     kept = {read_config(path.parent)["trial"] for path in tmp_path.glob("study/*/card.md")}
     assert kept == {first, more.best.number}
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "folder"),
+    [
+        (lambda x, y: (x, y), "runs/data-2k"),
+        (lambda x, y: {"train": (x, y)}, "runs/data-2k"),
+        (lambda x, y: TensorDataset(torch.from_numpy(x), torch.from_numpy(y)),
+         "runs/TensorDataset-2k"),
+    ],
+)  # fmt: skip
+def test_a_study_of_objects_is_called_by_what_they_are(wrapped: Any, folder: str) -> None:
+    data = wrapped(np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2)
+    spec = StudySpec.create({"budget": "2k", "data": source_text(data)})
+    assert default_folder(spec) == Path(folder)
 
 
 @pytest.mark.parametrize(

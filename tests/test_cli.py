@@ -10,6 +10,7 @@ import pytest
 
 from nas_kd.cli.flags import assignments, more_trials, resolve, seconds, value
 from nas_kd.errors import InvalidSpec
+from nas_kd.spec import StudySpec
 from nas_kd.study.view import StudyView
 from tests.conftest import Run
 
@@ -167,6 +168,24 @@ def test_flags_are_read_as_numbers_pairs_and_words() -> None:
     for wrong in ("", "-3m", "m", "x"):
         with pytest.raises(InvalidSpec):
             seconds("--time", wrong)
+
+
+def test_settings_lists_every_setting_with_its_default_range_and_meaning(run: Run) -> None:
+    done = run("settings")
+    assert done.returncode == 0
+    for name in StudySpec.model_fields:
+        assert f"  {name} " in done.stdout
+    plain = " ".join(done.stdout.split())
+    assert "temperature [1.0, 20.0] 0.1 to 1000, or a pair T of the soft term." in plain
+    assert "metric" in plain
+    assert "accuracy, balanced-accuracy, macro-f1" in plain
+
+
+def test_check_takes_what_decides_a_search(run: Run, study: StudyView) -> None:
+    done = run("check", "--budget", "2k", "--data", "digits", "--trials", "7", "--epochs", "3")
+    assert "for 7 trials of 3 epochs" in done.stdout
+    done = run("check", str(study.folder.root), "--trials", "+4")
+    assert "for 12 trials of 2 epochs" in done.stdout
 
 
 def test_check_prints_what_it_looked_at_and_ends_with_1_if_something_is_wrong(

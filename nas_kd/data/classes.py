@@ -46,6 +46,9 @@ def lacking(data: TransferSet, rows: Rows) -> tuple[str, ...]:
     return tuple(name for name, count in zip(data.classes, counts_C, strict=True) if count == 0)
 
 
+SMALL_SHARE = 0.3
+"""Where validation has less of the labelled examples, it can be given more."""
+
 FEW = 200
 """On fewer validation examples students are hardly told apart."""
 
@@ -62,7 +65,9 @@ def doubts(data: TransferSet) -> Iterator[tuple[str, str, str]]:
             f"{there} validation examples: students that differ by less than about "
             f"{100 * 2**0.5 * half_width(0.9, there, Z95):.0f} points are not told apart"
         )
-        yield "splits", wrong, "Gather more, or give validation more: --fix validation=0.33."
+        share = there / (there + size(data.labelled))
+        more = " Or give validation more: --fix validation=0.33." if share < SMALL_SHARE else ""
+        yield "splits", wrong, f"Gather more examples.{more}"
     if rare := imbalance(data):
         yield "classes", rare, MEND_IMBALANCE
 

@@ -90,8 +90,8 @@ def to_npz(raw: Raw, folder: Path, name: str = "data") -> Path:
     """Keep arrays that came from Python as an .npz of this name, in a folder of what is in it."""
     parts = {name: getattr(raw, name) for name in SPLITS if getattr(raw, name) is not None}
     arrays: dict[str, Any] = {"classes": np.array(raw.classes)}
-    for name, part in parts.items():
-        arrays |= {f"x_{name}": part.examples_NX, f"y_{name}": part.labels_N}
+    for split, part in parts.items():
+        arrays |= {f"x_{split}": part.examples_NX, f"y_{split}": part.labels_N}
     if raw.unlabelled_NX is not None:
         arrays["unlabelled"] = raw.unlabelled_NX
     hashes = {name: content(array) for name, array in arrays.items() if name != "classes"}

@@ -38,12 +38,12 @@ def guessed(array: NDArray[Any], given: str, tell: Callable[[str], None]) -> str
     if array.ndim == 3 and array.dtype != np.uint8:
         few, many = sorted(array.shape[1:])
         if few <= MOST_CHANNELS and many >= LONGER * few:
-            tell(f"read as signals of {few} channels, {many} long; "
+            tell(f"read as signals of {few} channel{'s' * (few > 1)}, {many} long; "
                  "if they are pictures: --fix layout=pictures")  # fmt: skip
             return "signals"
         if few <= MOST_CHANNELS and few < many:
             tell(f"read as pictures of {array.shape[1]}x{array.shape[2]} pixels; if they are "
-                 f"signals of {few} channels, {many} long: --fix layout=signals")  # fmt: skip
+                 f"signals, {many} long with {few} channels: --fix layout=signals")  # fmt: skip
     if array.ndim not in (3, 4):
         right = "Give pictures [N, H, W] or [N, C, H, W], signals [N, C, L], or tables [N, F]."
         raise UnusableData(given, f"has examples of shape {array.shape[1:]}", right)

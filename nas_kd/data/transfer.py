@@ -140,8 +140,9 @@ def prepare(
     said: list[str] = []
 
     def tell(text: str) -> None:
-        said.extend([text] * (not text.startswith(READING)))
-        request.tell(text)
+        if text not in said:
+            said.extend([text] * (not text.startswith(READING)))
+            request.tell(text)
 
     raw = without(source.load(replace(request, tell=tell)), request.drop_classes, tell)
     made = write(name, raw, split_seed, folder, request)

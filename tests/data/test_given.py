@@ -238,9 +238,9 @@ def failing() -> Any:
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ((12, 25), "if they are signals of 12 channels, 25 long: --fix layout=signals"),
-        ((25, 12), "if they are signals of 12 channels, 25 long: --fix layout=signals"),
-        ((3, 9), "if they are signals of 3 channels, 9 long: --fix layout=signals"),
+        ((12, 25), "if they are signals, 25 long with 12 channels: --fix layout=signals"),
+        ((25, 12), "if they are signals, 25 long with 12 channels: --fix layout=signals"),
+        ((3, 9), "if they are signals, 9 long with 3 channels: --fix layout=signals"),
         ((6, 100), "if they are pictures: --fix layout=pictures"),
         ((8, 8), None),
         ((64, 48), None),

@@ -592,6 +592,16 @@ def test_a_metric_that_is_always_right_is_refused_before_anything_is_trained(
         searched(tmp_path / "study", data=f"npz:{tmp_path}/four.npz", metric="top-5")
 
 
+def test_a_teacher_that_cannot_be_told_from_chance_on_few_examples_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    np.savez(tmp_path / "few.npz", X=np.ones((60, 6), np.float32), y=np.arange(60) % 2)
+    view = searched(tmp_path / "study", data=f"npz:{tmp_path}/few.npz", trials=2, family="mlp")
+    log = (view.folder.root / "search.log").read_text()
+    assert "cannot be told from chance on 16 examples: guessing reaches 50.0%" in log
+    assert "splits    16 validation examples: students that differ by less than" in log
+
+
 def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", metric="agreement", trials=4, batch=32)
     teacher, *_ = summarize(view).lines

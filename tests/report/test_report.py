@@ -13,12 +13,12 @@ from nas_kd.driver.events import Ended, Planned, Scored, Started, Step
 from nas_kd.errors import UnusableStudy
 from nas_kd.intervals import not_told_apart
 from nas_kd.knowledge.objective import additive_weight
-from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
+from nas_kd.report.figures import history_figure, log_axis, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.fitting import fitting_table
 from nas_kd.report.fitting_figure import fitting_figure
 from nas_kd.report.page import loss_of, page
 from nas_kd.report.summary import student_in_words, summarize, worse_teacher
-from nas_kd.report.terminal import Display, closing_table, display, trials_table
+from nas_kd.report.terminal import Display, closing_table, display, times, trials_table
 from nas_kd.space.resolve import resolve
 from nas_kd.study.record import State
 from nas_kd.study.view import StudyView
@@ -122,9 +122,28 @@ def test_the_pareto_figure_shows_every_completed_trial_once(study: StudyView) ->
     assert data.lines[0][0] == "teacher"
     figure = pareto_figure(data)
     assert figure.layout.xaxis.type == "log"
-    assert {trace.name for trace in figure.data} == {"cnn", "mlp", "front"}
-    assert len(figure.layout.shapes) == len(data.lines)
+    lines = {f"{name} {100 * accuracy:.1f}" for name, accuracy in data.lines}
+    assert {trace.name for trace in figure.data} == {"cnn", "mlp", "front"} | lines
     assert "learning rate" in figure.data[0].hovertext[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1_900, 21_000, ["2k", "5k", "10k", "20k"]),
+        (90, 1_100, ["100", "200", "500", "1k"]),
+        (0.4e6, 3e6, ["500k", "1M", "2M"]),
+        (0.4, 9, ["0.5", "1", "2", "5"]),
+    ],
+)
+def test_the_ticks_of_a_logarithmic_axis_are_numbers_that_people_write(
+    low: float, high: float, said: list[str]
+) -> None:
+    assert log_axis(low, high)["ticktext"] == said
+
+
+def test_a_network_that_is_larger_than_the_teacher_is_no_zero_times_smaller() -> None:
+    assert [times(x) for x in (20.43, 1.0, 0.049, 0.0004)] == ["20.4", "1.0", "0.049", "0.0004"]
 
 
 def test_every_student_with_rungs_is_in_the_figure_of_rungs(study: StudyView) -> None:

@@ -88,6 +88,15 @@ def test_a_front_whose_costs_are_nearly_the_same_tells_nothing_of_more_cost(
     assert bool(rise(replace(study, rows=rows))) == said
 
 
+def test_the_next_search_finds_its_files_where_this_one_did(study: StudyView) -> None:
+    teacher = {**study.facts["teacher"], "weights": "/models/it's.pt"}
+    away = replace(study, facts={**study.facts, "data_root": "/my data", "teacher": teacher})
+    text = answer_in_words(away, find(away, 0.999))
+    assert "--data-root '/my data'" in text
+    assert """--teacher-weights '/models/it'"'"'s.pt'""" in text
+    assert "--data-root" not in answer_in_words(study, find(study, 0.999))
+
+
 def test_the_command_prints_it(study: StudyView) -> None:
     accuracy = str(study.front[0].accuracy)
     done = CliRunner().invoke(app, ["smallest", str(study.folder.root), "--accuracy", accuracy])
