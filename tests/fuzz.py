@@ -35,7 +35,8 @@ from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
 from nas_kd.driver.teacher_stage import known
 from nas_kd.errors import NasKDError
-from nas_kd.package.load import FILES, load_student
+from nas_kd.package.config import FILES
+from nas_kd.package.load import load_student
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.looks import read_looks

@@ -13,7 +13,7 @@ from nas_kd.api import source_text
 from nas_kd.data import source_of
 from nas_kd.data.source import Request
 from nas_kd.driver.options import default_folder
-from nas_kd.package.load import read_config
+from nas_kd.package.config import read_config
 from nas_kd.spec import StudySpec
 from nas_kd.study.view import StudyView
 from tests.conftest import TINY

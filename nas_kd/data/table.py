@@ -105,6 +105,8 @@ def read(path: str, kind: str, given: str) -> "pd.DataFrame":
         if file.exists() and not (file.is_file() or file.is_dir()):
             raise ValueError("it is no file")
         frame = separated(file) if kind == "csv" else pd.read_parquet(file)
+        if frame.shape[1] > MOST_COLUMNS:
+            raise ValueError(too_many(frame.shape[1]))
     except UnicodeDecodeError as error:
         wrong = f"is not UTF-8 ({error.reason} at byte {error.start:,})"
         raise UnusableData(given, wrong, "Save it as UTF-8.") from error
@@ -127,8 +129,13 @@ def separated(path: Path) -> "pd.DataFrame":
     between = separator(path)
     columns = len(header(path, between))
     if columns > MOST_COLUMNS:
-        raise ValueError(f"{columns:,} columns, and {MOST_COLUMNS:,} are the most")
+        raise ValueError(too_many(columns))
     return pd.read_csv(path, sep=between, keep_default_na=False, na_values=[""], low_memory=False)
+
+
+def too_many(columns: int) -> str:
+    """What is wrong with so many columns."""
+    return f"{columns:,} columns, and {MOST_COLUMNS:,} are the most"
 
 
 def separator(path: Path) -> str:

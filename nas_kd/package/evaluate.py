@@ -22,7 +22,8 @@ from nas_kd.errors import Unusable, UnusableData
 from nas_kd.files import write_text
 from nas_kd.metrics import METRICS, of_teachers
 from nas_kd.package.card import card
-from nas_kd.package.load import Student, columns_of, load_student, read_config
+from nas_kd.package.config import columns_of, read_config
+from nas_kd.package.load import Student, load_student
 from nas_kd.spec.fields import PLACES, paired, placed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.study.looks import EVALUATIONS, read_looks

@@ -5,98 +5,28 @@ Suffixes: B examples, C channels or classes, X the shape of an example.
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas_kd.data.columns import Column, encode_frame
 from nas_kd.errors import UnusableData, UnusablePackage
-from nas_kd.files import expect_utf8
-from nas_kd.records import read_record
+from nas_kd.package.config import columns_of, read_config
 from nas_kd.registry import import_plugins
 from nas_kd.spec.fields import listed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.students import build
-from nas_kd.students.family import Option, StudentConfig
+from nas_kd.students.family import StudentConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
 TOLERANCE = 1e-5
-SCHEMA = 1
-"""The form of a package's config.json. No other was released."""
-
-
-class Input(BaseModel):
-    """What a student takes."""
-
-    shape: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    columns: tuple[Column, ...]
-
-
-class Judged(BaseModel):
-    """How well it does on the validation examples."""
-
-    accuracy: float
-    examples: int
-
-
-class Taught(BaseModel):
-    """Who taught it."""
-
-    target: str
-    sha256: str
-    accuracy: float
-    parameters: int
-
-
-class Learned(BaseModel):
-    """What it learned from: its study's data, as they were asked for and cut."""
-
-    name: str
-    key: str
-    notes: tuple[str, ...]
-    split_seed: int
-    views: int
-    unlabelled: int
-    image_size: int
-    layout: str
-    label: str | None
-    group: str | None
-    drop: tuple[str, ...]
-    keep: tuple[str, ...]
-    drop_classes: tuple[str, ...]
-    words: int
-    validation: float | None
-
-
-class Config(BaseModel):
-    """What a package's config.json has, beside its schema."""
-
-    student: StudentConfig
-    input: Input
-    classes: tuple[str, ...]
-    counts: dict[str, float]
-    budgets: tuple[tuple[str, float], ...]
-    metric: str
-    validation: Judged
-    settings: dict[str, Option]
-    epochs: int
-    teacher: Taught
-    data: Learned
-    plugins: tuple[str, ...]
-    study: str
-    trial: int
-    versions: dict[str, str]
 
 
 class Student(nn.Module):
@@ -165,28 +95,6 @@ class Student(nn.Module):
             shape = ", ".join(map(str, self.shape))
             raise ValueError(f"the student takes examples [B, {shape}], not {examples.shape}")
         return examples
-
-
-def read_config(package: Path) -> dict[str, Any]:
-    """A package's config. Raises UnusablePackage."""
-    expect_utf8(package)
-    right = "Name a folder that `nas-kd export` wrote."
-    if missing := [name for name in FILES if not (package / name).exists()]:
-        raise UnusablePackage(f"package {package}", f"has no {', '.join(missing)}", right)
-    again = "Export it again with this version."
-    config = package / "config.json"
-    facts = read_record(dict[str, Any], config, again, UnusablePackage)
-    if facts.get("schema") != SCHEMA:
-        wrong = f"has schema {facts.get('schema')}, and this version of nas-kd reads {SCHEMA}"
-        raise UnusablePackage(f"package {package}", wrong, again)
-    read_record(Config, config, again, UnusablePackage)
-    return facts
-
-
-def columns_of(facts: Mapping[str, Any]) -> tuple[Column, ...]:
-    """How the columns of a table become the examples of a package's student."""
-    columns: tuple[Column, ...] = Input.model_validate(facts["input"]).columns
-    return columns
 
 
 def load_student(package: str | Path, trust: bool = False) -> Student:

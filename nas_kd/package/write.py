@@ -19,7 +19,8 @@ from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.files import expect_utf8, write_bytes, write_text
 from nas_kd.package.card import card
-from nas_kd.package.load import SCHEMA, load_student
+from nas_kd.package.config import SCHEMA
+from nas_kd.package.load import load_student
 from nas_kd.study.looks import EVALUATIONS, read_looks
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView

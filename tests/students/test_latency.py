@@ -9,7 +9,8 @@ from torch import nn
 from nas_kd.api import Study
 from nas_kd.costs.budgets import LATENCY, parse_budgets
 from nas_kd.errors import UnusableBudget
-from nas_kd.package.load import load_student, read_config
+from nas_kd.package.config import read_config
+from nas_kd.package.load import load_student
 from nas_kd.report.smallest import search
 from nas_kd.report.summary import summarize
 from nas_kd.space.resolve import resolve

@@ -1,0 +1,104 @@
+"""What a package says of its student: the form of its config.json, and reading it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from nas_kd.data.columns import Column
+from nas_kd.errors import UnusablePackage
+from nas_kd.files import expect_utf8
+from nas_kd.records import read_record
+from nas_kd.students.family import Option, StudentConfig
+
+FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
+SCHEMA = 1
+"""The form of a package's config.json. No other was released."""
+
+
+class Input(BaseModel):
+    """What a student takes."""
+
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    columns: tuple[Column, ...]
+
+
+class Judged(BaseModel):
+    """How well it does on the validation examples."""
+
+    accuracy: float
+    examples: int
+
+
+class Taught(BaseModel):
+    """Who taught it."""
+
+    target: str
+    sha256: str
+    accuracy: float
+    parameters: int
+
+
+class Learned(BaseModel):
+    """What it learned from: its study's data, as they were asked for and cut."""
+
+    name: str
+    key: str
+    notes: tuple[str, ...]
+    split_seed: int
+    views: int
+    unlabelled: int
+    image_size: int
+    layout: str
+    label: str | None
+    group: str | None
+    drop: tuple[str, ...]
+    keep: tuple[str, ...]
+    drop_classes: tuple[str, ...]
+    words: int
+    validation: float | None
+
+
+class Config(BaseModel):
+    """What a package's config.json has, beside its schema."""
+
+    student: StudentConfig
+    input: Input
+    classes: tuple[str, ...]
+    counts: dict[str, float]
+    budgets: tuple[tuple[str, float], ...]
+    metric: str
+    validation: Judged
+    settings: dict[str, Option]
+    epochs: int
+    teacher: Taught
+    data: Learned
+    plugins: tuple[str, ...]
+    study: str
+    trial: int
+    versions: dict[str, str]
+
+
+def read_config(package: Path) -> dict[str, Any]:
+    """A package's config. Raises UnusablePackage."""
+    expect_utf8(package)
+    right = "Name a folder that `nas-kd export` wrote."
+    if missing := [name for name in FILES if not (package / name).exists()]:
+        raise UnusablePackage(f"package {package}", f"has no {', '.join(missing)}", right)
+    again = "Export it again with this version."
+    config = package / "config.json"
+    facts = read_record(dict[str, Any], config, again, UnusablePackage)
+    if facts.get("schema") != SCHEMA:
+        wrong = f"has schema {facts.get('schema')}, and this version of nas-kd reads {SCHEMA}"
+        raise UnusablePackage(f"package {package}", wrong, again)
+    read_record(Config, config, again, UnusablePackage)
+    return facts
+
+
+def columns_of(facts: Mapping[str, Any]) -> tuple[Column, ...]:
+    """How the columns of a table become the examples of a package's student."""
+    columns: tuple[Column, ...] = Input.model_validate(facts["input"]).columns
+    return columns
