@@ -50,7 +50,7 @@ def import_plugins(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             imported(module)
-        except (ImportError, SyntaxError) as error:
+        except (ImportError, SyntaxError, ValueError) as error:
             raise Unusable(
                 f"plug-in {module!r}",
                 f"cannot be imported ({error})",

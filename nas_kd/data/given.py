@@ -6,6 +6,7 @@ Classes of other names than 0, 1, 2 are numbered, and keep their names. What nas
 """
 
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,10 @@ def from_function(request: Request, *, target: str) -> Raw:
     return raw_of(found, given, request.tell, request.layout)
 
 
+DAMAGED = (OSError, ValueError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error)
+"""What reading a file that is no whole .npz ends with."""
+
+
 def from_npz(request: Request, *, path: str) -> Raw:
     """The arrays of an .npz: X and y, or x_train, y_train, x_test, y_test. Raises UnusableData."""
     given = f"data npz:{path}"
@@ -71,7 +76,7 @@ def from_npz(request: Request, *, path: str) -> Raw:
     try:
         with file_path.open("rb") as file, np.load(file) as opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
+    except DAMAGED as error:
         raise UnusableData(given, f"cannot be read ({error})", right) from error
     pairs, used = find_pairs(arrays)
     if "train" not in pairs:

@@ -1,6 +1,7 @@
 """Which axis of an array is which: pictures [N, C, H, W], signals [N, C, L], tables [N, F]."""
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -76,4 +77,4 @@ def table(array: NDArray[Any], given: str) -> NDArray[Any]:
     if array.ndim < 2:
         right = "A table is [N, F]: a row an example."
         raise UnusableData(given, f"has examples of shape {array.shape[1:]}", right)
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), prod(array.shape[1:]))

@@ -24,7 +24,8 @@ ENOUGH, MOST = 200, 1 / 3
 """Validation gets more than its share up to so many examples, but no more than this share."""
 
 
-LEAST_GROUPS = 10
+LEAST, LEAST_GROUPS = 4, 10
+"""Training examples of a class, and groups, that splits need."""
 
 UNLABELLED = -1
 """The label of an example that has none."""
@@ -33,9 +34,25 @@ UNLABELLED = -1
 def check(name: str, raw: Raw) -> None:
     """Raise UnusableData where the arrays are not examples with one class each."""
     given = f"data {name!r}"
-    right = "Give pictures [N, C, H, W], signals [N, C, L] or a table [N, F], labels from 0."
+    expect_form(given, raw)
+    expect_labels(given, raw)
+    expect_alike(given, raw)
+    expect_enough(given, raw)
+    images = raw.train.examples_NX
+    most = np.finfo(np.float32).max
+    broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)
+    if images.dtype.kind == "f" and broken(images).any():
+        kinds = "infinite, or too large for 32 bits" if raw.table else "NaN or infinite"
+        wrong = f"has values that are {kinds}"
+        raise UnusableData(given, wrong, "Remove or fill them.")
+
+
+def expect_form(given: str, raw: Raw) -> None:
+    """Raise UnusableData for training examples of a shape that none have, or without labels."""
     images, labels = raw.train.examples_NX, raw.train.labels_N
-    if images.ndim not in (2, 3, 4) or len(images) != len(labels) or labels.ndim != 1:
+    right = "Give pictures [N, C, H, W], signals [N, C, L] or a table [N, F], labels from 0."
+    shaped = images.ndim in (2, 3, 4) and 0 not in images.shape[1:]
+    if not shaped or labels.ndim != 1 or len(images) != len(labels):
         wrong = f"has images {images.shape} and labels {labels.shape}"
         raise UnusableData(given, wrong, right)
     if not len(labels):
@@ -43,7 +60,10 @@ def check(name: str, raw: Raw) -> None:
     if labels.min() < 0 or labels.max() >= len(raw.classes) or len(raw.classes) < 2:
         wrong = f"has labels {labels.min()} to {labels.max()} for {len(raw.classes)} classes"
         raise UnusableData(given, wrong, right)
-    counts = np.bincount(labels, minlength=len(raw.classes))
+
+
+def expect_labels(given: str, raw: Raw) -> None:
+    """Raise UnusableData for a split without examples, or of other classes than train's."""
     for split in ("validation", "test", "teacher"):
         part = getattr(raw, split)
         if part is None:
@@ -55,25 +75,22 @@ def check(name: str, raw: Raw) -> None:
             wrong = f"has labels {part.labels_N.min()} to {part.labels_N.max()} in {split}"
             right = f"Training has the {len(raw.classes)} classes 0 to {len(raw.classes) - 1}."
             raise UnusableData(given, wrong, right)
-    expect_alike(given, raw)
-    if counts.min() < 4:
+
+
+def expect_enough(given: str, raw: Raw) -> None:
+    """Raise UnusableData for too few examples of a class, or too few groups, to be split."""
+    counts = np.bincount(raw.train.labels_N, minlength=len(raw.classes))
+    if counts.min() < LEAST:
         rare = raw.classes[int(counts.argmin())]
-        few = [name for name, count in zip(raw.classes, counts, strict=True) if count < 4]
+        few = [name for name, count in zip(raw.classes, counts, strict=True) if count < LEAST]
         others = f", and {len(few) - 1} more such classes" if len(few) > 1 else ""
-        some = "one training example" if counts.min() == 1 else f"{counts.min()} training examples"
-        wrong = f"has only {some} of class {rare!r}{others}"
+        some = f"{counts.min()} training examples" if counts.min() > 1 else "one training example"
         names = few[0] if len(few) == 1 else json.dumps(few[:8])
         right = (
-            "Each class needs 4, for each split has some: leave its examples out with --fix "
+            f"Each class needs {LEAST}, for each split has some: leave its examples out with --fix "
             f"{shlex.quote(f'drop_classes={names}')}, join classes, or gather more."
         )
-        raise UnusableData(given, wrong, right)
-    most = np.finfo(np.float32).max
-    broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)
-    if images.dtype.kind == "f" and broken(images).any():
-        kinds = "infinite, or too large for 32 bits" if raw.table else "NaN or infinite"
-        wrong = f"has values that are {kinds}"
-        raise UnusableData(given, wrong, "Remove or fill them.")
+        raise UnusableData(given, f"has only {some} of class {rare!r}{others}", right)
     groups = raw.train.groups_N
     if groups is not None and (found := len(np.unique(groups))) < LEAST_GROUPS:
         right = f"Splits that part no group need {LEAST_GROUPS} of them."
@@ -186,6 +203,9 @@ def split(raw: Raw, seed: int, validation: float | None = None) -> dict[str, Par
     if raw.validation is None:
         left = len(train.index_N)
         share = validation or share_of_validation(left, raw.test is not None)
+        if ceil(share * left) > left - len(raw.classes):
+            wrong = f"leaves less than one of {left:,} examples a class for training"
+            raise UnusableData(f"validation = {share:g}", wrong, "Say less, or gather more.")
         train, parts["validation"] = cut(train, share, seed + 1)
     if raw.unlabelled_NX is not None:
         none_N = np.full(len(raw.unlabelled_NX), UNLABELLED, np.int64)

@@ -212,3 +212,16 @@ def test_few_groups_of_few_examples_are_parted() -> None:
     parts = split(Raw(("a", "b", "c"), part), 0)
     assert sum(len(parts[name].labels()) for name in ("train", "validation", "test")) == 12
     assert min(len(one.labels()) for one in parts.values()) > 0
+
+
+@pytest.mark.parametrize("share", [0.95, 0.99])
+def test_a_share_that_leaves_nothing_to_learn_from_is_refused(share: float, tmp_path: Path) -> None:
+    raw = small(40, test=small(30).train)
+    with pytest.raises(UnusableData, match=f"validation = {share}: leaves less than one"):
+        prepare("small", source(lambda: raw), Request(tmp_path, validation=share), cache=tmp_path)
+
+
+def test_examples_without_values_are_refused(tmp_path: Path) -> None:
+    raw = Raw(("a", "b"), Labelled(np.zeros((40, 0), np.float32), np.arange(40) % 2))
+    with pytest.raises(UnusableData, match=r"has images \(40, 0\)"):
+        prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
