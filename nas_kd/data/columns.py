@@ -7,6 +7,7 @@ split alone. Features are not scaled here, because every student's input is norm
 Suffixes: N rows, K columns, F features.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.dates import PARTS, part, seconds
+from nas_kd.data.cells import Kind, values_of
+from nas_kd.data.dates import PARTS, part
 from nas_kd.errors import UnusableData
 
 if TYPE_CHECKING:
@@ -65,23 +67,19 @@ class Column:
 
 def column_in_words(column: Column) -> str:
     """How a column is encoded, in one line."""
-    kind = "a number"
+    kind = "is a number"
     if column.date:
-        kind = f"a date, {', '.join(column.parts) or 'always the same'}"
+        kind = f"is a date, of which {' and '.join(column.parts) or 'nothing'} differ"
     elif column.words is not None:
-        kind = f"{len(column.words):,} words, a feature each"
+        every, own = len(column.words) + column.merged, len(column.words)
+        kind = f"has {every:,} word{'s' * (every != 1)}, each with a feature"
         if column.merged:
-            kind = (
-                f"{len(column.words) + column.merged:,} words, the {len(column.words):,} commonest "
-                "a feature each (--fix words=N)"
-            )
-    missing = ""
-    if column.flagged:
-        missing = ", and one for missing values"
-        if column.words is None and not column.date:
-            missing += f", which count as {column.fill:.6g}"
+            kind = f"has {every:,} words, of which the {own:,} commonest have a feature each"
+    elif column.flagged:
+        kind = f"is a number, {column.fill:.6g} where it is missing"
     count = len(column.features)
-    return f"{column.name!r}: {kind}{missing}; {count:,} feature{'s' * (count != 1)}"
+    missing = ", one says whether it is missing" if column.flagged else ""
+    return f"{column.name!r} {kind}: {count:,} feature{'s' * (count != 1)}{missing}"
 
 
 def learn(table: Table, rows_NK: Matrix, most: int) -> tuple[Column, ...]:
@@ -137,65 +135,34 @@ def as_word(value: float) -> str:
     return str(int(value)) if value.is_integer() else str(value)
 
 
-MARKS = frozenset({"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "missing"})
-"""What people write, in letters of any case, where a number is missing."""
+def matrix(
+    frame: "pd.DataFrame", kinds: Mapping[str, Kind], given: str, known: bool = False
+) -> tuple[Table, Matrix]:
+    """A frame's columns, of these kinds, and its values as numbers.
 
-
-def marked(frame: "pd.DataFrame") -> dict[str, tuple[str, ...]]:
-    """The columns of numbers that are text for a few marks alone, each with the marks in it."""
-    import pandas as pd
-
-    found = {}
-    for name, column in frame.items():
-        if pd.api.types.infer_dtype(column, skipna=True) != "string":
-            continue
-        words = pd.Series(column.dropna().unique())
-        numbers = pd.to_numeric(words, errors="coerce")
-        marks = words[numbers.isna()]
-        if 0 < len(marks) < len(words) and {mark.strip().lower() for mark in marks} <= MARKS:
-            found[str(name)] = tuple(sorted(map(repr, marks)))
-    return found
-
-
-def matrix(frame: "pd.DataFrame", dates: Mapping[str, str], given: str) -> tuple[Table, Matrix]:
-    """A frame's columns, and its values as numbers; `dates` says how those of some columns are
-    written. Raises UnusableData naming the column."""
-    import pandas as pd
-
-    words: list[tuple[str, ...] | None] = []
-    values = []
-    numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in marked(frame)}
-    for name, column in frame.assign(**numbers).convert_dtypes().items():  # True beside a gap, too
-        if str(name) in dates:
-            words.append(None)
-            values.append(seconds(column, dates[str(name)], given))
-        elif pd.api.types.is_numeric_dtype(column.dtype):
-            words.append(None)
-            values.append(column.to_numpy(np.float64, na_value=np.nan))
-        elif pd.api.types.is_datetime64_any_dtype(column.dtype):
-            raise UnusableData(
-                given, f"has dates in the column {name!r}", "The study had something else there."
-            )
-        else:
-            text = column.astype("string")
-            codes, known = pd.factorize(text, sort=True)
-            words.append(tuple(map(str, known)))
-            values.append(np.where(codes < 0, np.nan, codes.astype(np.float64)))
+    Raises UnusableData for a cell of another kind where the kinds are `known` from a study.
+    """
+    read = [values_of(frame[name], kinds[str(name)], given, known) for name in frame.columns]
     names = tuple(map(str, frame.columns))
-    written = tuple(dates.get(name) for name in names)
-    return Table(names, tuple(words), written), np.stack(values, axis=1)
+    written = tuple(kinds[name].written for name in names)
+    return Table(names, tuple(w for w, _ in read), written), np.stack([v for _, v in read], axis=1)
 
 
-def dates_of(columns: Iterable[Column]) -> dict[str, str]:
-    """The columns that have dates, and how those are written."""
-    return {column.name: column.date for column in columns if column.date}
+def kinds_of(columns: Iterable[Column]) -> dict[str, Kind]:
+    """What the cells of columns are."""
+    return {
+        one.name: Kind("date", one.date)
+        if one.date
+        else Kind("number" if one.words is None else "word")
+        for one in columns
+    }
 
 
 def encode_frame(frame: "pd.DataFrame", columns: Sequence[Column]) -> NDArray[np.float32]:
     """The features [N, F] of a frame that has these columns. Raises UnusableData."""
     names = [column.name for column in columns]
     expect_names(frame.columns, names, "the table")
-    table, rows_NK = matrix(frame[names], dates_of(columns), "the table")
+    table, rows_NK = matrix(frame[names], kinds_of(columns), "the table", known=True)
     return encode_as(table, rows_NK, columns, "the table")
 
 
@@ -204,20 +171,22 @@ def encode_as(
 ) -> NDArray[np.float32]:
     """The features [N, F] of rows from another table than the one the columns were learnt on.
 
-    Raises UnusableData if a column of numbers now has words, or a column of words now has
-    numbers. Numbers are accepted in a column of words if each of them, written as text, is one
-    of the column's words. Raises UnusableData also for numbers that are too large for 32 bits.
+    Warns where a column has only words that the study did not have. Raises UnusableData if a column
+    of words now has numbers, unless each of them, written as text, is one of its words; and for
+    numbers that are too large for 32 bits.
     """
     places = {name: place for place, name in enumerate(table.names)}
     for column in columns:
         place = places[column.name]
         words, there_N = table.words[place], rows_NK[:, place][~np.isnan(rows_NK[:, place])]
-        if column.words is not None and {as_word(value) for value in there_N} <= {*column.words}:
+        if column.words is None or not len(there_N):
             continue
-        if (column.words is None) != (words is None) and len(there_N):
-            kinds = ("words", "numbers") if column.words is None else ("numbers", "words")
-            wrong = f"has {kinds[0]} in the column {column.name!r}"
-            raise UnusableData(given, wrong, f"The study had {kinds[1]} there.")
+        if words is None and not {as_word(value) for value in there_N} <= {*column.words}:
+            wrong = f"has numbers in the column {column.name!r}"
+            raise UnusableData(given, wrong, "The study had words there.")
+        if words is not None and not {*words} & {*column.words}:
+            text = f"{given}: no word in the column {column.name!r} is one that the study had"
+            warnings.warn(text, stacklevel=2)
     features_NF = encode(table, columns, rows_NK)
     if not np.isfinite(features_NF).all():
         wrong = "has values that are infinite, or too large for 32 bits"

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.errors import UnusableData
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -30,22 +28,22 @@ TRIED = 50
 """So many values are looked at before all are."""
 
 
-def format_of(column: "pd.Series[Any]") -> str | None:
-    """How the dates of a column are written; None for a column of something else."""
+def format_of(column: "pd.Series[Any]", stray: float) -> str | None:
+    """How the dates of a column are written, but for a share of cells that are none; None for a
+    column of something else."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return FORMATS[0]
-    if pd.api.types.infer_dtype(column, skipna=True) != "string":
-        return None
-    words = pd.Series(column.dropna().unique())
-    for tried in (words[:TRIED], words):
-        if tried.str.len().min() < SHORTEST:
+    cells = column.dropna()
+    for tried in (cells[:TRIED], cells):
+        if (tried.str.len() < SHORTEST).mean() > stray:
             return None
-        fitting = [f for f in FORMATS if not parsed(tried, f).isna().any()]
-        if not fitting:
+        shares = {written: parsed(tried, written).isna().mean() for written in FORMATS}
+        best = min(shares, key=lambda written: shares[written])
+        if shares[best] > max(stray, 1 / TRIED):
             return None
-    return fitting[0]
+    return best if shares[best] <= stray else None
 
 
 def parsed(column: "pd.Series[Any]", written: str) -> "pd.Series[Any]":
@@ -55,13 +53,9 @@ def parsed(column: "pd.Series[Any]", written: str) -> "pd.Series[Any]":
     return pd.to_datetime(column, format=written, errors="coerce", utc=True)
 
 
-def seconds(column: "pd.Series[Any]", written: str, given: str) -> NDArray[np.float64]:
-    """The dates [N] of a column, NaN where there is none. Raises UnusableData for other text."""
-    found = parsed(column, written)
-    if len(strange := column[found.isna() & column.notna()]):
-        wrong = f"has {str(strange.iloc[0])!r} in the column {column.name!r}"
-        raise UnusableData(given, wrong, f"It has dates, written as {written}.")
-    whole = found.dt.tz_localize(None).to_numpy("datetime64[s]")
+def seconds(column: "pd.Series[Any]", written: str) -> NDArray[np.float64]:
+    """The dates [N] of a column, NaN where there is none."""
+    whole = parsed(column, written).dt.tz_localize(None).to_numpy("datetime64[s]")
     return np.where(np.isnat(whole), np.nan, whole.astype(np.float64))
 
 

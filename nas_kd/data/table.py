@@ -7,14 +7,15 @@ numbers of tickets), and of whole numbers that differ in every row (the number o
 out, but where they are to be kept; columns of dates are taken apart. All of that is said.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas_kd.data.columns import dates_of, expect_names, marked, matrix
-from nas_kd.data.dates import PARTS, format_of
+from nas_kd.data.cells import Kind, kind_of, odd
+from nas_kd.data.columns import expect_names, kinds_of, matrix
+from nas_kd.data.dates import PARTS
 from nas_kd.data.source import Labelled, Raw, Request, TableFile
 from nas_kd.errors import UnusableData, suggestion
 
@@ -50,6 +51,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
             right = "Fill them: each row is of some group."
             raise UnusableData(given, f"has rows without a {request.group!r}", right)
         groups = named.astype(str).to_numpy()
+        request.tell(f"column {request.group!r} says which rows stay together, and is no feature")
     values_N = frame[label].convert_dtypes()  # 1.0 beside a gap was a 1
     classes_N = values_N.astype("string")
     labelled_N = classes_N.notna().to_numpy()
@@ -68,15 +70,15 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         request.tell("the file's rows are kept in the cache, as they were read")
     apart = [label, *([request.group] if request.group else [])]
     if request.columns:
-        names, dates = [one.name for one in request.columns], dates_of(request.columns)
+        names, kinds = [one.name for one in request.columns], kinds_of(request.columns)
         expect_names(frame.columns, names, given)
         rest = frame[names]
     else:
-        rest, dates = features(frame.drop(columns=apart), request, given)
+        rest, kinds = features(frame.drop(columns=apart), request, given)
     if rest.shape[1] == 0:
         right = "Add some, or name them with --keep COLUMN."
         raise UnusableData(given, "has no column that tells of the classes", right)
-    table, rows_NK = matrix(rest, dates, given)
+    table, rows_NK = matrix(rest, kinds, given, known=bool(request.columns))
     words = {name: number for number, name in enumerate(classes)}
     labels_N = np.array([words[name] for name in classes_N[labelled_N]], np.int64)
     return Raw(
@@ -124,13 +126,32 @@ def separated(path: Path) -> "pd.DataFrame":
 
     Raises ValueError for one of too many columns.
     """
-    import pandas as pd
-
     between = separator(path)
     columns = len(header(path, between))
     if columns > MOST_COLUMNS:
         raise ValueError(too_many(columns))
-    return pd.read_csv(path, sep=between, keep_default_na=False, na_values=[""], low_memory=False)
+    frame = read_separated(path, between)
+    commas = between != "," and any(has_decimal_commas(frame[name]) for name in frame)
+    return read_separated(path, between, decimal=",") if commas else frame
+
+
+def read_separated(path: Path, between: str, decimal: str = ".") -> "pd.DataFrame":
+    """A file of values separated like this; only an empty cell is missing."""
+    import pandas as pd
+
+    return pd.read_csv(
+        path, sep=between, decimal=decimal, keep_default_na=False, na_values=[""], low_memory=False
+    )
+
+
+def has_decimal_commas(column: "pd.Series[Any]") -> bool:
+    """Whether the cells of a column are numbers with decimal commas."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype) or not column.notna().any():
+        return False
+    cells = column.dropna().astype(str).str.strip()
+    return bool(cells.str.fullmatch(r"[-+]?\d+(,\d+)?").all() and cells.str.contains(",").any())
 
 
 def too_many(columns: int) -> str:
@@ -190,27 +211,30 @@ def expect_classes(values: "pd.Series[Any]", classes: int, given: str) -> None:
 
 def features(
     frame: "pd.DataFrame", request: Request, given: str
-) -> tuple["pd.DataFrame", dict[str, str]]:
-    """The columns that are features, and how those that have dates are written."""
+) -> tuple["pd.DataFrame", dict[str, Kind]]:
+    """The columns that are features, and what their cells are."""
     for flag, names in (("--drop", request.drop), ("--keep", request.keep)):
         for name in names:
             column_of(frame, name, flag, given)
     rest = frame.drop(columns=list(request.drop))
     expect_values(rest)
-    numbers = marked(rest)
-    for name, marks in numbers.items():
-        request.tell(f"column {name!r} has numbers; {' and '.join(marks)} in it are missing values")
-    dates = {
-        str(name): written
-        for name, column in rest.items()
-        if name not in numbers and (written := format_of(column))
-    }
-    for name, written in dates.items():
+    kinds = {str(name): kind_of(column) for name, column in rest.items()}
+    for name, kind in kinds.items():
+        say(rest[name], kind, request.tell)
+    return telling(rest, kinds, request), kinds
+
+
+def say(column: "pd.Series[Any]", kind: Kind, tell: Callable[[str], None]) -> None:
+    """Say what is taken for a date, and which cells are not what their column is."""
+    if kind.written:
         *most, last = PARTS
-        request.tell(f"column {name!r} has dates ({written}); their {', '.join(most)} and {last} "
-                     "are features where they differ")  # fmt: skip
-    told = {*numbers, *dates, *request.keep}
-    return telling(rest, told, request), dates
+        tell(f"column {column.name!r} has dates ({kind.written}); their {', '.join(most)} and "
+             f"{last} are features where they differ; rows are split at random, not by time"
+        )  # fmt: skip
+    if len(cells := odd(column, kind)):
+        some = ", ".join(map(repr, sorted({*cells.astype(str)})[:5]))
+        tell(f"column {column.name!r} has {kind.name}s; cells that are none count as missing, "
+             f"{len(cells):,} in all: {some}")  # fmt: skip
 
 
 def expect_values(frame: "pd.DataFrame") -> None:
@@ -224,11 +248,9 @@ def expect_values(frame: "pd.DataFrame") -> None:
             raise UnusableData(f"the column {name!r}", wrong, right) from error
 
 
-def telling(frame: "pd.DataFrame", told: Container[str], request: Request) -> "pd.DataFrame":
-    """The frame without columns that tell nearly every row from all others, or none: of text that
-    is not `told` of otherwise, of whole numbers, and of one value."""
-    from pandas.api.types import is_numeric_dtype
-
+def telling(frame: "pd.DataFrame", kinds: Mapping[str, Kind], request: Request) -> "pd.DataFrame":
+    """The frame without columns that tell nearly every row from all others: of words, or of whole
+    numbers; and without empty ones."""
     out: dict[str, list[str]] = {}
     for name, column in frame.items():
         count = column.nunique()
@@ -239,7 +261,7 @@ def telling(frame: "pd.DataFrame", told: Container[str], request: Request) -> "p
             why = "empty"
         elif differs_everywhere(column):
             why = "a different whole number in every row"
-        elif not is_numeric_dtype(column.dtype) and name not in told:
+        elif kinds[str(name)].name == "word":
             why = "a different word in nearly every row" * (count > DISTINCT * len(frame))
         if why:
             out.setdefault(why, []).append(str(name))

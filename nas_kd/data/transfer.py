@@ -26,7 +26,7 @@ from nas_kd.records import read_json
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 8
+FORMAT = 9
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 

@@ -10,6 +10,7 @@ import pytest
 from nas_kd.check.examples import of_examples
 from nas_kd.check.finding import Fact
 from nas_kd.data import source_of
+from nas_kd.data.cells import Kind
 from nas_kd.data.columns import Column, column_in_words, encode_frame, learn, matrix
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare, size
@@ -80,7 +81,9 @@ def test_what_fills_in_is_the_median_of_the_train_split(tmp_path: Path) -> None:
 
 
 def test_a_word_that_the_train_split_has_not_is_no_word() -> None:
-    table, rows = matrix(pd.DataFrame({"port": ["north", "south", "west"]}), {}, "data")
+    table, rows = matrix(
+        pd.DataFrame({"port": ["north", "south", "west"]}), {"port": Kind("word")}, "data"
+    )
     columns = learn(table, rows[:2], 50)
     assert columns == (Column("port", ("north", "south")),)
     frame = pd.DataFrame({"port": ["west", "south", None]})
@@ -139,7 +142,7 @@ def test_a_column_of_numbers_and_a_few_marks_is_numbers_with_gaps(
     data = prepared(people(age=written), tmp_path, tell=said.append)
     same = prepared(people(age=age), tmp_path)
     assert (data.columns, data.examples.sha256) == (same.columns, same.examples.sha256)
-    assert f"column 'age' has numbers; {mark!r} in it are missing values" in said
+    assert any(text.endswith(f" in all: {mark!r}") for text in said)
     frame = pd.DataFrame({"age": [mark, "41.5"]})
     (age_column,) = (column for column in data.columns if column.name == "age")
     assert encode_frame(frame, [age_column])[:, 1].tolist() == [1.0, 0.0]
@@ -197,6 +200,48 @@ def test_a_column_of_dates_becomes_what_differs_of_them(tmp_path: Path) -> None:
         encode_frame(frame.assign(when="01/02/2030"), data.columns)
 
 
+def test_a_stray_cell_costs_no_column_and_is_said(tmp_path: Path) -> None:
+    age = people()["age"].round(1).astype(object)
+    age[3], when = "err", [*days()[1:], "n/a"]
+    said: list[str] = []
+    data = prepared(people(age=age, when=when), tmp_path, tell=said.append)
+    assert {"age", "when"} <= {column.name for column in data.columns}
+    assert "column 'age' has numbers; cells that are none count as missing, 1 in all: 'err'" in said
+    assert "column 'when' has dates; cells that are none count as missing, 1 in all: 'n/a'" in said
+
+
+def test_a_single_row_is_encoded_as_it_is_among_others(tmp_path: Path) -> None:
+    age = people()["age"].round(1).astype(object)
+    age[:20] = "?"
+    frame = people(age=age, when=days())
+    data = prepared(frame, tmp_path)
+    read = pd.read_csv(tmp_path / "people.csv", keep_default_na=False, na_values=[""])
+    together = encode_frame(read, data.columns)
+    for row in (0, 19, 20, 28, 399):
+        assert np.array_equal(encode_frame(read.iloc[[row]], data.columns)[0], together[row])
+    as_text = encode_frame(read.astype(str).where(read.notna()), data.columns)
+    assert np.array_equal(as_text, together)
+
+
+def test_numbers_with_decimal_commas_are_numbers(tmp_path: Path) -> None:
+    people().to_csv(tmp_path / "german.csv", index=False, sep=";", decimal=",")
+    name = f"csv:{tmp_path / 'german.csv'}"
+    german = prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
+    assert german.columns == prepared(people(), tmp_path).columns
+
+
+def test_words_that_nobody_knows_are_a_warning(tmp_path: Path) -> None:
+    data = prepared(people(), tmp_path)
+    with pytest.warns(UserWarning, match="no word in the column 'port' is one that the study had"):
+        encode_frame(people(port="west"), data.columns)
+
+
+def test_the_groups_are_said_to_be_no_feature(tmp_path: Path) -> None:
+    data = prepared(people(), tmp_path, group="family")
+    said = "column 'family' says which rows stay together, and is no feature"
+    assert said in data.notes
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_missing_date_is_the_median_and_flagged(kind: str, tmp_path: Path) -> None:
     when = pd.Series(pd.date_range("2024-01-01", periods=ROWS, freq="h"))
@@ -217,7 +262,9 @@ def test_the_commonest_words_have_features_and_the_others_are_counted(tmp_path: 
     train = pd.Series(city)[data.origin.rows.open()[slice(*data.train), 1]].value_counts()
     assert sorted(train[[*column.words]]) == sorted(train[:6])
     assert column.merged == len(train) - 6
-    assert f"{len(train)} words, the 6 commonest a feature each" in column_in_words(column)
+    assert f"{len(train)} words, of which the 6 commonest have a feature each" in column_in_words(
+        column
+    )
     default = prepared(people(city=city), tmp_path)
     assert default.key != data.key
 
@@ -226,9 +273,11 @@ def test_each_column_is_told_how_it_is_encoded(tmp_path: Path) -> None:
     data = prepared(people(when=days()), tmp_path)
     facts = [fact.text for fact in of_examples(data) if fact.about == "column"]
     assert len(facts) == len(data.columns)
-    assert facts[0].startswith("'age': a number, and one for missing values, which count as 3")
-    assert "'port': 2 words, a feature each, and one for missing values; 3 features" in facts
-    assert "'when': a date, year, month, weekday; 3 features" in facts
+    assert facts[0].startswith("'age' is a number, 3")
+    assert facts[0].endswith(" where it is missing: 2 features, one says whether it is missing")
+    missing = "3 features, one says whether it is missing"
+    assert f"'port' has 2 words, each with a feature: {missing}" in facts
+    assert "'when' is a date, of which year and month and weekday differ: 3 features" in facts
 
 
 def test_columns_that_are_dropped_are_not_used(tmp_path: Path) -> None:
@@ -315,7 +364,7 @@ def test_a_frame_without_the_studys_columns_is_refused() -> None:
     columns = (Column("age", None), Column("port", ("north",)))
     with pytest.raises(UnusableData, match="has no column 'port'"):
         encode_frame(pd.DataFrame({"age": [1.0]}), columns)
-    with pytest.raises(UnusableData, match="has words in the column 'age'"):
+    with pytest.raises(UnusableData, match="has 'old' in the column 'age'"):
         encode_frame(pd.DataFrame({"age": ["old"], "port": ["north"]}), columns)
 
 
