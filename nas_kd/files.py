@@ -43,6 +43,8 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises Unwritable where there is no space or no right to write.
     """
+    if not path.name or (path.exists() and not path.is_file()):
+        raise Unwritable(str(path), "is no file", "Name a file for it.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -238,7 +238,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (data("imagefolder:empty"), "has 0 class folders"),
     (data("imagefolder:one"), "has 1 class folders"),
     (data("imagefolder:broken"), "bad.jpg: cannot be read"),
-    (data("imagefolder:few"), "only 2 training examples of class 'dark'"),
+    (data("imagefolder:few"), "only 2 examples of class 'dark'"),
     (data("npz:nowhere.npz"), "nowhere.npz: cannot be read"),
     (data("npz:text.npz"), "text.npz: cannot be read"),
     (data("npz:named.npz"), "has the arrays pictures"),

@@ -118,10 +118,11 @@ def test_a_look_is_not_written_into_a_study_that_a_package_only_names(
     (outside / "students" / "00000" / "weights.safetensors").write_bytes(b"others")
     spoil(package, lambda facts: facts.update(study=str(outside)))
     before = listing(outside)
+    looks = len(json.loads((package / "evaluations.json").read_text()))
     done = run("evaluate", str(package))
     assert (done.returncode, listing(outside)) == (0, before)
     assert f"not in its study {outside}: with --trust it is counted there too" in done.stderr
-    assert "the test split 1 time" in (package / "card.md").read_text()
+    assert f"the test split {looks + 1} time" in (package / "card.md").read_text()
 
 
 def test_with_trust_a_look_is_counted_in_the_study_that_a_package_names(

@@ -57,7 +57,7 @@ def trials(
 @app.command()
 def report(
     study: flags.StudyPath,
-    to: Annotated[Path | None, typer.Option(help="File; default STUDY/report.html.")] = None,
+    to: Annotated[Path | None, typer.Option(help="NAME.html; default STUDY/report.html.")] = None,
 ) -> None:
     """Write a study's report: one HTML page with the front, the history and every trial.
 
@@ -65,6 +65,8 @@ def report(
     """
     from nas_kd.api import Study
 
+    if to and to.suffix not in (".html", ".htm"):
+        raise InvalidSpec((f"--to: is a page: say NAME.html (given: {str(to)!r})",))
     typer.echo(Study.open(study).report(to))
 
 
@@ -150,5 +152,7 @@ def evaluate(
             if name in result and name != "accuracy"
         )
     )
+    for text in result.get("said", ()):
+        typer.echo(f"data: {text}", err=True)
     if "note" in result:
         typer.echo(f"note: {result['note']}", err=True)

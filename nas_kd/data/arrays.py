@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.errors import DataNotHere
+from nas_kd.errors import DataNotHere, Unusable
 from nas_kd.files import replace
 
 
@@ -30,7 +30,11 @@ class ArrayRef:
         """The array, memory-mapped and read-only. Raises DataNotHere."""
         if not Path(self.path).exists():
             raise DataNotHere(self.sha256, self.path, socket.gethostname())
-        array: NDArray[Any] = np.load(self.path, mmap_mode="r")
+        try:
+            array: NDArray[Any] = np.load(self.path, mmap_mode="r")
+        except (EOFError, ValueError) as error:
+            wrong, right = f"is damaged ({error})", "Remove it, then run the same again."
+            raise Unusable(self.path, wrong, right) from error
         return array
 
     @classmethod

@@ -106,7 +106,7 @@ def words_of(column: "pd.Series[Any]") -> tuple[tuple[str, ...] | None, NDArray[
     import pandas as pd
 
     plain = column.convert_dtypes()
-    if pd.api.types.is_numeric_dtype(plain.dtype):
+    if pd.api.types.is_numeric_dtype(plain.dtype) and not pd.api.types.is_bool_dtype(plain.dtype):
         return None, plain.to_numpy(np.float64, na_value=np.nan)
     codes, known = pd.factorize(column.astype("string"), sort=True)
     return tuple(map(str, known)), np.where(codes < 0, np.nan, codes.astype(np.float64))

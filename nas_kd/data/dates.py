@@ -18,7 +18,7 @@ FORMATS = (
 )  # fmt: skip
 """How dates are written. Of several that fit a whole column the first is taken, and said."""
 
-PARTS = ("year", "month", "weekday", "hour")
+PARTS = ("year", "month", "day", "weekday", "hour")
 """The numbers that a date becomes. The weekday counts from 0, Monday."""
 
 SHORTEST = 6
@@ -67,6 +67,9 @@ def part(name: str, date_N: NDArray[np.float64]) -> NDArray[np.float64]:
         numbers = whole.astype("datetime64[Y]").astype(np.int64) + 1970
     elif name == "month":
         numbers = whole.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    elif name == "day":
+        month = whole.astype("datetime64[M]").astype("datetime64[D]")
+        numbers = (whole.astype("datetime64[D]") - month).astype(np.int64) + 1
     elif name == "weekday":
         numbers = (whole.astype("datetime64[D]").astype(np.int64) + 3) % 7  # day 0 was a Thursday
     else:

@@ -76,8 +76,12 @@ def from_npz(request: Request, *, path: str) -> Raw:
     try:
         with file_path.open("rb") as file, np.load(file) as opened:
             arrays = {name.lower(): opened[name] for name in opened.files}
+            twice = len(arrays) < len(opened.files)
     except DAMAGED as error:
         raise UnusableData(given, f"cannot be read ({error})", right) from error
+    if twice:
+        wrong = "has arrays whose names differ by capital letters alone"
+        raise UnusableData(given, wrong, "Save each under a name of its own.")
     pairs, used = find_pairs(arrays)
     if "train" not in pairs:
         raise UnusableData(given, f"has the arrays {', '.join(arrays) or 'none'}", right)
@@ -87,8 +91,21 @@ def from_npz(request: Request, *, path: str) -> Raw:
     if "unlabelled" in arrays:
         pairs["unlabelled"] = arrays["unlabelled"]
     raw = raw_of(pairs, given, request.tell, request.layout)
-    names = tuple(map(str, arrays.get("classes", ())))
-    return replace(raw, classes=names) if len(names) == len(raw.classes) else raw
+    return raw if "classes" not in arrays else with_names(raw, arrays["classes"], pairs, given)
+
+
+def with_names(raw: Raw, names: NDArray[Any], pairs: Mapping[str, Any], given: str) -> Raw:
+    """The data with the classes called so. Raises UnusableData where there are not as many, or
+    where the labels are words of their own."""
+    called = tuple(map(str, np.atleast_1d(names).tolist()))
+    if np.ndim(names) != 1 or len({*called}) != len(called) or len(called) != len(raw.classes):
+        wrong = f"has {len(raw.classes)} classes, and `classes` has {', '.join(called) or 'none'}"
+        raise UnusableData(given, wrong, "Give one name for each, in the order of the numbers.")
+    words = np.asarray(pairs["train"][1]).dtype.kind in "USO"
+    if words and {*called} != {*raw.classes}:
+        wrong = f"has the classes {', '.join(raw.classes[:12])}, and `classes` names others"
+        raise UnusableData(given, wrong, "Leave it out: labels that are words name themselves.")
+    return raw if words else replace(raw, classes=called)
 
 
 def to_npz(raw: Raw, folder: Path, name: str = "data") -> Path:
@@ -263,7 +280,10 @@ def labels_of(labels: NDArray[Any], given: str) -> NDArray[Any]:
         wrong = f"has labels of shape {labels.shape} ({kind})"
         raise UnusableData(given, wrong, f"One-hot: give y.argmax(1). {PURPOSE}")
     if labels.dtype.kind in "USO" and all(isinstance(label, str | bytes) for label in labels):
-        return np.array([x.decode() if isinstance(x, bytes) else str(x) for x in labels])
+        try:
+            return np.array([x.decode() if isinstance(x, bytes) else str(x) for x in labels])
+        except UnicodeDecodeError as error:
+            raise UnusableData(given, f"has labels that are no text ({error})", PURPOSE) from None
     try:
         whole = labels.astype(np.int64)
     except (TypeError, ValueError, OverflowError) as error:
@@ -285,7 +305,11 @@ def numbered(
         raise UnusableData(given, "has no training examples", FORMS)
     values = np.unique(read["train"].labels_N)
     if np.array_equal(values, np.arange(len(values))):
-        named = tuple(map(str, getattr(train, "classes", ())))
+        named = tuple(map(str, getattr(train, "classes", None) or ()))
+        if named and len(named) != len(values):
+            tell(
+                f"the {len(named)} names in .classes are not used: there are {len(values)} classes"
+            )
         classes = named if len(named) == len(values) else tuple(map(str, values))
         return classes, {name: part.labels_N for name, part in read.items()}
     found = {}

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import PIECE, pieces, release, room
+from nas_kd.data.pictures import picture
 from nas_kd.data.source import READING, Labelled, Raw, Request
 from nas_kd.errors import UnusableData
 from nas_kd.files import expect_utf8
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm",
@@ -54,11 +55,11 @@ def load(request: Request, *, folder: str) -> Raw:
     for text in unused(folder, every):
         request.tell(text)
     tell = counting(request.tell, len(every))
-    cut: list[Path] = []
-    parts = {s: read(part, mode, request.image_size, tell, cut) for s, part in files.items()}
-    side = f"pictures are resized to {request.image_size}x{request.image_size}"
-    lose = f"; {len(cut):,} of {len(every):,} are not square, and lose what is longer"
-    request.tell(side + lose * bool(cut))
+    changes: Counter[str] = Counter()
+    parts = {s: read(part, mode, request.image_size, tell, changes) for s, part in files.items()}
+    said = [f"pictures are resized to {request.image_size}x{request.image_size}"]
+    said += [f"{count:,} of {len(every):,} {change}" for change, count in changes.most_common()]
+    request.tell("; ".join(said))
     if all_alike(parts["train"].examples_NX):
         right = "Look at a few of them: what tells the classes apart is lost or was never there."
         raise UnusableData(given, "has pictures that are all alike", right)
@@ -98,6 +99,9 @@ def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
         split: next((there[name] for name in names if name in there), None)
         for split, names in SPLITS.items()
     }
+    if splits["train"] is None and any(splits.values()):
+        found = ", ".join(path.name for path in splits.values() if path)
+        raise UnusableData(given, f"has {found}, and no train", LAYOUT)
     places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}
     classes = tuple(sorted({called(p) for p in places["train"].iterdir() if visible(p)}))
     if len(classes) < 2:
@@ -167,11 +171,12 @@ def unused(folder: str, used: Sequence[Path]) -> Iterator[str]:
 
 def pictures(place: Path, classes: Sequence[str], given: str) -> Iterator[tuple[Path, int]]:
     """Every picture of a split with its class, in the order of the names."""
+    above = frozenset(map(os.path.realpath, (place, *place.parents)))
     for folder in sorted(p for p in place.iterdir() if visible(p)):
         if called(folder) not in classes:
             right = f"Its classes must be those of train: {', '.join(classes)}."
             raise UnusableData(given, f"has the class {folder.name!r} in {place} only", right)
-        for path in walk(folder):
+        for path in walk(folder, above):
             if path.is_file() and path.suffix.lower() in SUFFIXES:
                 yield path, classes.index(called(folder))
 
@@ -195,59 +200,18 @@ def read(
     mode: str,
     size: int,
     tell: Callable[[], None],
-    cut: list[Path],
+    changes: Counter[str],
 ) -> Labelled:
-    """The pictures, resized and cropped to a square in the middle; those that were cropped are
-    added to `cut`."""
+    """The pictures, resized and cropped to a square in the middle; what else was done to them is
+    counted."""
     images = room((len(files), len(mode), size, size), np.uint8)
     for row, (path, _) in enumerate(files):
-        images[row], square = picture(path, mode, size)
-        cut += [path] * (not square)
+        images[row], changed = picture(path, mode, size)
+        changes.update(changed)
         if row % PIECE == 0:
             release(images)
         tell()
     return Labelled(images, np.array([label for _, label in files], np.int64))
-
-
-def picture(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], bool]:
-    """One picture [C, size, size], and whether it was square. Raises UnusableData naming the
-    file."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as opened:
-            upright = in_bytes(ImageOps.exif_transpose(opened))
-            whole = on_white(upright).convert(mode)
-            square = ImageOps.fit(whole, (size, size), Image.Resampling.BILINEAR)
-    except Exception as error:  # whatever a decoder does with a broken file
-        wrong = f"cannot be read ({str(error) or type(error).__name__})"
-        raise UnusableData(f"picture {path}", wrong, "Mend or remove the file.") from error
-    pixels = np.asarray(square, np.uint8)
-    channels_first = pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
-    return channels_first, whole.width == whole.height
-
-
-def on_white(picture: "Image.Image") -> "Image.Image":
-    """A picture without transparency: what is transparent lies on white paper."""
-    from PIL import Image
-
-    if "transparency" not in picture.info and not picture.mode.upper().endswith("A"):
-        return picture
-    whole = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
-
-
-def in_bytes(picture: "Image.Image") -> "Image.Image":
-    """A picture of 16 bits as one of 8, which Pillow would clip. Raises ValueError for real
-    numbers, whose scale nobody knows."""
-    from PIL import Image
-
-    if picture.mode == "F":
-        raise ValueError("its pixels are real numbers: save it with 8 or 16 bits")
-    if not picture.mode.startswith("I"):
-        return picture
-    pixels = np.asarray(picture).clip(0, 65535).astype(np.uint32)
-    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
 
 
 def counting(tell: Callable[[str], None], total: int) -> Callable[[], None]:

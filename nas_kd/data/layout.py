@@ -29,16 +29,19 @@ def arranged(
         raise UnusableData(given, f"has examples of type {array.dtype}", right)
     found = guessed(array, given, tell) if layout == "auto" else layout
     shaped = {"pictures": pictures, "signals": signals, "table": table}[found](array, given)
-    return np.ascontiguousarray(shaped if shaped.dtype == np.uint8 else shaped.astype(np.float32))
+    if shaped.dtype == np.uint8:
+        return np.ascontiguousarray(shaped)
+    with np.errstate(over="ignore"):  # what is too large is named by who looks at the result
+        return np.ascontiguousarray(shaped.astype(np.float32))
 
 
 def guessed(array: NDArray[Any], given: str, tell: Callable[[str], None]) -> str:
     """What an array is, by its shape; said where it could be something else."""
     if array.ndim == 2:
         return "table"
-    if array.ndim == 3 and array.dtype != np.uint8:
+    if array.ndim == 3:
         few, many = sorted(array.shape[1:])
-        if few <= MOST_CHANNELS and many >= LONGER * few:
+        if few <= MOST_CHANNELS and many >= LONGER * few and array.dtype != np.uint8:
             tell(f"read as signals of {few} channel{'s' * (few > 1)}, {many} long; "
                  "if they are pictures: --fix layout=pictures")  # fmt: skip
             return "signals"
@@ -58,7 +61,7 @@ def pictures(array: NDArray[Any], given: str) -> NDArray[Any]:
     if array.ndim != 4:
         right = "Pictures are [N, H, W], [N, C, H, W] or [N, H, W, C]."
         raise UnusableData(given, f"has examples of shape {array.shape[1:]}", right)
-    last = array.shape[1] not in COLOURS and array.shape[3] in COLOURS
+    last = array.shape[3] <= max(COLOURS) and array.shape[3] < min(array.shape[1:3])
     return array.transpose(0, 3, 1, 2) if last else array
 
 

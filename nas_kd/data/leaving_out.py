@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nas_kd.data.source import Labelled, Raw
+from nas_kd.data.splits import expect_form, expect_labels
 from nas_kd.errors import UnusableData, suggestion
 
 PARTS = ("train", "validation", "test", "teacher")
@@ -24,6 +25,12 @@ def without(raw: Raw, names: Sequence[str], tell: Callable[[str], None]) -> Raw:
         if name not in raw.classes:
             right = f"{suggestion(name, raw.classes)} Its classes: {', '.join(raw.classes[:20])}."
             raise UnusableData(f"drop_classes {name!r}", "is no class of the data", right.strip())
+    given = "the data"
+    expect_form(given, raw)
+    expect_labels(given, raw)
+    if len(raw.classes) - len({*names}) < 2:
+        wrong = f"leaves out all but {len(raw.classes) - len({*names})} of the classes"
+        raise UnusableData(f"drop_classes = {', '.join(names)}", wrong, "Keep two, or more.")
     kept = [number for number, name in enumerate(raw.classes) if name not in names]
     place = np.full(len(raw.classes), -1)
     place[kept] = np.arange(len(kept))

@@ -42,8 +42,13 @@ def check(name: str, raw: Raw) -> None:
     most = np.finfo(np.float32).max
     broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)
     if images.dtype.kind == "f" and broken(images).any():
-        kinds = "infinite, or too large for 32 bits" if raw.table else "NaN or infinite"
-        wrong = f"has values that are {kinds}"
+        kinds = "infinite, or too large for 32 bits" if raw.table else "NaN, infinite, or too large"
+        where = ""
+        if raw.table:
+            places = np.flatnonzero(broken(images).any(0))
+            where = f" in the column{'s' * (len(places) > 1)} "
+            where += ", ".join(repr(raw.table.names[place]) for place in places[:5])
+        wrong = f"has values that are {kinds}{where}"
         raise UnusableData(given, wrong, "Remove or fill them.")
 
 
@@ -53,7 +58,7 @@ def expect_form(given: str, raw: Raw) -> None:
     right = "Give pictures [N, C, H, W], signals [N, C, L] or a table [N, F], labels from 0."
     shaped = images.ndim in (2, 3, 4) and 0 not in images.shape[1:]
     if not shaped or labels.ndim != 1 or len(images) != len(labels):
-        wrong = f"has images {images.shape} and labels {labels.shape}"
+        wrong = f"has examples {images.shape} and labels {labels.shape}"
         raise UnusableData(given, wrong, right)
     if not len(labels):
         raise UnusableData(given, "has no training examples", right)
@@ -84,7 +89,7 @@ def expect_enough(given: str, raw: Raw) -> None:
         rare = raw.classes[int(counts.argmin())]
         few = [name for name, count in zip(raw.classes, counts, strict=True) if count < LEAST]
         others = f", and {len(few) - 1} more such classes" if len(few) > 1 else ""
-        some = f"{counts.min()} training examples" if counts.min() > 1 else "one training example"
+        some = f"{counts.min()} examples" if counts.min() > 1 else "one example"
         names = few[0] if len(few) == 1 else json.dumps(few[:8])
         right = (
             f"Each class needs {LEAST}, for each split has some: leave its examples out with --fix "
@@ -110,7 +115,7 @@ def expect_alike(given: str, raw: Raw) -> None:
             wrong = f"has examples {mine[0]} {mine[1]} in train, {theirs[0]} {theirs[1]} in {name}"
             raise UnusableData(given, wrong, "Give all splits in one form.")
         if raw.table is None and array.dtype.kind == "f" and not np.isfinite(array).all():
-            wrong = f"has values that are NaN or infinite in {name}"
+            wrong = f"has values that are NaN, infinite, or too large, in {name}"
             raise UnusableData(given, wrong, "Remove or fill them.")
 
 

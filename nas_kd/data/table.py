@@ -7,7 +7,7 @@ numbers of tickets), and of whole numbers that differ in every row (the number o
 out, but where they are to be kept; columns of dates are taken apart. All of that is said.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ LABELS = ("label", "target", "class", "y")
 DISTINCT = 0.5
 """A column of text with more distinct values than this share of the rows says nothing."""
 
+
+EXACT = 2**24
+"""The largest whole number that 32 bits hold together with all smaller ones."""
 
 FEW = 20
 """In so few rows all whole numbers can differ by chance, and of so few classes any can be meant."""
@@ -74,7 +77,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         expect_names(frame.columns, names, given)
         rest = frame[names]
     else:
-        rest, kinds = features(frame.drop(columns=apart), request, given)
+        rest, kinds = features(frame, apart, request, given)
     if rest.shape[1] == 0:
         right = "Add some, or name them with --keep COLUMN."
         raise UnusableData(given, "has no column that tells of the classes", right)
@@ -107,6 +110,10 @@ def read(path: str, kind: str, given: str) -> "pd.DataFrame":
         if file.exists() and not (file.is_file() or file.is_dir()):
             raise ValueError("it is no file")
         frame = separated(file) if kind == "csv" else pd.read_parquet(file)
+        if not isinstance(frame.index, pd.RangeIndex):
+            if kind == "csv":
+                raise ValueError("rows have more fields than the header has names")
+            frame = frame.reset_index()
         if frame.shape[1] > MOST_COLUMNS:
             raise ValueError(too_many(frame.shape[1]))
     except UnicodeDecodeError as error:
@@ -210,12 +217,19 @@ def expect_classes(values: "pd.Series[Any]", classes: int, given: str) -> None:
 
 
 def features(
-    frame: "pd.DataFrame", request: Request, given: str
+    whole: "pd.DataFrame", apart: Sequence[str], request: Request, given: str
 ) -> tuple["pd.DataFrame", dict[str, Kind]]:
-    """The columns that are features, and what their cells are."""
+    """The columns that are features, without those that are `apart`, and what their cells are."""
+    frame = whole.drop(columns=list(apart))
     for flag, names in (("--drop", request.drop), ("--keep", request.keep)):
         for name in names:
+            if name in apart:
+                raise UnusableData(f"{flag} {name}", "is no feature: it has the classes or the "
+                                   "groups", "Leave the flag out.")  # fmt: skip
             column_of(frame, name, flag, given)
+    if both := {*request.drop} & {*request.keep}:
+        wrong = "is to be dropped and to be kept"
+        raise UnusableData(f"the column {min(both)!r}", wrong, "Say one of --drop and --keep.")
     rest = frame.drop(columns=list(request.drop))
     expect_values(rest)
     kinds = {str(name): kind_of(column) for name, column in rest.items()}
@@ -231,6 +245,8 @@ def say(column: "pd.Series[Any]", kind: Kind, tell: Callable[[str], None]) -> No
         tell(f"column {column.name!r} has dates ({kind.written}); their {', '.join(most)} and "
              f"{last} are features where they differ; rows are split at random, not by time"
         )  # fmt: skip
+    if kind.name == "number" and column.dtype.kind == "i" and abs(column).max() > EXACT:
+        tell(f"column {column.name!r} has whole numbers beyond {EXACT:,}, which are rounded")
     if len(cells := odd(column, kind)):
         some = ", ".join(map(repr, sorted({*cells.astype(str)})[:5]))
         tell(f"column {column.name!r} has {kind.name}s; cells that are none count as missing, "
@@ -239,12 +255,16 @@ def say(column: "pd.Series[Any]", kind: Kind, tell: Callable[[str], None]) -> No
 
 def expect_values(frame: "pd.DataFrame") -> None:
     """Raise UnusableData for a column of lists, or of other things that are no single values."""
+    from pandas.api.types import infer_dtype
+
     for name, column in frame.items():
         try:
             column.nunique()
+            if infer_dtype(column, skipna=True) == "bytes":
+                raise TypeError("bytes")
         except TypeError as error:
             right = "Leave it out (--drop), or make columns of numbers or words of it."
-            wrong = "has lists, or other things that are no single values"
+            wrong = "has lists, bytes, or other things that are no numbers or words"
             raise UnusableData(f"the column {name!r}", wrong, right) from error
 
 

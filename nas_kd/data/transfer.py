@@ -19,7 +19,7 @@ from nas_kd.data.origin import Origin
 from nas_kd.data.source import ASKED, IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
 from nas_kd.data.splits import Part, check, expect_classes, split
 from nas_kd.data.views import Views
-from nas_kd.errors import UnusableData
+from nas_kd.errors import NasKDError, UnusableData
 from nas_kd.files import cache_folder, write_text
 from nas_kd.records import read_json
 
@@ -155,7 +155,10 @@ def kept(note: Path) -> TransferSet | None:
     """A set that was prepared before, if all of it is there, as it was written."""
     try:
         known = TransferSet.from_json(note.read_text())
-    except (OSError, ValueError):
+        for array in (known.examples, known.labels, known.origin.rows, known.origin.ids):
+            if array:
+                array.open()
+    except (OSError, ValueError, NasKDError):
         return None
     return known if all(Path(path).exists() for path in known.files) else None
 
@@ -231,6 +234,9 @@ def encoded(
     became so."""
     train = parts["train"]
     columns = learn(table, train.source.examples_NX[train.index_N], words)
+    if not any(column.features for column in columns):
+        wrong = f"differ in nothing: {', '.join(table.names[:12])}"
+        raise UnusableData("the columns of the table", wrong, "Add some, or name other ones.")
     return {
         name: Part.whole(Labelled(
             encode(table, columns, part.source.examples_NX[part.index_N]), part.labels()

@@ -4,7 +4,7 @@ Suffixes: N examples, C classes, X the shape of one example.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,8 @@ def evaluate(
     expect_trusted(f"package {package}", {"data": name}, trust, {"data": data or ()})
     student = load_student(package, trust)
     mine = own_data(facts, name, root)
-    part = rows_of(mine, split) if mine else other_examples(facts, name, root, split)
+    said: list[str] = []
+    part = rows_of(mine, split) if mine else other_examples(facts, name, root, split, said.append)
     logits_NC, labels_N = respond(student, part.examples_NX), torch.tensor(part.labels_N)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,6 +58,7 @@ def evaluate(
         },
         "examples": len(part.labels_N),
         "trial": facts["trial"],
+        **({"said": said} if said else {}),
     }
     if split != "test" or mine is None:
         return result
@@ -104,8 +106,11 @@ def rows_of(data: TransferSet, split: str) -> Labelled:
     return Labelled(data.examples.open()[rows], data.labels.open()[rows])
 
 
-def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> Labelled:
-    """Other data, whole or their test split, with the student's classes. Raises Unusable."""
+def other_examples(
+    facts: dict[str, Any], name: str, root: Path, split: str, tell: Callable[[str], None]
+) -> Labelled:
+    """Other data, whole or their test split, with the student's classes; how they are understood is
+    told. Raises Unusable."""
     shape, classes = tuple(facts["input"]["shape"]), list(facts["classes"])
     wanted, columns = facts["data"], columns_of(facts)
     request = Request(
@@ -115,6 +120,7 @@ def other_examples(facts: dict[str, Any], name: str, root: Path, split: str) -> 
         layout=wanted["layout"],
         label=wanted["label"],
         columns=columns,
+        tell=tell,
     )
     raw = source_of(name).load(request)
     raw = without(raw, [one for one in wanted["drop_classes"] if one in raw.classes], request.tell)

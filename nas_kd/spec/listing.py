@@ -51,7 +51,7 @@ def allowed_in_words(name: str, field: FieldInfo) -> str:
         if isinstance(check, Within):
             return f"{check.low:g} to {check.high:g}, or a pair"
         if isinstance(check, Known):
-            return ", ".join(check.registry)
+            return ", ".join(name for name in check.registry if ":" not in name)
     form = StudySpec.model_json_schema()["properties"][name]
     forms = [form, *form.get("anyOf", ())]
     if words := next((one["enum"] for one in forms if "enum" in one), None):

@@ -308,7 +308,7 @@ class StudySpec(BaseModel):
         facts = {"schema": SCHEMA} | self.model_dump(mode="json", exclude_none=True)
         for table in ("options", "settings"):
             facts |= {f"{table}.{name}": value for name, value in facts.pop(table).items()}
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts.items())
+        return "".join(f"{name} = {as_toml(value)}\n" for name, value in facts.items())
 
     def differences(self, other: "StudySpec") -> tuple[str, ...]:
         """The settings that differ, but for `trials`, which may grow."""
@@ -318,6 +318,11 @@ class StudySpec(BaseModel):
             for name in mine
             if name != "trials" and mine[name] != theirs[name] and not moved(name, mine, theirs)
         )
+
+
+def as_toml(value: Any) -> str:
+    """A value as TOML has it: as JSON, but for what JSON escapes in pairs, or not at all."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def said(value: Any) -> str:

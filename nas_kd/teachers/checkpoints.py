@@ -164,16 +164,29 @@ def fit(path: Path, network: nn.Module, target: str) -> tuple[str, ...]:
         has = ", ".join(list(wanted)[:2])
         right = f"Name the file of this architecture; {target} has {has}, ..."
         raise UnusableTeacher(given, f"do not fit {target!r}: they {' and '.join(parts)}", right)
-    place, fitting = fits[0]
+    shaped = [one for one in fits if alike(one[1].state, wanted)]
+    place, fitting = (shaped or fits)[0]
     check_shapes(given, target, fitting.state, wanted)
     network.load_state_dict(fitting.state, strict=False)
     undone = (f"taken from {place!r}", *fitting.undone) if place else fitting.undone
-    others = ", ".join(repr(other) for other, _ in fits[1:])
+    others = ", ".join(repr(other) for other, _ in fits if other != place)
     return (*undone, f"{others} would fit, too, and not used") if others else undone
 
 
+def alike(state: State, wanted: State) -> bool:
+    """Whether all tensors have the network's shapes."""
+    return all(is_lazy(wanted[n]) or state[n].shape == wanted[n].shape for n in state)
+
+
 def check_shapes(given: str, target: str, state: State, wanted: State) -> None:
-    """Raise UnusableTeacher naming the first tensors of another shape."""
+    """Raise UnusableTeacher naming the first tensors of another shape, or of another kind."""
+    for name, value in state.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta or (
+            wanted[name].is_floating_point() != value.is_floating_point()
+        ):  # fmt: skip
+            kind = f"{name} is {value.dtype}, {value.layout}, instead of {wanted[name].dtype}"
+            right = "Name the file of the network as it was trained, in floating point."
+            raise UnusableTeacher(given, f"do not fit {target!r}: {kind}", right)
     wrong = [
         f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}"
         for name in state

@@ -16,7 +16,7 @@ from nas_kd.data.arrays import content
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.data.views import View, view
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import Unusable, UnusableTeacher
 from nas_kd.teachers.loading import Teacher, fingerprint, load
 from nas_kd.training import normaliser, tensor
 from nas_kd.workers.reproducible import computes_as, reproducible
@@ -100,11 +100,14 @@ def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
     answers now; what is wrong with them and what to do, if anything is wrong."""
     network = load(job.teacher).to(job.device)
     expect(network, job.sha256)
-    stored: NDArray[Any] = signals.logits_VNC.open()
-    for array in (signals.logits_VNC, signals.answers_N):
-        if content(array.open()) != array.sha256:
-            again = "Delete the study's folder signals/; they are computed again."
-            return "were changed after they were written", again
+    again = "Delete the study's folder signals/; they are computed again."
+    try:
+        stored: NDArray[Any] = signals.logits_VNC.open()
+        for array in (signals.logits_VNC, signals.answers_N):
+            if content(array.open()) != array.sha256:
+                return "were changed after they were written", again
+    except Unusable as error:
+        return f"were changed after they were written: {error.wrong}", again
     generator = np.random.default_rng(int(signals.key, 16) % 2**32)
     row_B = np.sort(generator.integers(0, stored.shape[1], CHECKED))
     examples_NX = tensor(job.data.examples)[slice(*job.data.train)]

@@ -45,9 +45,9 @@ def test_words_are_no_dates(words: list[str]) -> None:
 
 def test_the_parts_of_a_date_are_those_of_the_calendar() -> None:
     found = seconds(DAYS, "ISO8601")
-    for name in ("year", "month", "hour"):
+    for name in ("year", "month", "day", "hour"):
         assert part(name, found).tolist() == getattr(DAYS.dt, name).tolist()
     assert part("weekday", found).tolist() == DAYS.dt.day_of_week.tolist()
     before = np.array([pd.Timestamp("1969-07-20 20:17").timestamp()])
-    parts = [part(name, before)[0] for name in ("year", "month", "weekday", "hour")]
-    assert parts == [1969, 7, 6, 20]
+    parts = [part(name, before)[0] for name in ("year", "month", "day", "weekday", "hour")]
+    assert parts == [1969, 7, 20, 6, 20]

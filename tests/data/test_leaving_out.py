@@ -51,7 +51,7 @@ def test_a_class_of_one_row_is_named_with_what_leaves_it_out(tmp_path: Path) -> 
     frame = pd.DataFrame({"x": np.linspace(0, 1, 81), "y": ["a", "b"] * 40 + ["it's"]})
     frame.to_csv(tmp_path / "t.csv", index=False)
     name = f"csv:{tmp_path / 't.csv'}"
-    with pytest.raises(UnusableData, match="only one training example of class") as caught:
+    with pytest.raises(UnusableData, match="only one example of class") as caught:
         prepare(name, source_of(name), Request(tmp_path, label="y"), cache=tmp_path)
     assert """--fix 'drop_classes=it'"'"'s'""" in str(caught.value)
     asked = Request(tmp_path, label="y", drop_classes=("it's",))

@@ -191,11 +191,16 @@ def test_a_column_of_dates_becomes_what_differs_of_them(tmp_path: Path) -> None:
     said: list[str] = []
     data = prepared(people(when=days()), tmp_path, tell=said.append)
     names = [f for column in data.columns for f in column.features if "when" in f]
-    assert names == ["when: year", "when: month", "when: weekday"]  # the hour is always 0
+    assert names == [
+        "when: year",
+        "when: month",
+        "when: day",
+        "when: weekday",
+    ]  # the hour is always 0
     assert any("'when' has dates (%d.%m.%Y)" in text for text in said)
     frame = people(when=days("2030-01-01")).head(3)
-    features = dict(zip(names, encode_frame(frame, data.columns)[0, -3:], strict=True))
-    assert features == {"when: year": 2030, "when: month": 1, "when: weekday": 1}
+    features = dict(zip(names, encode_frame(frame, data.columns)[0, -4:], strict=True))
+    assert features == {"when: year": 2030, "when: month": 1, "when: day": 1, "when: weekday": 1}
     with pytest.raises(UnusableData, match=r"'01/02/2030' in the column 'when'.*%d\.%m\.%Y"):
         encode_frame(frame.assign(when="01/02/2030"), data.columns)
 
@@ -248,7 +253,7 @@ def test_a_missing_date_is_the_median_and_flagged(kind: str, tmp_path: Path) -> 
     data = prepared(people(when=when.where(when.index % 5 > 0)), tmp_path, kind)
     (column,) = (one for one in data.columns if one.name == "when")
     assert column.features[-1] == "when is missing"
-    assert column.parts == ("weekday", "hour")
+    assert column.parts == ("day", "weekday", "hour")
     assert when.iloc[100].timestamp() < column.fill < when.iloc[300].timestamp()
 
 
@@ -277,7 +282,9 @@ def test_each_column_is_told_how_it_is_encoded(tmp_path: Path) -> None:
     assert facts[0].endswith(" where it is missing: 2 features, one says whether it is missing")
     missing = "3 features, one says whether it is missing"
     assert f"'port' has 2 words, each with a feature: {missing}" in facts
-    assert "'when' is a date, of which year and month and weekday differ: 3 features" in facts
+    assert (
+        "'when' is a date, of which year and month and day and weekday differ: 4 features" in facts
+    )
 
 
 def test_columns_that_are_dropped_are_not_used(tmp_path: Path) -> None:

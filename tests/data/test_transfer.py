@@ -152,9 +152,9 @@ def bad_values() -> Raw:
     ("make", "wrong"),
     [
         (bad_labels, "labels 5 to 7 for 3 classes"),
-        (bad_shape, r"images \(120,\)"),
+        (bad_shape, r"examples \(120,\)"),
         (bad_values, "NaN"),
-        (lambda: small(6), "only 2 training examples of class 'class 0'"),
+        (lambda: small(6), "only 2 examples of class 'class 0'"),
         (lambda: small(20, classes=1), "1 classes"),
     ],
 )
@@ -223,5 +223,5 @@ def test_a_share_that_leaves_nothing_to_learn_from_is_refused(share: float, tmp_
 
 def test_examples_without_values_are_refused(tmp_path: Path) -> None:
     raw = Raw(("a", "b"), Labelled(np.zeros((40, 0), np.float32), np.arange(40) % 2))
-    with pytest.raises(UnusableData, match=r"has images \(40, 0\)"):
+    with pytest.raises(UnusableData, match=r"has examples \(40, 0\)"):
         prepare("small", source(lambda: raw), Request(tmp_path), cache=tmp_path)
