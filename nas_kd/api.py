@@ -126,6 +126,10 @@ class Study:
         """The completed trial of highest validation accuracy."""
         return self._view.pick("best")
 
+    def number(self, trial: str | int) -> int:
+        """The number of the trial called `best`, `knee`, or by its number. Raises UnusableStudy."""
+        return self._view.pick(str(trial)).number
+
     def summary(self) -> Summary:
         """The closing table and the verdict."""
         return summarize(self._view)

@@ -40,7 +40,8 @@ def best(points: Iterable[Point]) -> Point | None:
 
 
 def knee(points: Iterable[Point]) -> Point | None:
-    """The front's point farthest above the chord between its ends in (log cost, accuracy)."""
+    """The front's point farthest above the chord between its ends in (log cost, accuracy); the most
+    accurate if none is above it."""
     on = front(points)
     if len(on) < 3:
         return on[-1] if on else None
@@ -51,7 +52,7 @@ def knee(points: Iterable[Point]) -> Point | None:
         chord = first.accuracy + rise * log(point.cost / first.cost) / width
         return point.accuracy - chord
 
-    return max(on, key=height)
+    return max(on, key=lambda point: (round(height(point), 12), point.accuracy))
 
 
 def floored(cost: float, budget: float) -> float:

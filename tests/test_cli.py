@@ -170,6 +170,11 @@ def test_flags_are_read_as_numbers_pairs_and_words() -> None:
             seconds("--time", wrong)
 
 
+def test_what_is_fixed_twice_is_an_error() -> None:
+    with pytest.raises(InvalidSpec, match=r"--fix depth: is said twice; say all of it at once"):
+        assignments("--fix", ["depth=1", "width=1", "depth=3"])
+
+
 def test_settings_lists_every_setting_with_its_default_range_and_meaning(run: Run) -> None:
     done = run("settings")
     assert done.returncode == 0

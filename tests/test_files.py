@@ -1,11 +1,23 @@
 """Files are written whole or not at all."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
+from nas_kd.errors import Unwritable
 from nas_kd.files import replace, write_text
+
+
+@pytest.mark.parametrize("name", ["", "pipe", "folder"])
+def test_what_is_no_file_is_never_replaced(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    before = (tmp_path / "pipe").stat()
+    with pytest.raises(Unwritable, match=r"is no file\. Name a file for it"):
+        write_text(tmp_path / name if name else Path(), "x")
+    assert (tmp_path / "pipe").stat().st_ino == before.st_ino
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ def test_the_knee_is_the_point_farthest_above_the_chord() -> None:
     assert knee([]) is None
 
 
+def test_the_knee_of_a_front_that_bends_the_other_way_is_its_most_accurate() -> None:
+    bent = [Point(0, 0.55, 304), Point(1, 0.60, 1054), Point(2, 0.70, 2500), Point(3, 0.94, 4927)]
+    assert knee(bent) == bent[-1]
+
+
 def test_hypervolume_is_zero_at_chance_and_one_for_a_perfect_cheap_student() -> None:
     assert hypervolume([], 1000, 0.1, 500) == pytest.approx(0)
     assert hypervolume([Point(0, 1.0, 5)], 1000, 0.1, 500) == pytest.approx(1)

@@ -260,7 +260,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (data("csv:quantity.csv"), "looks like a quantity: 40 different values in 40 rows"),
     (data("csv:dated.csv"), "looks like a quantity: 40 different values in 40 rows"),
     (data("csv:latin.csv"), "is not UTF-8"),
-    (data("csv:rare.csv"), "leave its examples out with --fix drop_classes=a"),
+    (data("csv:rare.csv"), "leave its examples out with --drop-class a"),
     (data("csv:unlabelled.csv"), "has no value in the column 'y'"),
     (data("csv:bare.csv"), "has no column that tells of the classes"),
     (data("csv:counted.csv"), "has no column that tells of the classes"),

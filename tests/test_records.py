@@ -57,6 +57,15 @@ def test_each_part_of_a_config_is_looked_at(
         load_student(package)
 
 
+def test_counts_that_lack_a_budgets_cost_are_named(study: StudyView, tmp_path: Path) -> None:
+    package = export(study, "best", tmp_path / "best")
+    facts = json.loads((package / "config.json").read_text())
+    del facts["counts"]["parameters"]
+    (package / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(Unusable, match="counts has no parameters"):
+        load_student(package)
+
+
 @pytest.mark.parametrize("text", [text for text in WRONG if text != "[]"])
 def test_looks_that_are_none_are_named(text: str, tmp_path: Path) -> None:
     spoil(tmp_path / "evaluations.json", text)

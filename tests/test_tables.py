@@ -44,9 +44,7 @@ def test_only_families_that_take_a_table_are_searched(view: StudyView) -> None:
 def test_a_package_takes_the_rows_of_a_frame(view: StudyView, table: Path, tmp_path: Path) -> None:
     package = export(view, "best", tmp_path / "best")
     student = load_student(package)
-    said = (
-        "- The data: left out, a different word in nearly every row: ticket (--keep uses a column)."
-    )
+    said = "- The data: left out, different words in more than half of the rows: ticket"
     assert said in (package / "card.md").read_text()
     frame = pd.read_csv(table)
     names = np.array(["a", "b", "c"])

@@ -39,8 +39,8 @@ def of_study(
     if each is not None:
         whole = duration_in_words(each * spec.trials / max(1, workers))
         said = (
-            f"at most about {whole} for {spec.trials} trials of {recipe.epochs} epochs "
-            f"with {max(1, workers)} workers, the teacher's beside"
+            f"about {whole} or less for {spec.trials} trials of {recipe.epochs} epochs "
+            f"with {max(1, workers)} workers, and what the teacher takes"
         )
     yield Fact("time", said)
     yield from room(spec, data, workers, space)

@@ -23,7 +23,6 @@ def main() -> NoReturn:
         os.environ.setdefault(name, "1")
     try:
         app()
-        sys.stdout.flush()
     except NasKDError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(2) from None
@@ -31,15 +30,15 @@ def main() -> NoReturn:
         if error.errno not in UNHEARD:
             report_bug(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes last
-        typer.echo(f"error: what was printed cannot be written ({error.strerror})", err=True)
+        typer.echo(f"error: output or a temporary file is not written ({error.strerror})", err=True)
         raise SystemExit(2) from None
     except Exception as error:
         report_bug(error)
     raise SystemExit(0)
 
 
-UNHEARD = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO}
-"""What ends printing: a full disk behind it, or nobody who reads on."""
+UNHEARD = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""What ends printing, or a temporary file: a full disk."""
 
 
 def report_bug(error: Exception) -> NoReturn:

@@ -49,6 +49,10 @@ KeepFlag = Annotated[
     list[str] | None,
     typer.Option(help="Column of a table that is used although it would be left out."),
 ]
+DropClassFlag = Annotated[
+    list[str] | None,
+    typer.Option("--drop-class", help="Class whose examples are not used. Repeat for several."),
+]
 MetricFlag = Annotated[
     str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1, top-5 or agreement.")
 ]
@@ -126,12 +130,17 @@ def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
     pairs = [text.partition("=") for text in texts or []]
     if wrong := [name for name, equals, _ in pairs if not equals]:
         raise InvalidSpec(tuple(f"{flag} {name}: say {flag} NAME=VALUE" for name in wrong))
+    names = [name for name, _, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        several = f'say all of it at once, as in {flag} \'{min(twice)}=["one", "two"]\''
+        raise InvalidSpec((f"{flag} {min(twice)}: is said twice; {several}",))
     return {name.replace("-", "_"): value(text) for name, _, text in pairs}
 
 
 SPEC_FLAGS = (
-    "budget", "data", "label", "group", "drop", "keep", "unlabelled", "views", "teacher",
-    "teacher_output", "teacher_size", "family", "knowledge", "metric", "scheme", "epochs", "seed",
+    "budget", "data", "label", "group", "drop", "keep", "drop_classes", "unlabelled", "views",
+    "teacher", "teacher_output", "teacher_size", "family", "knowledge", "metric", "scheme",
+    "epochs", "seed",
 )  # fmt: skip
 """Flags that have the name of a setting of the spec, and its value."""
 

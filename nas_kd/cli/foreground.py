@@ -47,7 +47,8 @@ def run_search(
     summary = summarize(view)
     screen.print(closing_table(view, summary))
     typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
-    place, code = quote(str(options.folder)), trust_flag(spec.model_dump())
+    place = quote(str(options.folder))
+    code = trust_flag(spec.model_dump(include={"plugins", "family"}))
     for name in (f"report {place}", f"dashboard {place}", f"export {place}{code}"):
         typer.echo(f"  nas-kd {name}")
 

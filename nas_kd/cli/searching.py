@@ -1,4 +1,4 @@
-"""Commands that start from a spec: check, space and search."""
+"""Commands that start from a spec: search, check, settings and space."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +21,7 @@ def search(
     group: flags.GroupFlag = None,
     drop: flags.DropFlag = None,
     keep: flags.KeepFlag = None,
+    drop_classes: flags.DropClassFlag = None,
     unlabelled: flags.UnlabelledFlag = None,
     views: flags.ViewsFlag = None,
     teacher: flags.TeacherFlag = None,
@@ -98,6 +99,7 @@ def check(
     group: flags.GroupFlag = None,
     drop: flags.DropFlag = None,
     keep: flags.KeepFlag = None,
+    drop_classes: flags.DropClassFlag = None,
     unlabelled: flags.UnlabelledFlag = None,
     views: flags.ViewsFlag = None,
     teacher: flags.TeacherFlag = None,
@@ -120,7 +122,7 @@ def check(
 ) -> None:
     """Look for faults of the teacher, the data and the budget. Exit code 0: none, 1: some.
 
-    It takes what decides a search, by the same flags.
+    It takes the flags of search that change a result.
 
     Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
     """
@@ -165,6 +167,7 @@ def space(
     group: flags.GroupFlag = None,
     drop: flags.DropFlag = None,
     keep: flags.KeepFlag = None,
+    drop_classes: flags.DropClassFlag = None,
     family: flags.FamilyFlag = None,
     fix: flags.FixFlag = None,
     picture: Annotated[

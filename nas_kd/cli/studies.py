@@ -118,9 +118,10 @@ def export(
     target = found.export(trial, to or study / trial, onnx, trust)
     if onnx:
         typer.echo(f"{target / 'model.onnx'}  (proved against PyTorch)")
+    number, code = found.number(trial), found.spec.model_dump(include={"plugins", "family", "data"})
     typer.echo(
-        f"{target}\nScore it on the test split: nas-kd evaluate {target}"
-        + trust_flag(found.spec.model_dump())
+        f"{target}  (trial {number})\nScore it on the test split: nas-kd evaluate {target}"
+        + trust_flag(code)
     )
 
 

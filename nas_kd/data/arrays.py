@@ -49,9 +49,12 @@ def kept_array(array: NDArray[Any], place: Path, name: str, sha256: str | None =
     """The array in a folder of the cache, under its name and hash; written unless it is there."""
     sha256 = sha256 or content(array)
     path = place / f"{name}-{sha256[:12]}.npy"
-    if not path.exists():
+    kept = ArrayRef(sha256, str(path), array.shape, str(array.dtype))
+    try:
+        kept.open()
+    except (DataNotHere, Unusable):
         return ArrayRef.save(array, path, sha256)
-    return ArrayRef(sha256, str(path), array.shape, str(array.dtype))
+    return kept
 
 
 PIECE = 4096

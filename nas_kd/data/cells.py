@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.dates import format_of, parsed, seconds
+from nas_kd.data.dates import FORMATS, format_of, parsed, seconds
 from nas_kd.errors import UnusableData
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def kind_of(column: "pd.Series[Any]") -> Kind:
     if is_numeric_dtype(plain.dtype):
         return Kind("number")
     if is_datetime64_any_dtype(plain.dtype):
-        return Kind("date", format_of(plain, 0))
+        return Kind("date", FORMATS[0])
     cells = column.dropna().astype(str)
     cells = cells[~is_mark(cells)]
     if not len(cells):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_kd.data.origin import SPLITS
 from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.intervals import Z95, half_width
 
@@ -62,11 +63,13 @@ def doubts(data: TransferSet) -> Iterator[tuple[str, str, str]]:
             yield "classes", wrong, "Accuracy there says nothing of them: give that split some."
     if (there := size(data.validation)) < FEW:
         wrong = (
-            f"{there} validation examples: students that differ by less than about "
-            f"{100 * 2**0.5 * half_width(0.9, there, Z95):.0f} points are not told apart"
+            f"{there} validation examples are few: two students may differ by "
+            f"{100 * 2**0.5 * half_width(0.9, there, Z95):.0f} points by chance"
         )
         share = there / (there + size(data.labelled))
-        more = " Or give validation more: --fix validation=0.33." if share < SMALL_SHARE else ""
+        cut = data.origin.rows.open()[data.validation[0], 0] == SPLITS.index("train")
+        more = " Or give validation more: --fix validation=0.33."
+        more *= bool(cut) and share < SMALL_SHARE
         yield "splits", wrong, f"Gather more examples.{more}"
     if rare := imbalance(data):
         yield "classes", rare, MEND_IMBALANCE

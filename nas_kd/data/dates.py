@@ -16,7 +16,7 @@ FORMATS = (
     "%b %d, %Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M", "%Y/%m/%d %H:%M",
     "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S",
 )  # fmt: skip
-"""How dates are written. Of several that fit a whole column the first is taken, and said."""
+"""How dates are written. The one that fits most cells is taken, the first of equal ones."""
 
 PARTS = ("year", "month", "day", "weekday", "hour")
 """The numbers that a date becomes. The weekday counts from 0, Monday."""
@@ -31,19 +31,15 @@ TRIED = 50
 def format_of(column: "pd.Series[Any]", stray: float) -> str | None:
     """How the dates of a column are written, but for a share of cells that are none; None for a
     column of something else."""
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return FORMATS[0]
     cells = column.dropna()
     for tried in (cells[:TRIED], cells):
-        if (tried.str.len() < SHORTEST).mean() > stray:
+        if (tried.str.len() < SHORTEST).mean() > 4 * stray:
             return None
         shares = {written: parsed(tried, written).isna().mean() for written in FORMATS}
         best = min(shares, key=lambda written: shares[written])
-        if shares[best] > max(stray, 1 / TRIED):
+        if shares[best] > (stray if tried is cells else 4 * stray + 1 / TRIED):
             return None
-    return best if shares[best] <= stray else None
+    return best
 
 
 def parsed(column: "pd.Series[Any]", written: str) -> "pd.Series[Any]":

@@ -1,6 +1,5 @@
 """Cutting splits: stratified, seeded, and never touching a test split that the set has."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -90,10 +89,10 @@ def expect_enough(given: str, raw: Raw) -> None:
         few = [name for name, count in zip(raw.classes, counts, strict=True) if count < LEAST]
         others = f", and {len(few) - 1} more such classes" if len(few) > 1 else ""
         some = f"{counts.min()} examples" if counts.min() > 1 else "one example"
-        names = few[0] if len(few) == 1 else json.dumps(few[:8])
+        names = " ".join(f"--drop-class {shlex.quote(name)}" for name in few[:8])
         right = (
-            f"Each class needs {LEAST}, for each split has some: leave its examples out with --fix "
-            f"{shlex.quote(f'drop_classes={names}')}, join classes, or gather more."
+            f"Each class needs {LEAST}, for each split has some: leave its examples out with "
+            f"{names}, join classes, or gather more."
         )
         raise UnusableData(given, f"has only {some} of class {rare!r}{others}", right)
     groups = raw.train.groups_N
@@ -209,7 +208,7 @@ def split(raw: Raw, seed: int, validation: float | None = None) -> dict[str, Par
         left = len(train.index_N)
         share = validation or share_of_validation(left, raw.test is not None)
         if ceil(share * left) > left - len(raw.classes):
-            wrong = f"leaves less than one of {left:,} examples a class for training"
+            wrong = f"leaves fewer training examples than classes, of {left:,}"
             raise UnusableData(f"validation = {share:g}", wrong, "Say less, or gather more.")
         train, parts["validation"] = cut(train, share, seed + 1)
     if raw.unlabelled_NX is not None:

@@ -36,7 +36,7 @@ FEW = 20
 """In so few rows all whole numbers can differ by chance, and of so few classes any can be meant."""
 
 MOST_COLUMNS = 10_000
-"""A file of more columns is refused before it is read."""
+"""A file of more columns is refused, a CSV before it is read."""
 
 
 def load(request: Request, *, path: str, kind: str) -> Raw:
@@ -243,7 +243,7 @@ def say(column: "pd.Series[Any]", kind: Kind, tell: Callable[[str], None]) -> No
     if kind.written:
         *most, last = PARTS
         tell(f"column {column.name!r} has dates ({kind.written}); their {', '.join(most)} and "
-             f"{last} are features where they differ; rows are split at random, not by time"
+             f"{last} are features where they differ; rows are not split by time"
         )  # fmt: skip
     if kind.name == "number" and column.dtype.kind == "i" and abs(column).max() > EXACT:
         tell(f"column {column.name!r} has whole numbers beyond {EXACT:,}, which are rounded")
@@ -282,7 +282,7 @@ def telling(frame: "pd.DataFrame", kinds: Mapping[str, Kind], request: Request) 
         elif differs_everywhere(column):
             why = "a different whole number in every row"
         elif kinds[str(name)].name == "word":
-            why = "a different word in nearly every row" * (count > DISTINCT * len(frame))
+            why = "different words in more than half of the rows" * (count > DISTINCT * len(frame))
         if why:
             out.setdefault(why, []).append(str(name))
     for why, names in out.items():

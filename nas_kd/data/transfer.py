@@ -16,7 +16,17 @@ from nas_kd.data.arrays import ArrayRef, content, kept_array, release, room
 from nas_kd.data.columns import Column, Table, encode, learn
 from nas_kd.data.leaving_out import without
 from nas_kd.data.origin import Origin
-from nas_kd.data.source import ASKED, IMAGE_SIDE, READING, Examples, Labelled, Raw, Request, Source
+from nas_kd.data.source import (
+    ASKED,
+    IMAGE_SIDE,
+    MOST_WORDS,
+    READING,
+    Examples,
+    Labelled,
+    Raw,
+    Request,
+    Source,
+)
 from nas_kd.data.splits import Part, check, expect_classes, split
 from nas_kd.data.views import Views
 from nas_kd.errors import NasKDError, UnusableData
@@ -177,6 +187,7 @@ def expect_understood(name: str, source: Source, request: Request) -> None:
         raise UnusableData("layout and image_size", wrong, "Leave them out.")
     names = ("label", "group", "drop", "keep")
     named = {name: getattr(request, name) for name in names}
+    named["fix words"] = request.words != MOST_WORDS
     if not source.columns and (said := [name for name, value in named.items() if value]):
         right = f"Leave --{said[0]} out, or name a table: csv:PATH, parquet:PATH."
         raise UnusableData(f"--{said[0]}", f"is for tables; data {name!r} has no columns", right)

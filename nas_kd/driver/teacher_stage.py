@@ -26,7 +26,7 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.sharing import cached, hashed, share, take
 from nas_kd.teachers.adapting import TeacherInput
 from nas_kd.teachers.loading import TORCHVISION, TRAINED, Teacher, create
-from nas_kd.teachers.making import TeacherJob, default_epochs, training_key
+from nas_kd.teachers.making import TeacherJob, teacher_epochs, training_key
 from nas_kd.training.recipe import Recipe
 
 MOST_MEAN = 2.0
@@ -140,7 +140,7 @@ def teacher_job(recipe: Recipe, teacher: Teacher, threads: int) -> TeacherJob:
     """The job that trains or loads a teacher."""
     spec, data = recipe.spec, recipe.data
     return TeacherJob(
-        teacher, data, spec.teacher_epochs or default_epochs(data, recipe.epochs), spec.seed,
+        teacher, data, spec.teacher_epochs or teacher_epochs(data, recipe.epochs), spec.seed,
         recipe.device, of_teachers(spec.metric), recipe.class_weights, spec.plugins, threads,
     )  # fmt: skip
 
@@ -172,6 +172,8 @@ def made(stage: StageContext, job: TeacherJob) -> dict[str, Any]:
     if trained:
         share(place, cached("teachers", training_key(job)), str(stage.folder.root))
     stage.observe(Ended("teacher"))
+    done = "trained" if trained else "loaded and looked at"
+    stage.observe(Step(f"teacher   {done} in {facts['seconds']:.0f} s"))
     return facts
 
 
@@ -185,7 +187,7 @@ def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
     measured = "" if metric == "accuracy" else f"{metric_in_words(metric)} "
     stage.observe(Step(
         f"teacher   {measured}{100 * accuracy:.1f}% on validation, {facts['parameters']:,} "
-        f"parameters, made in {facts['seconds']:.0f} s"
+        f"parameters"
     ))  # fmt: skip
     mend = (
         "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N --study FOLDER."
@@ -197,7 +199,7 @@ def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
     if at_chance(accuracy, examples, chance):
         wrong = (
             f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples, and "
-            f"guessing the commonest class reaches {100 * chance:.1f}%"
+            f"guessing reaches {100 * chance:.1f}%"
         )
         raise UnusableTeacher(f"teacher {spec.teacher!r}", wrong, mend)
     if not told_from_chance(accuracy, examples, chance):

@@ -80,8 +80,8 @@ def estimate(stage: StageContext, space: Space, trials: int, workers: int) -> No
             stage.observe(Step(f"time      {TOO_LARGE}"))
             return
         whole = each * trials / max(1, workers)
-        most = "at most about" if stage.recipe.rungs else "about"
-        text = f"time      {most} {duration_in_words(whole)} for {trials} trials"
+        less = " or less" if stage.recipe.rungs else ""
+        text = f"time      about {duration_in_words(whole)}{less} for {trials} trials"
         stage.observe(Step(text))
 
     stage.queue.submit(time_students, default_jobs(stage.recipe, space), then=say)
@@ -97,6 +97,10 @@ def correct(context: SearchContext, began: float, before: int) -> None:
                              f"about {duration_in_words(pace * left)} left"))  # fmt: skip
 
 
+LEAST = 10
+"""Seconds that are told at least: workers have to start, and networks to be built."""
+
+
 def duration_in_words(seconds: float) -> str:
     """A length of time, rounded to what can be known."""
-    return str(timedelta(seconds=max(1, round(seconds))))
+    return str(timedelta(seconds=max(LEAST, round(seconds))))

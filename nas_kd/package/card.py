@@ -3,10 +3,15 @@
 import json
 from typing import Any
 
+from nas_kd.data.columns import column_in_words
 from nas_kd.intervals import interval_in_words
 from nas_kd.metrics import metric_in_words, of_teachers
+from nas_kd.package.config import columns_of
 from nas_kd.spec.settings import as_text, beside_config, heading
 from nas_kd.students.family import StudentConfig
+
+NAMED = 20
+"""Classes that a card names."""
 
 
 def card_table(facts: dict[str, Any]) -> str:
@@ -15,6 +20,10 @@ def card_table(facts: dict[str, Any]) -> str:
     mean, std = (
         ", ".join(f"{value:.3g}" for value in facts["input"][name]) for name in ("mean", "std")
     )
+    table = bool(facts["input"]["columns"])
+    values = "" if table else f"| values | as stored: mean {mean}, deviation {std} |\n"
+    names = [str(name) for name in facts["classes"]]
+    classes = ", ".join(names[:NAMED]) + f", and {len(names) - NAMED} more" * (len(names) > NAMED)
     settings = "\n".join(
         f"| {heading(name)} | {as_text(name, value)} |"
         for name, value in beside_config(facts["settings"]).items()
@@ -26,8 +35,7 @@ def card_table(facts: dict[str, Any]) -> str:
 {settings}
 | epochs | {facts["epochs"]} |
 | input | {"x".join(map(str, facts["input"]["shape"]))}; the student normalises |
-| values | as stored: mean {mean}, deviation {std} |
-| classes | {len(facts["classes"])} |"""
+{values}| classes | {classes} |"""
 
 
 def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
@@ -44,10 +52,15 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     origin = (
         f"It was trained by distillation from {teacher}"
         if facts["settings"]["alpha"] > 0
-        else f"It was trained on the labels alone, without {teacher}"
+        else f"It was trained on the labels alone. The study has {teacher}"
     )
     notes = "".join(f"- The data: {note}.\n" for note in facts["data"].get("notes", ()))
+    columns = columns_of(facts)
+    notes += "".join(f"- The column {column_in_words(column)}.\n" for column in columns)
     notes += "\n" * bool(notes)
+    shape = ", ".join(map(str, facts["input"]["shape"]))
+    encoded = "student.encode(frame)" if columns else "examples"
+    stored = "a pandas frame, as it was read" if columns else "values as stored, not 0..1"
     measured, reached = of_teachers(facts["metric"]), 100 * facts["teacher"]["accuracy"]
     whose = f"{metric_in_words(measured)} {reached:.2f}%"
     return f"""# {name} for {facts["data"]["name"]}
@@ -67,7 +80,11 @@ Load it, counted and proved again:
 
     from nas_kd import load_student
     student = load_student(".")   # the path of this folder
-    logits = student(examples)    # values as stored, not scaled to 0..1: see the table
+    logits = student({encoded})   # {stored}
+    names = [student.classes[number] for number in logits.argmax(1)]
+
+If model.onnx is here, it takes `examples`, float32 [B, {shape}], the same
+values, and gives `logits` [B, {len(facts["classes"])}].
 
 Made by nas-kd {facts["versions"]["nas-kd"]}, torch {facts["versions"]["torch"]}, trial
 {facts["trial"]} of its study.

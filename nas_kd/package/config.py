@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from nas_kd.data.columns import Column
 from nas_kd.errors import UnusablePackage
@@ -80,6 +80,12 @@ class Config(BaseModel):
     study: str
     trial: int
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if lacks := {"parameters", *(cost for cost, _ in self.budgets)} - self.counts.keys():
+            raise ValueError(f"counts has no {min(lacks)}")
+        return self
 
 
 def read_config(package: Path) -> dict[str, Any]:

@@ -155,9 +155,9 @@ def other_examples(
 def count_test(folders: Sequence[Path], text: str, result: dict[str, Any]) -> None:
     """Note a look at the test split in a package, the first folder, and in its study; the card's
     text is written last."""
-    for folder in folders:
-        kept = [*read_looks(folder), result]
-        write_text(folder / EVALUATIONS, json.dumps(kept, indent=1))
+    kept = [(folder, [*read_looks(folder), result]) for folder in folders]
+    for folder, looks in kept:
+        write_text(folder / EVALUATIONS, json.dumps(looks, indent=1))
     write_text(folders[0] / "card.md", text)
 
 

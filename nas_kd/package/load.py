@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nas_kd.data.columns import Column, encode_frame
+from nas_kd.data.pictures import picture
 from nas_kd.errors import UnusableData, UnusablePackage
 from nas_kd.package.config import columns_of, read_config
 from nas_kd.registry import import_plugins
@@ -39,9 +40,12 @@ class Student(nn.Module):
         std: tuple[float, ...],
         shape: tuple[int, ...],
         columns: Sequence[Column] = (),
+        classes: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.network, self.shape, self.columns = network, tuple(shape), tuple(columns)
+        self.classes = tuple(classes)
+        """What the class of each logit is called."""
         column = (-1, *(1 for _ in self.shape[1:]))
         self.register_buffer("mean", torch.tensor(mean).view(column), persistent=False)
         self.register_buffer("scale", 1 / torch.tensor(std).view(column), persistent=False)
@@ -60,15 +64,24 @@ class Student(nn.Module):
         logits_BC: Tensor = self.network((examples_BX.float() - self.mean) * self.scale)
         return logits_BC
 
-    def encode(self, frame: "pd.DataFrame") -> Tensor:
-        """A table's rows as the examples [B, F] that the student takes, as in the study.
+    def encode(self, given: "pd.DataFrame | str | Path") -> Tensor:
+        """A table's rows, or the file of a picture, as the examples [B, *shape] that the student
+        takes, as in the study.
 
-        Raises UnusableData for a frame without the study's columns.
+        Warns of a column whose words the study did not have. Raises UnusableData for a frame
+        without the study's columns, and for a file that is no picture.
         """
+        if isinstance(given, str | Path):
+            channels, *sides = self.shape
+            if len(sides) != 2 or sides[0] != sides[1]:
+                right = "Call it with examples as they are stored."
+                raise UnusableData(str(given), "the student takes no pictures from files", right)
+            mode = "L" if channels == 1 else "RGB"
+            return torch.from_numpy(picture(Path(given), mode, sides[0])[0].copy())[None]
         if not self.columns:
             right = "Call it with examples as they are stored."
             raise UnusableData("the student", "was not searched on a table", right)
-        return torch.from_numpy(encode_frame(frame, self.columns))
+        return torch.from_numpy(encode_frame(given, self.columns))
 
     def look(self, examples_BX: Tensor) -> None:
         """Warn of values that were scaled to 0..1 although those of the study were not."""
@@ -100,8 +113,9 @@ class Student(nn.Module):
 def load_student(package: str | Path, trust: bool = False) -> Student:
     """The student of a package, in eval mode, after it has proved itself.
 
-    Takes raw images [B, *shape], gives logits [B, classes]. Raises UnusablePackage, and Unusable
-    for a package that names code which is not imported yet, unless there is `trust`.
+    Takes examples [B, *shape] as they are stored, gives logits [B, classes]. Raises
+    UnusablePackage, and Unusable for a package that names code which is not imported yet, unless
+    there is `trust`.
     """
     package = Path(package)
     facts = read_config(package)
@@ -115,7 +129,8 @@ def load_student(package: str | Path, trust: bool = False) -> Student:
     try:
         network.load_state_dict(load_file(package / "weights.safetensors"))
         proof = load_file(package / "proof.safetensors")
-    except (RuntimeError, SafetensorError) as error:
+        inputs, logits = proof["inputs"], proof["logits"]
+    except (RuntimeError, SafetensorError, KeyError) as error:
         raise UnusablePackage(given, f"has other weights ({error})", "Export it again.") from error
     parameters = sum(p.numel() for p in network.parameters())
     if parameters != facts["counts"]["parameters"]:
@@ -132,11 +147,15 @@ def load_student(package: str | Path, trust: bool = False) -> Student:
         facts["input"]["std"],
         facts["input"]["shape"],
         columns_of(facts),
+        facts["classes"],
     ).eval()
-    with torch.inference_mode():
-        again = student(proof["inputs"])
-    off = float((again - proof["logits"]).abs().max())
-    if not off <= TOLERANCE * max(1.0, float(proof["logits"].abs().max())):
+    try:
+        with torch.inference_mode():
+            off = float((student(inputs) - logits).abs().max())
+    except (RuntimeError, ValueError) as error:
+        wrong = f"cannot answer the examples that prove it ({error})"
+        raise UnusablePackage(given, wrong, "Export it again.") from error
+    if not off <= TOLERANCE * max(1.0, float(logits.abs().max())):
         wrong = f"gives logits that differ by {off:.2g} from those in the study"
         raise UnusablePackage(given, wrong, "Export it again; compare the versions in config.json.")
     return student

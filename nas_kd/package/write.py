@@ -35,7 +35,9 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
     expect_utf8(to)
     chosen = view.pick(which)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise Unusable(str(to), "exists and is no empty folder", "Name another folder with --to.")
+        raise Unusable(
+            str(to), "exists and is no empty folder", "Remove it, or name another with --to."
+        )
     same = chosen.number if chosen.duplicate_of is None else chosen.duplicate_of
     data = view.folder.read_data()
     kept = view.folder.student(same)

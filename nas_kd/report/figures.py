@@ -158,8 +158,10 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis between two numbers, with ticks that people read: 2k, 5k, 10k."""
     marks = [n * 10**power for power in range(-3, 13) for n in (1, 2, 5)]
     within = [mark for mark in marks if low <= mark <= high]
-    ends = [log10(low), log10(high)]
-    return {"type": "log", "range": ends, "tickvals": within, "ticktext": list(map(short, within))}
+    axis = {"type": "log", "range": [log10(low), log10(high)]}
+    if len(within) < 2:
+        return axis  # plotly's own ticks
+    return axis | {"tickvals": within, "ticktext": list(map(short, within))}
 
 
 def short(number: float) -> str:

@@ -40,10 +40,12 @@ def fitting_figure(space: Space) -> go.Figure:
         x, y = (both, ends) if budget.cost == "parameters" else (ends, both)
         line = {"dash": "dash", "width": 1.5, "color": "#6b7280"}
         figure.add_scatter(x=x, y=y, mode="lines", name=str(budget), line=line)
-    for axis, title, values in (
-        (figure.update_xaxes, "parameters (log)", [size.parameters for size in every]),
-        (figure.update_yaxes, "MACs of one example (log)", [size.macs for size in every]),
+    for axis, title, cost in (
+        (figure.update_xaxes, "parameters (log)", "parameters"),
+        (figure.update_yaxes, "MACs of one example (log)", "macs"),
     ):
+        values = [float(getattr(size, cost)) for size in every]
+        values += [budget.bound for budget in space.budgets if budget.cost == cost]
         axis(title=title, **log_axis(min(values) / 1.2, max(values) * 1.2))
     return dressed(figure)
 

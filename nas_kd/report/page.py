@@ -120,7 +120,7 @@ def rungs(view: StudyView) -> str:
     share = sum(climbed) / (len(climbed) * view.epochs) if climbed else 1.0
     figure = drawn(rungs_figure(view))
     return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
-{", ".join(map(str, view.rungs))}. The front there goes on (of students below a tenth of the
+{escape(", ".join(map(str, view.rungs)))}. The front there goes on (of students below a tenth of the
 budget, one at most), one in {view.spec.eta:g} of a generation, the nearest to it, and the
 {LEADERS} most accurate; the fixed first students always do.
 {share:.0%} of all epochs were trained.</small></p>
@@ -146,12 +146,12 @@ def page(view: StudyView) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
-<small>{escape(view.facts["data"]["name"])}, at most {bounds}, {len(view.rows)} trials of
-{view.epochs} epochs, seed {view.spec.seed}; hypervolume {volume:.3f}</small>
+<small>{escape(view.facts["data"]["name"])}, at most {escape(bounds)}, {len(view.rows)} trials of
+{view.epochs} epochs, seed {escape(str(view.spec.seed))}; hypervolume {volume:.3f}</small>
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}
-<p><small>{judged_on(view)} Students
+<p><small>{escape(judged_on(view))} Students
 were chosen on these examples, so the best one's accuracy leans upward; {looks(view)}.</small></p>
 <h2>The front</h2>{pareto}
 <p>{escape(rise(view))}</p>

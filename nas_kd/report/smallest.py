@@ -73,7 +73,7 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
         )
     lines = [f"{named(view, answer.reached)} is the cheapest at {asked} or more."]
     if answer.sure is None:
-        lines.append("None is above it by a standard error.")
+        lines.append("No student is above it by a standard error.")
     elif answer.sure.number != answer.reached.number:
         lines.append(f"Surely there, by a standard error, is {named(view, answer.sure)}.")
     reached = answer.reached.costs[view.cost]

@@ -86,7 +86,7 @@ def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, exam
     if low <= 0:
         return ""
     cause = (
-        "train it longer: --fix teacher_epochs=N."
+        "train it otherwise, with fewer epochs or more: --fix teacher_epochs=N."
         if teacher["target"] == "train"
         else "it has little to teach. If it was better where it was trained, its inputs differ "
         "here: check --teacher-size, --teacher-mean and --teacher-std."
@@ -116,7 +116,7 @@ def teacher_line(view: StudyView) -> list[Line]:
     sure = None if view.of_teacher else interval(view.teacher_score, view.examples)
     sizes = {"parameters": facts["parameters"], "macs": facts["macs"] or 0,
              "bytes": 4 * facts["parameters"], "ram": 4 * (facts["activations"] or 0)}  # fmt: skip
-    label = facts["target"] if facts["target"] != "train" else f"wide network, {facts['width']}"
+    label = facts["target"] if facts["target"] != "train" else f"trained, width {facts['width']}"
     return [
         Line("teacher", label, facts["parameters"], sizes.get(view.cost), 1.0,
              view.teacher_score, sure)

@@ -174,9 +174,10 @@ def cells(view: StudyView, one: Line) -> list[str]:
 
 
 def trials_table(view: StudyView) -> Table:
-    """Every trial, a line each; the front is marked."""
+    """Every trial, a line each; the front, the best and the knee are marked."""
     table = Table(box=SIMPLE_HEAD, caption="* on the front", caption_justify="left", padding=(0, 1))
     on = {row.number for row in view.front}
+    picks = {which: view.pick(which).number for which in ("best", "knee")} if view.points else {}
     settings = view.shown_settings
     names = ["trial", "state", f"{view.metric} %", view.cost, "family", "channels"]
     for name in (*names, *map(heading, settings), "s", "note"):
@@ -192,6 +193,8 @@ def trials_table(view: StudyView) -> Table:
             row.config.label() + row.config.extras(),
             *(as_text(name, row.settings[name]) for name in settings),
             "" if row.seconds is None else f"{row.seconds:.1f}",
-            remark(row),
+            "; ".join(
+                [*(w for w, number in picks.items() if number == row.number), remark(row)]
+            ).strip("; "),
         )
     return table

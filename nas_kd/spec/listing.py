@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
 from nas_kd.spec.fields import Known, Within
-from nas_kd.spec.settings import BUILT_IN, SETTINGS
 from nas_kd.spec.spec import StudySpec
 from nas_kd.students import FAMILIES
 
@@ -23,15 +22,10 @@ class Described:
 
 
 def described() -> Iterator[Described]:
-    """Every setting, in the order of the spec; those that were registered from outside last."""
+    """Every setting, in the order of the spec."""
     for name, field in StudySpec.model_fields.items():
         meaning = " ".join((field.description or "").split())
         yield Described(name, default_in_words(field), allowed_in_words(name, field), meaning)
-    for name in SETTINGS:
-        if name not in BUILT_IN:
-            row = SETTINGS[name]
-            searched = json.dumps(row.searched)
-            yield Described(name, f"{searched} where it is read", "", "From outside (settings).")
 
 
 def default_in_words(field: FieldInfo) -> str:
@@ -39,7 +33,7 @@ def default_in_words(field: FieldInfo) -> str:
     if field.is_required():
         return "needed"
     value = field.get_default(call_default_factory=True, validated_data={})
-    return "unset" if value is None else "none" if value in ((), {}) else json.dumps(value)
+    return "unset" if value is None else json.dumps(value)
 
 
 def allowed_in_words(name: str, field: FieldInfo) -> str:

@@ -66,7 +66,8 @@ class StudySpec(BaseModel):
     layout: Literal["auto", "pictures", "signals", "table"] = "auto"
     """What arrays are; auto goes by their shape, and says what it took them for."""
     label: str | None = None
-    """The column of a table that has the classes; unset, one that is called so."""
+    """The column of a table that has the classes; unset, the one that is called label, target,
+    class or y."""
     group: str | None = None
     """The column of a table whose values are never parted between splits."""
     drop: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
@@ -76,7 +77,7 @@ class StudySpec(BaseModel):
     drop_classes: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
     """Classes whose examples are not used, such as those that are too few to be split."""
     words: Annotated[int, Field(ge=1, le=1000)] = MOST_WORDS
-    """A table's column of words has so many features at most, one for each of its commonest."""
+    """Most features that a table's column of words gets, one for each of its commonest words."""
     validation: Annotated[float | None, Field(gt=0, lt=1)] = None
     """Share of the examples that are no test examples on which students are judged; unset, a tenth
     where the data have a test split of their own, else a quarter, and more where that is under 200
@@ -102,7 +103,7 @@ class StudySpec(BaseModel):
     teacher_std: Annotated[tuple[float, ...], BeforeValidator(listed)] = ()
     """The deviations beside `teacher_mean`."""
     teacher_epochs: Annotated[int, Field(ge=1)] | None = None
-    """Epochs of a trained teacher; unset, enough for it to see 120,000 examples."""
+    """Epochs of a trained teacher; unset, enough for it to see 120,000 examples, but 60 at most."""
     teacher_width: Annotated[int, Field(ge=1)] = 20
     """Channels of a trained teacher's first block."""
     family: Annotated[Names, known(FAMILIES)] = ("cnn", "mlp")
@@ -130,8 +131,8 @@ class StudySpec(BaseModel):
     """Options of the families: one value fixes an option, a list searches it. Beside the settings,
     as --fix squeeze_excite=true, they are understood too."""
     settings: Annotated[dict[str, Any], Field(default_factory=dict)]
-    """Settings from outside (SETTINGS) that this study has: those that its families or terms read,
-    and those that are named. One value fixes a setting, a pair or a list searches it. Beside the
+    """Settings that plug-ins registered: those that its families or terms read, and those that are
+    named. One value fixes a setting, a pair or a list searches it. Beside the
     others, as --range margin=0:1, they are understood too."""
     multiple_of: Literal[1, 4, 8] = 1
     """Channels are rounded to multiples of this."""
@@ -140,7 +141,7 @@ class StudySpec(BaseModel):
     generation: Annotated[int, Field(ge=1)] = 16
     """Trials that are proposed, compared and told together."""
     epochs: Annotated[int | None, Field(ge=1)] = None
-    """Epochs of a student that is not stopped; unset, 10, or more where that are few steps."""
+    """Epochs of a student that is not stopped; unset, 10, or more where those are few steps."""
     rungs: Annotated[tuple[int, ...] | None, BeforeValidator(paired)] = None
     """Epochs at which trials are compared and some are stopped; unset, after one, three and six
     tenths of the training; `[]` means no stopping."""
@@ -277,6 +278,8 @@ class StudySpec(BaseModel):
             found = tomllib.loads(path.read_text())
         except FileNotFoundError:
             raise InvalidSpec((f"{path}: there is no such file",)) from None
+        except OSError as error:
+            raise InvalidSpec((f"{path}: cannot be read ({error.strerror})",)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
         if (said := found.pop("schema", schema)) != SCHEMA:

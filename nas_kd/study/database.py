@@ -56,8 +56,9 @@ def at_hand(path: Path) -> Path:
         return path
     place = Path(tempfile.mkdtemp(prefix="nas-kd-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    for file in path.parent.glob(f"{path.name}*"):
-        shutil.copyfile(file, place / file.name)
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        if file.exists():
+            shutil.copyfile(file, place / file.name)
     return place / path.name
 
 
@@ -68,7 +69,7 @@ def opening(path: Path) -> Iterator[None]:
         yield
     except (DBAPIError, StorageInternalError, OSError) as error:
         cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
-        right = "It must be whole, and you must be allowed to read and write it: mend it."
+        right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
         raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
 
 

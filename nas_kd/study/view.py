@@ -119,7 +119,8 @@ class StudyView:
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]
         if row.state != "complete":
-            raise UnusableStudy(given, f"is {row.state}", "Choose a completed one: nas-kd trials")
+            right = f"Choose a completed one: nas-kd trials {self.folder.root}"
+            raise UnusableStudy(given, f"is {row.state}", right)
         return row
 
 

@@ -1,7 +1,8 @@
 """Checkpoints as people have them: nested, prefixed, in half precision, safetensors or torch's.
 
-A state dict is found at any depth of the file. What stands before all of its names is taken off, or
-put there, where that makes them the network's; what was undone, and what is not used, is said.
+A state dict is found in the dicts of a file, also inside one another. What stands before all of its
+names is taken off, or put there, where that makes them the network's; what was undone, and what is
+not used, is said.
 Pickled objects are refused: they can run any code.
 """
 
@@ -59,13 +60,15 @@ def read(path: Path) -> Mapping[str, Any]:
     given = f"teacher weights {path}"
     if not path.is_file():
         raise UnusableTeacher(given, "are no file" if path.exists() else "do not exist", SAVE)
-    if path.suffix != ".safetensors" and not saved_by_torch(path):
-        raise UnusableTeacher(given, "are no file that torch saved", SAVE)
     try:
+        if path.suffix != ".safetensors" and not saved_by_torch(path):
+            raise UnusableTeacher(given, "are no file that torch saved", SAVE)
         if path.suffix == ".safetensors":
             return load_file(path)
         with torch.serialization.safe_globals(PLAIN):
             found = torch.load(path, map_location="cpu", weights_only=True)
+    except UnusableTeacher:
+        raise
     except (SafetensorError, OSError, EOFError) as error:
         raise UnusableTeacher(given, f"cannot be read ({first_line(error)})", SAVE) from error
     except Exception as error:  # pickle's refusals share no base
@@ -170,7 +173,7 @@ def fit(path: Path, network: nn.Module, target: str) -> tuple[str, ...]:
     network.load_state_dict(fitting.state, strict=False)
     undone = (f"taken from {place!r}", *fitting.undone) if place else fitting.undone
     others = ", ".join(repr(other) for other, _ in fits if other != place)
-    return (*undone, f"{others} would fit, too, and not used") if others else undone
+    return (*undone, f"{others} would fit too, and is not used") if others else undone
 
 
 def alike(state: State, wanted: State) -> bool:

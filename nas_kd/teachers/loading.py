@@ -143,12 +143,12 @@ def expect_tensors(network: nn.Module, target: str) -> None:
     """Raise UnusableTeacher for a network whose weights are no plain tensors."""
     if any(type(part).__module__.startswith(QUANTISED) for part in network.modules()):
         wrong = "is quantised: its weights are packed, and its answers to an example depend on the "
-        right = "Give the network that was quantised; a student of few bits learns as well of it."
+        right = "Give the float network that it was made from."
         raise UnusableTeacher(f"teacher {target!r}", f"{wrong}others of a batch", right)
 
 
 def settled(network: nn.Module) -> tuple[str, ...]:
-    """Let a network that torch.export made, which knows one mode, be asked for eval; in words."""
+    """Make eval() harmless on a network of torch.export, which has one mode; what is to be said."""
     try:
         network.eval()
     except NotImplementedError:

@@ -36,7 +36,7 @@ from nas_kd.training import BATCH, AdamW, Schedule, answer, derive, fit, normali
 from nas_kd.workers.reproducible import computes_as, reproducible
 
 VISITS = 120_000
-"""A teacher sees at least so many examples, however few there are."""
+"""A teacher sees so many examples, if that takes no more than MOST_EPOCHS."""
 MOST_EPOCHS = 60
 VIEWS = 25
 LEARNING_RATE = 4e-3
@@ -73,8 +73,9 @@ def training_key(job: TeacherJob) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
-def default_epochs(data: TransferSet, search_epochs: int) -> int:
-    """Epochs for a trained teacher: it sees at least what a student sees, and VISITS examples."""
+def teacher_epochs(data: TransferSet, search_epochs: int) -> int:
+    """Epochs for a trained teacher: it sees VISITS examples, or as many as a student if those are
+    more, in MOST_EPOCHS at most."""
     visits = max(VISITS, search_epochs * size(data.train))
     return min(MOST_EPOCHS, -(-visits // size(data.teacher)))
 

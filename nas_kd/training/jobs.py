@@ -33,10 +33,10 @@ EPOCHS = 10
 
 STEPS = 800
 MOST_EPOCHS = 100
-"""A student of few examples has so many steps, or so many epochs (studies/own-data)."""
+"""Students of few examples train for so many steps, but no more epochs (studies/own-data)."""
 
 
-def default_epochs(examples: int, batch: int) -> int:
+def student_epochs(examples: int, batch: int) -> int:
     """Epochs of a student on so many examples: EPOCHS, or more up to STEPS steps."""
     steps = -(-examples // batch)
     return max(EPOCHS, min(MOST_EPOCHS, -(-STEPS // steps)))

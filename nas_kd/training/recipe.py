@@ -18,8 +18,8 @@ from nas_kd.training.jobs import (
     RungJob,
     TrainSettings,
     default_batch,
-    default_epochs,
     default_rungs,
+    student_epochs,
 )
 from nas_kd.training.loop import derive
 
@@ -40,7 +40,7 @@ class Recipe:
     @property
     def epochs(self) -> int:
         """The epochs of a student that is not stopped."""
-        return self.spec.epochs or default_epochs(size(self.data.train), self.batch)
+        return self.spec.epochs or student_epochs(size(self.data.train), self.batch)
 
     @property
     def rungs(self) -> tuple[int, ...]:

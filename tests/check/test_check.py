@@ -156,7 +156,7 @@ def test_a_rare_class_is_found(tmp_path: Path) -> None:
     data = prepared(raw(lambda train, test: None, (200, 200, 10)), tmp_path)
     findings = of_examples(data)
     few, finding = (one for one in findings if isinstance(one, Finding))
-    assert few.what.startswith("137 validation examples: students that differ by less than")
+    assert few.what.startswith("137 validation examples are few: two students may differ by")
     assert "'c' has 7 examples" in finding.what
     assert "class_weights=balanced" in finding.what_to_do
 

@@ -48,6 +48,21 @@ def test_examples_of_a_dataset_may_want_gradients() -> None:
     assert np.array_equal(raw.train.examples_NX, X)
 
 
+@pytest.mark.parametrize(
+    "held",
+    [
+        np.ma.masked_array(X, X > 0),
+        torch.empty((40, 40), device="meta"),
+        torch.zeros((40, 40), dtype=torch.float8_e4m3fn),
+        torch.zeros((40, 40), dtype=torch.complex64).conj(),
+    ],
+    ids=["masked", "meta", "float8", "conjugated"],
+)
+def test_what_holds_no_plain_numbers_is_one_message(held: Any) -> None:
+    with pytest.raises(UnusableData, match=r"masked|no array|examples of type"):
+        raw_of((held, Y), "x", lambda text: None)
+
+
 def test_a_sparse_matrix_that_would_fill_the_memory_is_refused() -> None:
     huge = scipy.sparse.csr_matrix((10**6, 10**6), dtype=np.float32)
     with pytest.raises(UnusableData, match=r"is sparse, of shape .*: too large"):

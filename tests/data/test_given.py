@@ -260,6 +260,60 @@ def test_labels_far_from_zero_take_no_memory_of_their_size() -> None:
     assert raw.classes == ("0", "1", "2", "300000000")
 
 
+def save(path: Path, **arrays: Any) -> str:
+    np.savez(path / "a.npz", **arrays)
+    return f"npz:{path / 'a.npz'}"
+
+
+def test_names_in_an_npz_are_those_of_numbered_classes(tmp_path: Path) -> None:
+    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2
+    name = save(tmp_path, X=x, y=y, classes=np.array(["dog", "cat"]))
+    assert source_of(name).load(Request(Path())).classes == ("dog", "cat")
+    words = np.array(["dog", "cat"])[y]
+    name = save(tmp_path, X=x, y=words, classes=np.array(["dog", "cat"]))
+    raw = source_of(name).load(Request(Path()))
+    assert [raw.classes[label] for label in raw.train.labels_N] == words.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [([0, 1], ["a", "b", "c"]), ([0, 1], ["a", "a"]), ([0, 1], [["a", "b"]]), ([0, 1], "a"),
+     (["x", "y"], ["a", "b"])],
+)  # fmt: skip
+def test_names_in_an_npz_that_do_not_fit_are_refused(
+    labels: list[Any], classes: Any, tmp_path: Path
+) -> None:
+    y = np.array(labels)[np.arange(8) % 2]
+    name = save(tmp_path, X=np.zeros((8, 4, 4), np.uint8), y=y, classes=np.array(classes))
+    with pytest.raises(UnusableData, match="and `classes`"):
+        source_of(name).load(Request(Path()))
+
+
+def test_arrays_of_one_name_but_for_capitals_are_refused(tmp_path: Path) -> None:
+    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2
+    with pytest.raises(UnusableData, match="differ by capital letters alone"):
+        source_of(save(tmp_path, X=x, x=x, y=y)).load(Request(Path()))
+
+
+def test_names_of_a_dataset_that_are_not_used_are_said() -> None:
+    class Three(list[Any]):
+        classes = ("a", "b", "c")
+
+    told: list[str] = []
+    pairs = Three((np.zeros((4, 4), np.uint8), n % 2) for n in range(8))
+    assert raw_of(pairs, "x", told.append).classes == ("0", "1")
+    assert told == ["the 3 names in .classes are not used: there are 2 classes"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [((28, 28, 2), 2), ((4, 4, 3), 3), ((3, 28, 28), 3), ((28, 28, 1), 1), ((1, 8, 8), 1)],
+)
+def test_the_axis_of_the_channels_is_found(shape: tuple[int, ...], channels: int) -> None:
+    data = (np.zeros((8, *shape), np.uint8), np.arange(8) % 2)
+    assert raw_of(data, "x", lambda text: None).train.examples_NX.shape[1] == channels
+
+
 def test_a_function_that_fails_is_named_with_its_error() -> None:
     with pytest.raises(UnusableData, match=r"cannot be called \(FileNotFoundError: pictures"):
         source_of("tests.data.test_given:failing").load(Request(Path()))

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from nas_kd.data import source_of
+from nas_kd.data.pictures import picture as one_picture
 from nas_kd.data.source import Raw, Request
 from nas_kd.data.transfer import prepare, size
 from nas_kd.errors import Unusable, UnusableData
@@ -160,6 +161,49 @@ def test_what_resizing_cuts_off_is_said(tmp_path: Path) -> None:
     assert told == [
         "pictures are resized to 16x16; 24 of 25 are not square, and lose what is longer"
     ]
+
+
+def test_a_link_upwards_brings_no_class_into_another(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "dark" / "up").symlink_to("..")
+    assert len(read_all(tmp_path).train.labels_N) == 24
+
+
+def test_a_folder_with_a_test_split_and_no_train_is_named(tmp_path: Path) -> None:
+    folder(tmp_path / "val")
+    folder(tmp_path / "test")
+    with pytest.raises(UnusableData, match="has val, test, and no train"):
+        read_all(tmp_path)
+
+
+def test_transparency_and_further_pages_are_said(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder(tmp_path)
+    clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    clear.save(tmp_path / "dark" / "clear.png")
+    Image.new("RGBA", (16, 16), (0, 0, 0, 255)).save(tmp_path / "dark" / "opaque.png")
+    pages = [Image.new("L", (16, 16), shade) for shade in (0, 255)]
+    pages[0].save(tmp_path / "dark" / "pages.tif", save_all=True, append_images=pages[1:])
+    source_of(f"imagefolder:{tmp_path}").load(Request(Path(), image_size=16, tell=told.append))
+    assert "1 of 27 are transparent in parts, and lie on white" in told[0]
+    assert "1 of 27 have several pages or frames, of which the first is read" in told[0]
+
+
+def test_whole_numbers_of_32_bits_are_read_by_what_they_are(tmp_path: Path) -> None:
+    pixels = np.full((16, 16), 200, np.int32)
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    assert one_picture(tmp_path / "a.tif", "L", 16)[0].max() == 200
+    Image.fromarray(pixels * 300).save(tmp_path / "b.tif")
+    assert one_picture(tmp_path / "b.tif", "L", 16)[0].max() == 233
+    Image.fromarray(pixels * 3000).save(tmp_path / "c.tif")
+    with pytest.raises(UnusableData, match="more than 16 bits"):
+        one_picture(tmp_path / "c.tif", "L", 16)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (9000, 9000)).save(tmp_path / "huge.png")
+    with pytest.raises(UnusableData, match="64,000,000 are the most"):
+        one_picture(tmp_path / "huge.png", "RGB", 16)
 
 
 def test_a_class_whose_name_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Examples of some classes are left out of every split; the others keep where they came from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_without_names_nothing_is_left_out() -> None:
     assert without(data, [], print) is data
 
 
+def test_labels_that_are_none_are_named_before_anything_is_left_out() -> None:
+    odd = replace(raw(), test=Labelled(X[:2], np.array([-1, 2])))
+    with pytest.raises(UnusableData, match="has labels -1 to 2 in test"):
+        without(odd, ["a"], print)
+    with pytest.raises(UnusableData, match="leaves out all but 1 of the classes"):
+        without(raw(), ["a", "b", "c"], print)
+
+
 def test_a_class_that_is_none_is_named() -> None:
     with pytest.raises(UnusableData, match="drop_classes 'A': is no class"):
         without(raw(), ["A"], print)
@@ -53,7 +62,7 @@ def test_a_class_of_one_row_is_named_with_what_leaves_it_out(tmp_path: Path) -> 
     name = f"csv:{tmp_path / 't.csv'}"
     with pytest.raises(UnusableData, match="only one example of class") as caught:
         prepare(name, source_of(name), Request(tmp_path, label="y"), cache=tmp_path)
-    assert """--fix 'drop_classes=it'"'"'s'""" in str(caught.value)
+    assert """--drop-class 'it'"'"'s'""" in str(caught.value)
     asked = Request(tmp_path, label="y", drop_classes=("it's",))
     data = prepare(name, source_of(name), asked, cache=tmp_path)
     assert data.classes == ("a", "b")

@@ -241,6 +241,65 @@ def test_words_that_nobody_knows_are_a_warning(tmp_path: Path) -> None:
         encode_frame(people(port="west"), data.columns)
 
 
+def test_a_parquets_index_is_a_column_like_others(tmp_path: Path) -> None:
+    frame = people()
+    frame.set_index("aboard").to_parquet(tmp_path / "people.parquet")
+    name = f"parquet:{tmp_path / 'people.parquet'}"
+    data = prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
+    assert "aboard" in {column.name for column in data.columns}
+
+
+def test_rows_of_more_fields_than_the_header_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "7,1,2,0\n" * 20)
+    name = f"csv:{tmp_path / 't.csv'}"
+    with pytest.raises(UnusableData, match="rows have more fields than the header has names"):
+        prepare(name, source_of(name), Request(tmp_path), cache=tmp_path / "cache")
+
+
+def test_dates_of_parquet_are_dates(tmp_path: Path) -> None:
+    when = pd.Series(pd.date_range("2024-01-01", periods=ROWS)).dt.date
+    data = prepared(people(when=when), tmp_path, "parquet")
+    (column,) = (one for one in data.columns if one.name == "when")
+    assert column.parts == ("year", "month", "day", "weekday")
+
+
+def test_a_table_whose_only_column_never_differs_is_named(tmp_path: Path) -> None:
+    frame = people(when="2024-01-01")[["when", "class"]]
+    with pytest.raises(UnusableData, match="differ in nothing: when"):
+        prepared(frame, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong"),
+    [
+        ({"drop": ("class",)}, "--drop class: is no feature: it has the classes"),
+        ({"drop": ("age",), "keep": ("age",)}, "is to be dropped and to be kept"),
+    ],
+)
+def test_flags_that_contradict_one_another_are_named(
+    asked: dict[str, Any], wrong: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnusableData, match=wrong):
+        prepared(people(), tmp_path, **asked)
+
+
+def test_infinite_values_are_named_with_their_column(tmp_path: Path) -> None:
+    with pytest.raises(UnusableData, match="too large for 32 bits in the column 'age'"):
+        prepared(people(age=np.inf), tmp_path)
+
+
+def test_whole_numbers_that_are_rounded_are_said(tmp_path: Path) -> None:
+    numbers = 1_600_000_000 + np.arange(ROWS) // 2
+    data = prepared(people(stamp=numbers), tmp_path)
+    assert "column 'stamp' has whole numbers beyond 16,777,216, which are rounded" in data.notes
+
+
+def test_words_that_look_like_truth_are_words(tmp_path: Path) -> None:
+    data = prepared(people(flag=["True", "False", "maybe", "maybe"] * 100), tmp_path)
+    one = encode_frame(people(flag=["True", "False"] * 200), data.columns)
+    assert one[:2, -3:].tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
 def test_the_groups_are_said_to_be_no_feature(tmp_path: Path) -> None:
     data = prepared(people(), tmp_path, group="family")
     said = "column 'family' says which rows stay together, and is no feature"
@@ -318,7 +377,7 @@ def test_what_is_said_of_data_is_said_again_of_the_prepared_copy(tmp_path: Path)
     request = Request(tmp_path, tell=again.append)
     same = prepare(name, source_of(name), request, cache=tmp_path / "cache")
     assert first == again == list(data.notes) == list(same.notes)
-    assert any("a different word in nearly every row: ticket" in text for text in first)
+    assert any("different words in more than half of the rows: ticket" in text for text in first)
     assert any(fact.text == first[-1] for fact in of_examples(data) if isinstance(fact, Fact))
 
 

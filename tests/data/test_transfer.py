@@ -217,7 +217,9 @@ def test_few_groups_of_few_examples_are_parted() -> None:
 @pytest.mark.parametrize("share", [0.95, 0.99])
 def test_a_share_that_leaves_nothing_to_learn_from_is_refused(share: float, tmp_path: Path) -> None:
     raw = small(40, test=small(30).train)
-    with pytest.raises(UnusableData, match=f"validation = {share}: leaves less than one"):
+    with pytest.raises(
+        UnusableData, match=f"validation = {share}: leaves fewer training examples than classes"
+    ):
         prepare("small", source(lambda: raw), Request(tmp_path, validation=share), cache=tmp_path)
 
 

@@ -394,6 +394,23 @@ def test_a_second_budget_takes_the_teacher_and_its_signals_from_the_first(
     assert [event.job for event in seen if isinstance(event, Started)].count("teacher") == 2
 
 
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_damaged_arrays_are_named_or_made_again(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_KD_CACHE", str(tmp_path / "cache"))
+    searched(tmp_path / "study", trials=2)
+    for path in (tmp_path / "cache" / "data").rglob("examples-*.npy"):
+        path.unlink()  # what is mapped stays as it is
+        path.write_bytes(content)
+    searched(tmp_path / "study", trials=3)
+    for path in (tmp_path / "study" / "signals").rglob("logits.npy"):
+        path.unlink()
+        path.write_bytes(content)
+    with pytest.raises(UnusableTeacher, match="were changed after they were written"):
+        searched(tmp_path / "study", trials=4)
+
+
 def test_signals_of_the_cache_that_are_not_what_the_teacher_answers_are_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -599,7 +616,7 @@ def test_a_teacher_that_cannot_be_told_from_chance_on_few_examples_is_a_warning(
     view = searched(tmp_path / "study", data=f"npz:{tmp_path}/few.npz", trials=2, family="mlp")
     log = (view.folder.root / "search.log").read_text()
     assert "cannot be told from chance on 16 examples: guessing reaches 50.0%" in log
-    assert "splits    16 validation examples: students that differ by less than" in log
+    assert "splits    16 validation examples are few: two students may differ by" in log
 
 
 def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def test_output_to_a_full_disk_is_one_message(study: StudyView, tmp_path: Path) 
                 stdout=full, stderr=subprocess.PIPE, env=environment, text=True, check=False,
             )  # fmt: skip
         assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith("error: what was printed cannot be written (No space left")
+        assert done.stderr.startswith(
+            "error: output or a temporary file is not written (No space left"
+        )
         assert len(done.stderr.splitlines()) == 1
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from nas_kd.errors import NasKDError, Unusable, UnusablePackage
+from nas_kd.errors import NasKDError, Unusable, UnusableData, UnusablePackage
 from nas_kd.package.evaluate import evaluate
 from nas_kd.package.write import export, load_student
 from nas_kd.report.page import page
@@ -70,6 +71,20 @@ def test_a_student_takes_images_in_the_layouts_that_people_have(package: Path) -
             student(torch.zeros(5, 3, 8, 8))
         with pytest.warns(UserWarning, match=r"scaled to 0\.\.1"):
             student(images.float() / 16)
+
+
+def test_a_student_names_its_classes_and_takes_the_file_of_a_picture(
+    package: Path, tmp_path: Path
+) -> None:
+    student = load_student(package)
+    assert student.classes == tuple(map(str, range(10)))
+    Image.new("RGB", (30, 20), "white").save(tmp_path / "one.png")
+    example = student.encode(tmp_path / "one.png")
+    assert example.shape == (1, 1, 8, 8)
+    assert example.min() == 255
+    assert student(example / 16).shape == (1, 10)
+    with pytest.raises(UnusableData, match=r"nowhere\.png: cannot be read"):
+        student.encode("nowhere.png")
 
 
 def test_the_card_of_a_student_that_had_no_teacher_says_so(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ SHAPES: dict[str, tuple[Callable[[State], object], tuple[str, ...]]] = {
     ),
     "weights and their average": (
         lambda s: {"ema_state_dict": s, "state_dict": s},
-        ("taken from 'state_dict'", "'ema_state_dict' would fit, too, and not used"),
+        ("taken from 'state_dict'", "'ema_state_dict' would fit too, and is not used"),
     ),
     "profiled": (
         lambda s: s | {"total_ops": torch.zeros(1), "0.total_params": torch.zeros(1)},
@@ -150,6 +150,22 @@ def test_a_network_that_wraps_another_takes_its_weights(tmp_path: Path) -> None:
     torch.save(source.state_dict(), tmp_path / "teacher.pt")
     assert fit(tmp_path / "teacher.pt", target, "mine:net") == ("prefix '0.' put before",)
     assert fingerprint(source) == fingerprint(target[0])
+
+
+def test_of_several_that_fit_the_one_of_the_right_shapes_is_taken(tmp_path: Path) -> None:
+    source, target = network(), network()
+    found = {"state_dict": network(5).state_dict(), "net": source.state_dict()}
+    torch.save(found, tmp_path / "teacher.pt")
+    assert "taken from 'net'" in fit(tmp_path / "teacher.pt", target, "mine:net")
+    assert fingerprint(source) == fingerprint(target)
+
+
+def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
+    state = network().state_dict()
+    state["0.weight"] = state["0.weight"].to(torch.int8)
+    torch.save(state, tmp_path / "teacher.pt")
+    with pytest.raises(UnusableTeacher, match=r"0\.weight is torch\.int8"):
+        fit(tmp_path / "teacher.pt", network(), "mine:net")
 
 
 def test_what_lies_outside_of_the_prefix_is_counted(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from nas_kd.data.views import Views
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers import loading
 from nas_kd.teachers.loading import Teacher, fingerprint, sizes
-from nas_kd.teachers.making import TeacherJob, default_epochs, make_teacher, precision, training_key
+from nas_kd.teachers.making import TeacherJob, make_teacher, precision, teacher_epochs, training_key
 from nas_kd.teachers.network import wide
 from nas_kd.teachers.signals import (
     SignalsJob,
@@ -59,10 +59,10 @@ def test_a_teacher_trains_in_bfloat16_only_where_the_processor_has_it(
 
 
 def test_a_teacher_sees_enough_examples_however_few_there_are(digits: TransferSet) -> None:
-    assert default_epochs(digits, 10) == 60
+    assert teacher_epochs(digits, 10) == 60
     many = replace(digits, train=(0, 60_000), teacher=(0, 60_000))
-    assert default_epochs(many, 3) == 3
-    assert default_epochs(many, 1) == 2
+    assert teacher_epochs(many, 3) == 3
+    assert teacher_epochs(many, 1) == 2
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 48), (1, 3, 3)])

@@ -6,7 +6,7 @@ import pytest
 
 from nas_kd.data.transfer import TransferSet
 from nas_kd.spec import StudySpec
-from nas_kd.training.jobs import STEPS, default_batch, default_epochs, default_rungs
+from nas_kd.training.jobs import STEPS, default_batch, default_rungs, student_epochs
 from nas_kd.training.recipe import Recipe
 
 
@@ -24,7 +24,7 @@ def test_rungs_lie_at_one_three_and_six_tenths(epochs: int, rungs: tuple[int, ..
 )
 def test_students_of_few_examples_have_more_epochs(examples: int, epochs: int) -> None:
     batch = default_batch(examples)
-    assert default_epochs(examples, batch) == epochs
+    assert student_epochs(examples, batch) == epochs
     steps = epochs * -(-examples // batch)
     assert steps >= STEPS or epochs == 100
 
