@@ -104,4 +104,4 @@ def kept_table(raw: Raw, place: Path) -> tuple[str, str] | None:
 @lru_cache(maxsize=1)
 def frame_of(kind: str, path: str) -> "pd.DataFrame":
     """A table as it was read."""
-    return read(path, kind, f"data {kind}:{path}")
+    return read(Path(path), kind, f"data {kind}:{path}")

@@ -24,6 +24,9 @@ Labels = NDArray[np.int64]
 """[N], from 0 to classes - 1."""
 
 
+UNLABELLED = -1
+"""The label of an example that has none."""
+
 READING = "reading "
 """What begins a line of how far a reading is; other lines say how data are understood."""
 

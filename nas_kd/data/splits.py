@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import PIECE, release
-from nas_kd.data.source import Examples, Labelled, Labels, Raw
+from nas_kd.data.source import UNLABELLED, Examples, Labelled, Labels, Raw
 from nas_kd.errors import UnusableData
 
 OF_ONE = 0.2
@@ -25,9 +25,6 @@ ENOUGH, MOST = 200, 1 / 3
 
 LEAST, LEAST_GROUPS = 4, 10
 """Training examples of a class, and groups, that splits need."""
-
-UNLABELLED = -1
-"""The label of an example that has none."""
 
 
 def check(name: str, raw: Raw) -> None:

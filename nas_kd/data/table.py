@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas_kd.data.cells import Kind, kind_of, odd
 from nas_kd.data.columns import expect_names, kinds_of, matrix
 from nas_kd.data.dates import PARTS
-from nas_kd.data.source import Labelled, Raw, Request, TableFile
+from nas_kd.data.source import UNLABELLED, Labelled, Raw, Request, TableFile
 from nas_kd.errors import UnusableData, suggestion
 
 if TYPE_CHECKING:
@@ -41,59 +42,71 @@ MOST_COLUMNS = 10_000
 
 def load(request: Request, *, path: str, kind: str) -> Raw:
     """The rows of a file. Raises UnusableData."""
-    given = f"data {kind}:{path}"
-    changed = modified(Path(path).expanduser())
-    frame = read(path, kind, given)
-    if kind == "csv" and (mark := separator(Path(path).expanduser())) != ",":
+    given, file = f"data {kind}:{path}", Path(path).expanduser()
+    changed = modified(file)
+    frame = read(file, kind, given)
+    if kind == "csv" and (mark := separator(file)) != ",":
         request.tell(f"its columns are separated by {mark!r}")
     label = label_of(frame, request.label, given)
-    groups = None
-    if request.group is not None:
-        named = frame[column_of(frame, request.group, "--group", given)]
-        if named.isna().any():
-            right = "Fill them: each row is of some group."
-            raise UnusableData(given, f"has rows without a {request.group!r}", right)
-        groups = named.astype(str).to_numpy()
-        request.tell(f"column {request.group!r} says which rows stay together, and is no feature")
-    values_N = frame[label].convert_dtypes()  # 1.0 beside a gap was a 1
-    classes_N = values_N.astype("string")
-    labelled_N = classes_N.notna().to_numpy()
-    if not labelled_N.any():
-        raise UnusableData(given, f"has no value in the column {label!r}", "It has the classes.")
-    classes = class_names(values_N)
-    expect_classes(values_N.dropna(), len(classes), f"{given}, column {label!r}")
-    if unknown := int((~labelled_N).sum()):
-        left = (
-            "are left out, for their groups may be in another split"
-            if request.group
-            else ("join the transfer set as unlabelled examples")
-        )
-        request.tell(f"{unknown:,} rows without a class {left}")
-    if not Path(path).expanduser().is_dir():
+    groups_N = groups_of(frame, request, given)
+    classes, labels_N = labels_of(frame[label], request, given)
+    if not file.is_dir():
         request.tell("the file's rows are kept in the cache, as they were read")
-    apart = [label, *([request.group] if request.group else [])]
     if request.columns:
         names, kinds = [one.name for one in request.columns], kinds_of(request.columns)
         expect_names(frame.columns, names, given)
         rest = frame[names]
     else:
+        apart = [label, *([request.group] if request.group else [])]
         rest, kinds = features(frame, apart, request, given)
     if rest.shape[1] == 0:
         right = "Add some, or name them with --keep COLUMN."
         raise UnusableData(given, "has no column that tells of the classes", right)
     table, rows_NK = matrix(rest, kinds, given, known=bool(request.columns))
-    words = {name: number for number, name in enumerate(classes)}
-    labels_N = np.array([words[name] for name in classes_N[labelled_N]], np.int64)
+    known_N = labels_N >= 0
+    groups = None if groups_N is None else groups_N[known_N]
     return Raw(
         classes=classes,
-        train=Labelled(
-            rows_NK[labelled_N], labels_N, None if groups is None else groups[labelled_N]
-        ),
-        unlabelled_NX=None if labelled_N.all() or request.group else rows_NK[~labelled_N],
+        train=Labelled(rows_NK[known_N], labels_N[known_N], groups),
+        unlabelled_NX=None if known_N.all() or request.group else rows_NK[~known_N],
         table=table,
-        file=TableFile(kind, Path(path).expanduser(), changed),
-        numbers={"train": np.flatnonzero(labelled_N), "unlabelled": np.flatnonzero(~labelled_N)},
+        file=TableFile(kind, file, changed),
+        numbers={"train": np.flatnonzero(known_N), "unlabelled": np.flatnonzero(~known_N)},
     )
+
+
+def groups_of(frame: "pd.DataFrame", request: Request, given: str) -> NDArray[Any] | None:
+    """The group [N] of each row, if there are any. Raises UnusableData for rows without one."""
+    if request.group is None:
+        return None
+    named = frame[column_of(frame, request.group, "--group", given)]
+    if missing := int(named.isna().sum()):
+        wrong = f"has {missing:,} rows without a {request.group!r}"
+        raise UnusableData(given, wrong, "Fill them: each row is of some group.")
+    request.tell(f"column {request.group!r} says which rows stay together, and is no feature")
+    return named.astype(str).to_numpy()
+
+
+def labels_of(
+    column: "pd.Series[Any]", request: Request, given: str
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The classes, and each row's [N], UNLABELLED where its cell is empty. Raises UnusableData."""
+    values_N = column.convert_dtypes()  # 1.0 beside a gap was a 1
+    named_N = values_N.astype("string")
+    if not named_N.notna().any():
+        wrong = f"has no value in the column {column.name!r}"
+        raise UnusableData(given, wrong, "It has the classes.")
+    classes = class_names(values_N)
+    expect_classes(values_N.dropna(), len(classes), f"{given}, column {column.name!r}")
+    if unknown := int(named_N.isna().sum()):
+        left = (
+            "are left out, for which splits their groups are in is not known"
+            if request.group
+            else "join the transfer set as unlabelled examples"
+        )
+        request.tell(f"{unknown:,} rows without a class {left}")
+    places = {name: number for number, name in enumerate(classes)}
+    return classes, named_N.map(places).fillna(UNLABELLED).to_numpy(np.int64)
 
 
 def modified(file: Path) -> int:
@@ -101,12 +114,11 @@ def modified(file: Path) -> int:
     return file.stat().st_mtime_ns if file.exists() else 0
 
 
-def read(path: str, kind: str, given: str) -> "pd.DataFrame":
+def read(file: Path, kind: str, given: str) -> "pd.DataFrame":
     """The file as a frame. Raises UnusableData."""
     import pandas as pd
 
     try:
-        file = Path(path).expanduser()
         if file.exists() and not (file.is_file() or file.is_dir()):
             raise ValueError("it is no file")
         frame = separated(file) if kind == "csv" else pd.read_parquet(file)

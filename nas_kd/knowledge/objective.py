@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nas_kd.data.splits import UNLABELLED
+from nas_kd.data.source import UNLABELLED
 from nas_kd.errors import Unusable
 from nas_kd.knowledge.term import Knowledge, log_softmax
 

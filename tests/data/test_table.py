@@ -409,7 +409,7 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
         (people(age=1e39), {}, "too large for 32 bits"),
         (people(age=[[1]] * ROWS), {}, "the column 'age': has lists"),
         (people(family=1), {"group": "family"}, "has only 1 groups"),
-        (people(), {"group": "port"}, "has rows without a 'port'"),
+        (people(), {"group": "port"}, "has 45 rows without a 'port'"),
         (people(**{"class": None}), {}, "has no value in the column 'class'"),
         (people()[["class"]], {}, "has no column that tells"),
         (people(y=range(ROWS)), {"label": "y"}, "looks like a quantity"),
