@@ -100,13 +100,14 @@ def labels_of(
     expect_classes(values_N.dropna(), len(classes), f"{given}, column {column.name!r}")
     if unknown := int(named_N.isna().sum()):
         left = (
-            "are left out, for which splits their groups are in is not known"
+            "are left out: their groups may be in any of the splits"
             if request.group
             else "join the transfer set as unlabelled examples"
         )
         request.tell(f"{unknown:,} rows without a class {left}")
     places = {name: number for number, name in enumerate(classes)}
-    return classes, named_N.map(places).fillna(UNLABELLED).to_numpy(np.int64)
+    labels_N: NDArray[np.int64] = np.asarray(named_N.map(places).fillna(UNLABELLED), np.int64)
+    return classes, labels_N
 
 
 def modified(file: Path) -> int:
