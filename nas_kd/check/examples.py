@@ -30,6 +30,9 @@ COPIES = {0: 0.05, 1: 0.0, 2: 0.0}
 ALIKE = 0.02
 """Thumbnails that differ by less than this share of the range are of the same picture."""
 
+CLOSE = 0.05
+"""Such pictures are the same if their pixels, too, differ by less than this share of the range."""
+
 PARTED = 0.2
 """Groups are taken for parted where so many judged examples share their name with a train one."""
 
@@ -85,6 +88,7 @@ def near_copies(
 ) -> Iterator[Finding]:
     """Pictures of a split whose thumbnail is that of a picture in another."""
     every = thumbnails(examples_NX)
+    span = max(float(examples_NX.max()) - float(examples_NX.min()), 1e-9)
     thumbs = {name: every[slice(*rows)] for name, rows in splits.items()}
     for one, other in combinations(splits, 2):
         rows: dict[bytes, list[int]] = {}
@@ -95,7 +99,10 @@ def near_copies(
             if marks[other][row] in known or mark not in rows:
                 continue
             off_N = np.sqrt(((thumbs[one][rows[mark]] - thumbs[other][row]) ** 2).mean((1, 2)))
-            count += bool(off_N.min() < ALIKE)
+            if off_N.min() < ALIKE:
+                nearest = splits[one][0] + rows[mark][int(off_N.argmin())]
+                pair = examples_NX[[nearest, splits[other][0] + row]].astype(np.float64)
+                count += bool(np.sqrt(((pair[0] - pair[1]) ** 2).mean()) < CLOSE * span)
         if count:
             of = len(thumbs[other])
             yield copied(one, other, count, of, "nearly the same picture as", sides=2)

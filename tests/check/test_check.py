@@ -152,6 +152,15 @@ def test_pictures_that_were_saved_again_are_found(tmp_path: Path) -> None:
     assert "nearly the same picture as" in finding.what
 
 
+def test_pictures_that_are_alike_from_afar_alone_are_not_the_same(tmp_path: Path) -> None:
+    def alike(train: Images, test: Images) -> None:
+        board = np.indices((16, 16)).sum(0) % 2
+        train[:], test[:] = train // 2 + 60, test // 2 + 60
+        test[10:30] = train[10:30] + np.where(board, 20, -20)  # no mean of 2x2 pixels changes
+
+    assert not list(copies(prepared(raw(alike), tmp_path)))
+
+
 def test_a_rare_class_is_found(tmp_path: Path) -> None:
     data = prepared(raw(lambda train, test: None, (200, 200, 10)), tmp_path)
     findings = of_examples(data)
