@@ -9,7 +9,7 @@ Z95, Z99 = 1.960, 2.576
 """How many standard errors an interval of 95%, or of 99%, reaches to either side."""
 
 LITTLE = 0.1
-"""Who knows at most this share of what lies between guessing and always right knows nothing."""
+"""A network that closes at most this share of the gap from guessing to perfect knows nothing."""
 
 
 def interval(accuracy: float, examples: int, z: float = Z95) -> tuple[float, float]:
@@ -68,8 +68,8 @@ def told_from_chance(accuracy: float, examples: int, chance: float) -> bool:
 
 
 def at_chance(accuracy: float, examples: int, chance: float) -> bool:
-    """Whether an accuracy is that of guessing: not told from it, and on enough examples to rule out
-    that more than LITTLE is known."""
+    """Whether an accuracy is no better than guessing, measured on enough examples to be sure: its
+    99% interval reaches down to guessing, and up to LITTLE of the gap to perfect at most."""
     most = interval(accuracy, examples, Z99)[1]
     untold = not told_from_chance(accuracy, examples, chance)
     return untold and most <= chance + LITTLE * (1 - chance)

@@ -260,7 +260,7 @@ def spec(draw: Draw, place: Path) -> None:
     text = 'budget = "2k"\n' * (draw.random() < 0.8) + "\n".join(lines)
     (place / "s.toml").write_bytes(spoiled(draw, text.encode()))
     said = flags.assignments("--fix", [f"width={draw.choice(VALUES)}"])
-    StudySpec.create(StudySpec.read(place / "s.toml", schema=2) | said)
+    StudySpec.create(StudySpec.read(place / "s.toml", schema=3) | said)
 
 
 VALUES = ('"x"', "3", "-1", "0.5", "[1, 2]", "[2, 1]", "[]", '["cnn", "mlp"]', "true", "1e999",

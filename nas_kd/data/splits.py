@@ -20,7 +20,7 @@ OF_TRAIN = 0.1
 """Share of the training examples that validation gets where the set has its own test split."""
 
 ENOUGH, MOST = 200, 1 / 3
-"""Validation gets more than its share up to so many examples, but no more than this share."""
+"""Validation has ENOUGH examples, or MOST of them all, where its usual share is fewer."""
 
 
 LEAST, LEAST_GROUPS = 4, 10
@@ -49,7 +49,7 @@ def check(name: str, raw: Raw) -> None:
 
 
 def expect_form(given: str, raw: Raw) -> None:
-    """Raise UnusableData for training examples of a shape that none have, or without labels."""
+    """Raise UnusableData for training examples that are no labelled pictures, signals or rows."""
     images, labels = raw.train.examples_NX, raw.train.labels_N
     right = "Give pictures [N, C, H, W], signals [N, C, L] or a table [N, F], labels from 0."
     shaped = images.ndim in (2, 3, 4) and 0 not in images.shape[1:]

@@ -34,7 +34,7 @@ EXACT = 2**24
 """The largest whole number that 32 bits hold together with all smaller ones."""
 
 FEW = 20
-"""In so few rows all whole numbers can differ by chance, and of so few classes any can be meant."""
+"""In fewer rows whole numbers may all differ by chance; so few different labels are classes."""
 
 MOST_COLUMNS = 10_000
 """A file of more columns is refused, a CSV before it is read."""
@@ -282,8 +282,8 @@ def expect_values(frame: "pd.DataFrame") -> None:
 
 
 def telling(frame: "pd.DataFrame", kinds: Mapping[str, Kind], request: Request) -> "pd.DataFrame":
-    """The frame without columns that tell nearly every row from all others: of words, or of whole
-    numbers; and without empty ones."""
+    """The frame without columns whose words differ in most rows or whose whole numbers differ in
+    all, and without empty ones; their names are told."""
     out: dict[str, list[str]] = {}
     for name, column in frame.items():
         count = column.nunique()

@@ -50,8 +50,8 @@ def drive(
     Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
     """
     folder = StudyFolder(expect_utf8(options.folder.resolve()))
-    for path in (options.data_root.resolve(), options.teacher_weights):
-        expect_utf8(path or folder.root)
+    for path in filter(None, (options.data_root.resolve(), options.teacher_weights)):
+        expect_utf8(path)
     with lock(folder) as held:
         folder.compare(spec)
         both = logged(folder, observe)

@@ -46,7 +46,7 @@ from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
-SCHEMA = 2
+SCHEMA = 3
 """The form of spec.toml. No other was released."""
 
 
@@ -324,7 +324,7 @@ class StudySpec(BaseModel):
 
 
 def as_toml(value: Any) -> str:
-    """A value as TOML has it: as JSON, but for what JSON escapes in pairs, or not at all."""
+    """A value as TOML has it: JSON whose letters are not escaped, but for one that must be."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
