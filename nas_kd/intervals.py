@@ -59,7 +59,7 @@ def verdict(accuracy: float, control: float, examples: int, size: str) -> str:
         between = f"{-difference:.1f} points ({-high:.1f} to {-low:.1f})"
         return f"Distillation lost {between} at {size}: without the teacher it is better."
     between = f"{difference:+.1f} points, {low:+.1f} to {high:+.1f}, at {size}"
-    return f"No difference between with and without the teacher was found ({between})."
+    return f"No difference to its twin without the teacher was found ({between})."
 
 
 def told_from_chance(accuracy: float, examples: int, chance: float) -> bool:

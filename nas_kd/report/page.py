@@ -147,7 +147,8 @@ def page(view: StudyView) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
 <small>{escape(view.facts["data"]["name"])}, at most {escape(bounds)}, {len(view.rows)} trials of
-{view.epochs} epochs, seed {escape(str(view.spec.seed))}; hypervolume {volume:.3f}</small>
+{view.epochs} epochs, seed {escape(str(view.spec.seed))}; hypervolume {volume:.3f}
+(from 0, chance, to 1)</small>
 <p class="verdict">{escape(summary.sentence)}</p>
 <p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
 {controls(view)}

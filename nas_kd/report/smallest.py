@@ -69,7 +69,7 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
         best, bound = view.pick("best"), view.facts["budgets"][0][1]
         return (
             f"No student of {view.folder.root.name} reaches {asked}; the best is "
-            f"{named(view, best)}.\nNext: {search(view, 2 * bound)}"
+            f"{named(view, best)}.\nWith twice the budget: {search(view, 2 * bound)}"
         )
     lines = [f"{named(view, answer.reached)} is the cheapest at {asked} or more."]
     if answer.sure is None:
@@ -78,7 +78,7 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
         lines.append(f"Surely there, by a standard error, is {named(view, answer.sure)}.")
     reached = answer.reached.costs[view.cost]
     low = answer.below.costs[view.cost] if answer.below else reached / 2
-    lines.append(f"Next: {search(view, sqrt(low * reached))}")
+    lines.append(f"To look for a cheaper one: {search(view, sqrt(low * reached))}")
     return "\n".join(lines)
 
 
@@ -123,5 +123,5 @@ def rise(view: StudyView) -> str:
     gained = 100 * (accuracy(near[-1]) - accuracy(near[0]))
     return (
         f"From {first:,} to {last:,} {view.cost} the front rises by {gained:.1f} points: "
-        f"{gained * log(2) / log(last / first):.1f} for twice the {view.cost}."
+        f"{gained * log(2) / log(last / first):.1f} with each doubling."
     )

@@ -77,7 +77,8 @@ def sentence(view: StudyView, top: StudentRecord, taught: StudentRecord | None) 
     found += worse_teacher(view.facts["teacher"], view.teacher_score, alone, view.examples)
     if top.taught:
         return found
-    return f"The best student was trained without the teacher. Of the best distilled one: {found}"
+    alone = "The best student was trained without the teacher."
+    return f"{alone} The best distilled one: {found[0].lower()}{found[1:]}"
 
 
 def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, examples: int) -> str:

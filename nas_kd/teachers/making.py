@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from nas_kd.costs.budgets import Shape
-from nas_kd.data.transfer import TransferSet, size
+from nas_kd.data.transfer import TransferSet, shape_in_words, size
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
@@ -135,7 +135,7 @@ def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
     classes, output = network.classes, network.expects.output
     chosen_BC = choose(found, len(images), classes, output, network.name)
     whose = "its own" if network.expects.mean is not None else "the data's"
-    side = "x".join(map(str, seen_shape(network.expects, data.input_shape)))
+    side = shape_in_words(seen_shape(network.expects, data.input_shape))
     notes: tuple[str, ...] = (f"sees {side}, with {whose} normalisation",)
     if probabilities(chosen_BC):
         network.expects = replace(network.expects, probabilities=True)

@@ -70,8 +70,7 @@ def test_the_report_says_what_more_cost_bought_within_what_was_tried(study: Stud
         for number, (cost, accuracy) in enumerate([(100, 0.2), (500, 0.7), (1000, 0.8)])
     )
     assert rise(replace(study, rows=rows)) == (
-        "From 500 to 1,000 parameters the front rises by 10.0 points: "
-        "10.0 for twice the parameters."
+        "From 500 to 1,000 parameters the front rises by 10.0 points: 10.0 with each doubling."
     )
     assert rise(study) in page(study)
 
