@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas_kd.check.finding import Fact, Finding
 from nas_kd.data.transfer import Rows, TransferSet, size
-from nas_kd.driver.teacher_stage import describe, judged
+from nas_kd.driver.teacher_stage import MEND_TEACHER, describe, judged
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.intervals import at_chance, half_width, told_from_chance
 from nas_kd.spec import StudySpec
@@ -191,12 +191,11 @@ def knowledge(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Yield a finding if the teacher's accuracy is at chance, or suspiciously perfect."""
     count = size(teacher.validation)
     chance, _ = judged("accuracy", teacher.data)
-    mend = "Check its weights, its normalisation and the order of its classes."
     if at_chance(teacher.accuracy, count, chance):
-        yield Finding("teacher", f"is at chance: {teacher.accuracy:.1%}", "wrong", mend)
+        yield Finding("teacher", f"is at chance: {teacher.accuracy:.1%}", "wrong", MEND_TEACHER)
     elif not told_from_chance(teacher.accuracy, count, chance):
         what = f"cannot be told from chance on {count:,} examples: {teacher.accuracy:.1%}"
-        yield Finding("teacher", what, "doubtful", mend)
+        yield Finding("teacher", what, "doubtful", MEND_TEACHER)
     elif teacher.accuracy == 1.0 and count >= 100:
         yield Finding(
             "teacher", f"is perfect on {count:,} validation examples", "doubtful",

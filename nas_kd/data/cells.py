@@ -89,9 +89,8 @@ def values_of(
     """
     if kind.name == "word":
         return words_of(column)
-    strange = odd(column, kind)
-    strange = strange[~is_mark(strange)]
-    if known and len(strange):
+    strange = odd(column, kind) if known else column[:0]
+    if len(strange := strange[~is_mark(strange)]):
         wrong = f"has {str(strange.iloc[0])!r} in the column {column.name!r}"
         had = f"dates, written as {kind.written}" if kind.written else "numbers"
         raise UnusableData(given, wrong, f"The study had {had} there.")

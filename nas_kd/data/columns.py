@@ -69,7 +69,8 @@ def column_in_words(column: Column) -> str:
     """How a column is encoded, in one line."""
     kind = "is a number"
     if column.date:
-        kind = f"is a date, of which {' and '.join(column.parts) or 'nothing'} differ"
+        differ = f", of which {' and '.join(column.parts)} differ"
+        kind = f"is a date{differ if column.parts else ' that never differs'}"
     elif column.words is not None:
         every, own = len(column.words) + column.merged, len(column.words)
         kind = f"has {every:,} word{'s' * (every != 1)}, each with a feature"

@@ -27,9 +27,8 @@ def picture(path: Path, mode: str, size: int) -> tuple[NDArray[np.uint8], tuple[
 
     try:
         with warnings.catch_warnings(), Image.open(path) as opened:
-            warnings.simplefilter(
-                "ignore"
-            )  # of sizes and odd files: what is read is looked at here
+            # of large and odd files, which are refused here
+            warnings.simplefilter("ignore")
             if opened.width * opened.height > MOST:
                 raise ValueError(
                     f"{opened.width}x{opened.height} pixels, and {MOST:,} are the most"

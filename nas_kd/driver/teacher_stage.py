@@ -34,6 +34,9 @@ MOST_MEAN = 2.0
 
 WEIGHTS = "weights.safetensors"
 
+MEND_TEACHER = "Check its weights, its normalisation and the order of its classes."
+"""What to do about a teacher of the user's that knows nothing of the data."""
+
 
 def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
     """The teacher that the spec asks for. Raises UnusableTeacher."""
@@ -192,7 +195,7 @@ def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
     mend = (
         "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N --study FOLDER."
         if spec.teacher == TRAINED
-        else "Check its weights, its normalisation and the order of its classes."
+        else MEND_TEACHER
     )
     if metric == "accuracy" and imbalance(data):
         mend = f"{MEND_IMBALANCE} {mend}"

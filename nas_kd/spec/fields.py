@@ -31,7 +31,7 @@ def paired(value: Any) -> Any:
 
 
 def spoken(value: Any) -> Any:
-    """A name, or several, as text: classes can be called 3."""
+    """A name, or several, as text: a class or a column can be called 3."""
     return tuple(map(worded, listed(value)))
 
 

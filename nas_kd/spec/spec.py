@@ -70,9 +70,9 @@ class StudySpec(BaseModel):
     class or y."""
     group: str | None = None
     """The column of a table whose values are never parted between splits."""
-    drop: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    drop: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
     """Columns of a table that are not used."""
-    keep: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    keep: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
     """Columns of a table that are used although they would be left out."""
     drop_classes: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
     """Classes whose examples are not used, such as those that are too few to be split."""

@@ -462,3 +462,9 @@ def test_yes_and_no_beside_a_gap_are_numbers_as_they_are_without_one(tmp_path: P
     assert encode_frame(pd.DataFrame({"aboard": [True, None]}), [columns["aboard"]]).tolist() == [
         [1.0, 0.0], [columns["aboard"].fill, 1.0],
     ]  # fmt: skip
+
+
+def test_a_date_that_never_differs_is_said_to_be_one() -> None:
+    assert column_in_words(Column("when", None, date="ISO8601")) == (
+        "'when' is a date that never differs: 0 features"
+    )
