@@ -15,6 +15,10 @@ from nas_kd.registry import Registry
 Score = Callable[[Tensor, Tensor], Tensor]
 """(logits [..., N, C], labels [N]) -> [...]"""
 
+Parts = Callable[[Tensor, Tensor], Tensor]
+"""(answers [N, K], labels [N]) -> [N]; answers are the classes of the K largest logits, K at most
+five, the largest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -27,6 +31,9 @@ class Metric:
     """How many classes an answer may name."""
     of_teacher: bool = False
     """The labels that it compares with are the teacher's answers."""
+    parts: Parts | None = None
+    """What each example adds: numbers whose mean is the score, and whose spread over the examples
+    tells how sure it is. None: not known, and intervals of differences are wider."""
 
     def chance(self, counts_C: Tensor) -> float:
         """What guessing reaches, of the validation examples of each class."""
@@ -79,14 +86,50 @@ def macro_f1(logits_NC: Tensor, labels_N: Tensor) -> Tensor:
     return (2 * right_C / (given_C + there_C).clamp(min=1)).sum(-1) / known_C.sum(-1)
 
 
+def right_parts(answers_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """1 where the first answer is right, else 0."""
+    return (answers_NK[:, 0] == labels_N).double()
+
+
+def among_parts(answers_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """1 where any of the answers is right, else 0."""
+    return (answers_NK == labels_N[:, None]).any(-1).double()
+
+
+def linearised(right_NC: Tensor, there_NC: Tensor, known: int) -> Tensor:
+    """The parts [N] of a mean over classes of ratios sum(right) / sum(there): the ratio's mean, and
+    by how much each example moves it to first order (its influence; Hampel 1974, "The influence
+    curve and its role in robust estimation")."""
+    there_C = there_NC.sum(0).clamp(min=1e-12)
+    ratio_C = right_NC.sum(0) / there_C
+    moved_NC = len(right_NC) * (right_NC - ratio_C * there_NC) / there_C
+    return (ratio_C + moved_NC).sum(-1) / known
+
+
+def balanced_parts(answers_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """The parts of balanced accuracy."""
+    there_NC = one_hot(labels_N).double()
+    right_NC = there_NC * right_parts(answers_NK, labels_N)[:, None]
+    return linearised(right_NC, there_NC, int((there_NC.sum(0) > 0).sum()))
+
+
+def macro_f1_parts(answers_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """The parts of macro F1: of a class 2 right / (given + there)."""
+    answers_N = answers_NK[:, 0].long()
+    classes = 1 + int(max(answers_N.max(), labels_N.max()))
+    given_NC, there_NC = (one_hot(of, classes).double() for of in (answers_N, labels_N))
+    both_NC = given_NC + there_NC
+    return linearised(2 * given_NC * there_NC, both_NC, int((both_NC.sum(0) > 0).sum()))
+
+
 METRICS: Registry[Metric] = Registry("metric")
 METRICS.update(
     {
-        "accuracy": Metric(accuracy),
-        "balanced-accuracy": Metric(balanced_accuracy, even=True),
-        "macro-f1": Metric(macro_f1, even=True),
-        "top-5": Metric(top5, guesses=5),
-        "agreement": Metric(accuracy, of_teacher=True),
+        "accuracy": Metric(accuracy, parts=right_parts),
+        "balanced-accuracy": Metric(balanced_accuracy, even=True, parts=balanced_parts),
+        "macro-f1": Metric(macro_f1, even=True, parts=macro_f1_parts),
+        "top-5": Metric(top5, guesses=5, parts=among_parts),
+        "agreement": Metric(accuracy, of_teacher=True, parts=right_parts),
     }
 )
 """Metrics by name; `METRICS["mine"] = MINE` adds one."""

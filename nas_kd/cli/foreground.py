@@ -1,6 +1,8 @@
 """A search in the foreground of a terminal: display, signals, closing table, what to do next."""
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
@@ -8,14 +10,17 @@ import typer
 from rich.markup import escape
 
 from nas_kd.check import Fact, check
+from nas_kd.confirm.against import against
+from nas_kd.confirm.confirm import Asked, confirm
 from nas_kd.driver.drive import drive
 from nas_kd.driver.options import RunOptions, command
 from nas_kd.driver.teacher_stage import WEIGHTS
 from nas_kd.interrupts import Interrupted, interruptible
+from nas_kd.report.confirmed import against_table, confirmed_table
 from nas_kd.report.summary import summarize
 from nas_kd.report.terminal import closing_table, console, display
 from nas_kd.spec import StudySpec
-from nas_kd.spec.trust import trust_flag
+from nas_kd.spec.trust import expect_trusted, trust_flag
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 from nas_kd.teachers.loading import TRAINED
@@ -51,6 +56,66 @@ def run_search(
     code = trust_flag(spec.model_dump(include={"plugins", "family"}))
     for name in (f"report {place}", f"dashboard {place}", f"export {place}{code}"):
         typer.echo(f"  nas-kd {name}")
+
+
+def run_options(
+    study: Path,
+    data_root: Path | None,
+    workers: int | None,
+    device: str,
+    job_limit: float,
+    trust: bool,
+    baseline: str | None,
+) -> RunOptions:
+    """How a study is confirmed. Raises UnusableStudy, and Unusable for code that only the study
+    names, unless there is trust."""
+    view = read_study(StudyFolder(study))
+    expect_trusted(str(study), view.spec.model_dump(), trust, {"family": baseline or ()})
+    devices = parse_devices(device)
+    return RunOptions(
+        folder=study,
+        workers=default_workers(devices) if workers is None else workers,
+        data_root=data_root or Path(view.facts["data_root"]),
+        devices=devices,
+        large=True,
+        job_limit=job_limit,
+    )
+
+
+def run_confirm(options: RunOptions, asked: Asked, quiet: bool) -> None:
+    """Confirm a study, then print the table, the verdict and what to do next."""
+    with going_on(asked, options.folder), display(console(), quiet) as observe:
+        result = confirm(options, asked, observe)
+    console().print(confirmed_table(result))
+    typer.echo("\n".join(result.sentences))
+    place = quote(str(options.folder))
+    typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}")
+
+
+def run_against(first: RunOptions, second: RunOptions, asked: Asked, quiet: bool) -> None:
+    """Confirm the best students of two studies, and print which is better."""
+    places = first.folder, second.folder
+    with going_on(asked, *places), display(console(), quiet) as observe:
+        result = against(first, second, asked, observe)
+    console().print(against_table(result))
+    typer.echo(result.sentence)
+
+
+@contextmanager
+def going_on(asked: Asked, *studies: Path) -> Iterator[None]:
+    """Say how to go on with a confirm that is interrupted."""
+    try:
+        with interruptible():
+            yield
+    except Interrupted as stopped:
+        said = [f"--seeds {asked.seeds}"]
+        said += [f"--epochs {asked.epochs}"] * (asked.epochs is not None)
+        said += [f"--baseline {asked.baseline}"] * (asked.baseline is not None)
+        said += ["--random"] * asked.random + ["--front"] * asked.front
+        places = " ".join(quote(str(study)) for study in studies)
+        again = f"nas-kd confirm {places} {' '.join(said)}"
+        typer.echo(f"\nStopped. All that is trained is kept; go on with:\n  {again}", err=True)
+        raise SystemExit(stopped.code) from None
 
 
 def kept_weights(spec: StudySpec, study: Path) -> Path | None:

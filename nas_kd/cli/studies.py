@@ -71,6 +71,55 @@ def report(
 
 
 @app.command()
+def confirm(
+    study: flags.StudyPath,
+    other: Annotated[
+        Path | None, typer.Argument(help="Another study on the same data: best against best.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds that each student is trained with.")] = 5,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of each training; three times the search's.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="A network of yours as it is: module:function.")
+    ] = None,
+    random: Annotated[
+        bool, typer.Option("--random", help="Also the best of a random search as long.")
+    ] = False,
+    front: Annotated[
+        bool, typer.Option("--front", help="Also the knee, and the smallest that is as good.")
+    ] = False,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the data's files; the search's.")
+    ] = None,
+    workers: flags.WorkersFlag = None,
+    device: flags.DeviceFlag = "auto",
+    job_limit: flags.JobLimitFlag = "1h",
+    trust: flags.TrustFlag = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the table.")] = False,
+) -> None:
+    """Train the best student and its controls anew with several seeds, and score them on the test
+    split: what the search and distillation gained, with intervals. Stopped, it goes on.
+
+    Example: nas-kd confirm runs/glyphs-20k
+    """
+    from nas_kd.cli.foreground import run_against, run_confirm, run_options
+    from nas_kd.confirm.confirm import Asked
+
+    asked = Asked(seeds, epochs, baseline, random, front)
+    limit = flags.seconds("--job-limit", job_limit)
+    folders = [study] if other is None else [study, other]
+    options = [
+        run_options(folder, data_root, workers, device, limit, trust, baseline)
+        for folder in folders
+    ]
+    if len(options) == 2:
+        run_against(options[0], options[1], asked, quiet)
+    else:
+        run_confirm(options[0], asked, quiet)
+
+
+@app.command()
 def dashboard(
     study: flags.StudyPath,
     port: Annotated[int, typer.Option(help="Port to serve on.", min=0, max=65535)] = 8080,

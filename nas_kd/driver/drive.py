@@ -24,7 +24,7 @@ from nas_kd.driver.signals_stage import bring_signals
 from nas_kd.driver.teacher_stage import as_kept, bring_teacher, describe, judged, parameters_of
 from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import StudyLocked, UnusableStudy
-from nas_kd.files import expect_utf8, write_bytes, write_text
+from nas_kd.files import expect_utf8, replace, write_bytes, write_text
 from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
@@ -120,7 +120,7 @@ def run(
         teacher = teacher or bring_teacher(stage, wanted, resumed, threads)
         ledger.note("teacher", teacher)
         signals = bring_signals(stage, as_kept(folder, wanted, teacher), teacher["sha256"])
-        record_chance(ledger, spec, data, signals if METRICS[spec.metric].of_teacher else None)
+        record_truth(folder, ledger, stage.recipe, signals)
         context = SearchContext(stage.recipe, folder, queue, observe, ledger, space, signals)
         whole = generations(context, deadline(began, options.seconds))
         run_controls(context)
@@ -211,12 +211,13 @@ def record_facts(ledger: Ledger, space: Space, recipe: Recipe, options: RunOptio
             ledger.note(key, value)
 
 
-def record_chance(
-    ledger: Ledger, spec: StudySpec, data: TransferSet, signals: Signals | None = None
-) -> None:
-    """Keep what guessing reaches, and how many examples the metric is as sure as: of the classes,
-    or of the teacher's answers, where students are compared with those."""
-    answers_N = signals.answers_N.open() if signals else None
-    chance, examples = judged(spec.metric, data, answers_N)
+def record_truth(folder: StudyFolder, ledger: Ledger, recipe: Recipe, signals: Signals) -> None:
+    """Keep what the students' validation answers are compared with: the classes, or the teacher's
+    answers; what guessing reaches then, and how many examples the metric is as sure as."""
+    metric, data = recipe.spec.metric, recipe.data
+    answers_N = signals.answers_N.open() if METRICS[metric].of_teacher else None
+    truth_N = data.labels.open()[slice(*data.validation)] if answers_N is None else answers_N
+    replace(folder.truth, lambda file: np.save(file, np.array(truth_N)))
+    chance, examples = judged(metric, data, answers_N)
     ledger.note("chance", chance)
     ledger.note("examples", examples)

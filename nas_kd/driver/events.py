@@ -21,6 +21,8 @@ class Planned:
     trials: int
     epochs: int
     done: int
+    what: str = "trial"
+    """What one of them is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Started:
     job: str
     epochs: int
     progress: Path
+    planned: bool = False
+    """Whether it is one of those that were planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +61,14 @@ class Scored:
         return self.student.costs[self.axis]
 
 
-Event = Step | Planned | Started | Ended | Scored
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A student of a confirm was trained with one seed, and scored."""
+
+    name: str
+    accuracy: float
+    fault: str | None = None
+
+
+Event = Step | Planned | Started | Ended | Scored | Trained
 Observe = Callable[[Event], None]

@@ -190,7 +190,7 @@ def train(
     ]  # fmt: skip
     name = f"trial{'s' * (len(cohort) > 1)} " + ", ".join(map(str, numbers))
     progress = context.folder.progress(f"{numbers[0]:05}")
-    context.observe(Started(name, stops[-1] - start, progress))
+    context.observe(Started(name, stops[-1] - start, progress, planned=True))
 
     def arrived(given: tuple[tuple[RungResult, ...], ...]) -> None:
         progress.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import contextlib
 import os
 from datetime import UTC, datetime
 
-from nas_kd.driver.events import Event, Observe, Scored, Step
+from nas_kd.driver.events import Event, Observe, Scored, Step, Trained
 from nas_kd.spec.settings import settings_in_words
 from nas_kd.study.folder import StudyFolder
 
@@ -13,7 +13,7 @@ def logged(folder: StudyFolder, observe: Observe) -> Observe:
     """Also write steps and scores to search.log, with the time."""
 
     def both(event: Event) -> None:
-        if isinstance(event, Step | Scored):
+        if isinstance(event, Step | Scored | Trained):
             now = datetime.now(UTC).isoformat(timespec="seconds")
             with contextlib.suppress(OSError), folder.log.open("a") as file:
                 file.write(f"{now} {os.getpid()} {line(event)}\n")
@@ -22,10 +22,12 @@ def logged(folder: StudyFolder, observe: Observe) -> Observe:
     return both
 
 
-def line(event: Step | Scored) -> str:
+def line(event: Step | Scored | Trained) -> str:
     """An event as one line of text."""
     if isinstance(event, Step):
         return event.text
+    if isinstance(event, Trained):
+        return f"confirm   {event.name}: {event.fault or f'{100 * event.accuracy:.2f}%'}"
     record = event.student
     how = settings_in_words(record.settings)
     score = event.stopped or f"{100 * event.accuracy:.2f}%"

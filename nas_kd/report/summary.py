@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas_kd.front import best
 from nas_kd.intervals import gain, interval, verdict
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.spec.settings import settings_in_words
@@ -42,7 +41,7 @@ class Summary:
 
 def summarize(view: StudyView) -> Summary:
     """The closing table and verdict. Raises UnusableStudy before the first completed trial."""
-    top, taught = view.pick("best"), best_taught(view)
+    top, taught = view.pick("best"), view.best_taught
     lines = [*teacher_line(view), student_line(view, f"best (trial {top.number})", top)]
     if taught and taught.number != top.number:
         lines.append(student_line(view, f"best distilled (trial {taught.number})", taught))
@@ -51,12 +50,6 @@ def summarize(view: StudyView) -> Summary:
         lines.append(control_line(view, "its twin, alone", twin))
     lines += largest_lines(view)
     return Summary(tuple(lines), sentence(view, top, taught), top, student_in_words(top))
-
-
-def best_taught(view: StudyView) -> StudentRecord | None:
-    """The best of the students that had a teacher."""
-    point = best(p for p in view.points if view.rows[p.trial].taught)
-    return view.rows[point.trial] if point else None
 
 
 def sentence(view: StudyView, top: StudentRecord, taught: StudentRecord | None) -> str:
@@ -157,8 +150,7 @@ def largest_lines(view: StudyView) -> list[Line]:
     """Each family's default student with and without the teacher: the first trials or controls."""
     lines = []
     for family in view.facts["families"]:
-        first = [row for row in view.rows[: view.facts["fixed"]] if row.config.family == family]
-        for row in first:
+        for row in view.defaults(family):
             how = "" if row.taught else ", alone"
             lines.append(student_line(view, f"largest {family}{how}", row))
         if alone := view.facts.get(f"largest {family} alone"):

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas_kd.driver.events import Ended, Event, Observe, Planned, Scored, Started, Step
+from nas_kd.driver.events import Ended, Event, Observe, Planned, Scored, Started, Step, Trained
 from nas_kd.driver.log import line
 from nas_kd.front import Point, front
 from nas_kd.report.summary import Line, Summary
@@ -30,6 +30,7 @@ class Display:
         self.running: dict[str, Started] = {}
         self.scored: dict[int, Scored] = {}
         self.first: float | None = None
+        self.trained = 0
 
     def take(self, event: Event) -> None:
         """Note an event."""
@@ -38,12 +39,14 @@ class Display:
                 self.plan = event
             case Started():
                 self.running[event.job] = event
-                if event.job.startswith("trial"):
+                if event.planned:
                     self.first = self.first or time.monotonic()
             case Ended():
                 self.running.pop(event.job, None)
             case Scored():
                 self.scored[event.student.number] = event
+            case Trained():
+                self.trained += 1
             case Step():
                 pass
 
@@ -57,8 +60,8 @@ class Display:
     def left(self) -> str:
         """The time that is left for the trials, from their pace so far."""
         trials = self.plan.trials - self.plan.done
-        part = sum(self.epochs(s) for s in self.running.values() if s.job.startswith("trial"))
-        done = len(self.scored) + part / self.plan.epochs
+        part = sum(self.epochs(s) for s in self.running.values() if s.planned)
+        done = len(self.scored) + self.trained + part / self.plan.epochs
         if self.plan.done + done >= self.plan.trials > 0:
             return "finishing"
         if not self.first or done < 1:
@@ -68,11 +71,11 @@ class Display:
 
     def __rich__(self) -> RenderableType:
         """The display as it is now."""
-        done = self.plan.done + len(self.scored)
+        done = self.plan.done + len(self.scored) + self.trained
         passed = timedelta(seconds=int(time.monotonic() - self.began))
         head = Table.grid(padding=(0, 2))
         head.add_row(
-            f"trial {done}/{self.plan.trials}",
+            f"{self.plan.what} {done}/{self.plan.trials}",
             ProgressBar(total=max(1, self.plan.trials), completed=done, width=30),
             f"{passed} passed, {self.left()}",
         )
@@ -106,7 +109,7 @@ def display(console: Console, quiet: bool = False, verbose: bool = False) -> Ite
 
         def observe(event: Event) -> None:
             state.take(event)
-            if isinstance(event, Step | Scored):
+            if isinstance(event, Step | Scored | Trained):
                 console.print(line(event), highlight=False, markup=False, soft_wrap=True)
             elif verbose and isinstance(event, Started | Ended):
                 began = isinstance(event, Started)

@@ -1,5 +1,6 @@
 """Families that are named by where they are: `module:Class`, which says how it is made narrower,
-and `module:function` or `torchvision:model`, whose network is scaled as a whole."""
+`module:function` or `torchvision:model`, whose network is scaled as a whole, and `whole:` before
+one of these two, which is the network as it is."""
 
 import warnings
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from nas_kd.students.family import Family, StudentConfig
 from nas_kd.students.scaled import Make, scaled
 
 TORCHVISION = "torchvision:"
+WHOLE = "whole:"
 
 RIGHT = (
     "Name a function without arguments that returns an nn.Module, which is made narrower as a "
@@ -42,18 +44,35 @@ class Widths:
 
 def family_from_path(name: str) -> Family:
     """The family of a class or function of the user's, or of torchvision's. Raises Unusable."""
+    if name.startswith(WHOLE):
+        return as_it_is(name.removeprefix(WHOLE))
     if name.startswith(TORCHVISION):
         return scaled(name, from_torchvision(name))
+    kind = found(name)
+    widths = getattr(kind, "widths", None)
+    return named(kind, widths) if isinstance(widths, Widths) else scaled(name, made(name, kind))
+
+
+def found(name: str) -> Any:
+    """The class or function called `module:attribute`. Raises Unusable."""
     module, _, attribute = name.partition(":")
     given = f"family {name!r}"
     try:
-        kind = getattr(imported(module), attribute)
+        return getattr(imported(module), attribute)
     except (ImportError, AttributeError) as error:
         where = f"Search in the folder that has {module}.py, or with that folder on PYTHONPATH."
         right = where if isinstance(error, ModuleNotFoundError) else RIGHT
         raise Unusable(given, f"cannot be imported ({error})", right) from error
-    widths = getattr(kind, "widths", None)
-    return named(kind, widths) if isinstance(widths, Widths) else scaled(name, made(name, kind))
+
+
+def as_it_is(name: str) -> Family:
+    """The family that has one network: the one of a function without arguments or of torchvision's,
+    with the initial weights that its author draws. Raises Unusable."""
+    torchvision = name.startswith(TORCHVISION)
+    make = from_torchvision(name) if torchvision else made(name, found(name))
+    return Family(
+        lambda config: make(config.classes), depths=range(1, 2), sides=frozenset({0, 1, 2})
+    )
 
 
 def from_torchvision(name: str) -> Make:

@@ -76,6 +76,11 @@ class StudyFolder:
         """The validation examples that every completed student answered."""
         return self.root / "students" / "inputs.safetensors"
 
+    @property
+    def truth(self) -> Path:
+        """What the answers to the validation examples are compared with."""
+        return self.root / "students" / "truth.npy"
+
     def student(self, trial: int) -> Path:
         """The folder of a completed trial's student."""
         return self.root / "students" / f"{trial:05}"
@@ -83,6 +88,16 @@ class StudyFolder:
     def control(self, name: str) -> Path:
         """The folder of a control's student, such as `twin of trial 12`."""
         return self.root / "controls" / name.replace(" ", "-")
+
+    @property
+    def confirmed(self) -> Path:
+        """The folder of what a confirm trained."""
+        return self.root / "confirm"
+
+    @property
+    def confirmation(self) -> Path:
+        """What the last confirm found."""
+        return self.root / "confirm.json"
 
     def read_spec(self) -> StudySpec:
         """The study's spec as it is stored; nothing that it names is imported.
@@ -157,7 +172,8 @@ class StudyFolder:
         If the search ended before there was a study, remove everything else it wrote, too. A folder
         that lost its spec alone keeps the rest.
         """
-        torn = [path for place in (self.root / "students", self.root / "controls")
+        places = (self.root / "students", self.root / "controls", self.confirmed)
+        torn = [path for place in places
                 for path in place.rglob(".*") if TEMPORARY.fullmatch(path.name)]  # fmt: skip
         for path in (*(self.root / "checkpoints").glob("*.epochs"), *torn):
             path.unlink(missing_ok=True)
@@ -185,6 +201,7 @@ class StudyFolder:
         places = (
             self.spec, self.data, self.database, self.log, self.teacher, self.root / "signals",
             self.root / "checkpoints", self.root / "controls", self.proof.parent,
+            self.confirmed, self.confirmation,
         )  # fmt: skip
         if taken := [path.name for path in places if path.exists()]:
             wrong = f"holds no study, but {', '.join(taken)} of something else"

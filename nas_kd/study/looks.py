@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from nas_kd.files import write_text
 from nas_kd.records import read_record
 
 EVALUATIONS = "evaluations.json"
@@ -29,3 +30,37 @@ def read_looks(folder: Path) -> list[dict[str, Any]]:
         return []
     right = "Bring the file back as it was: the looks in it count."
     return [look.model_dump() for look in read_record(list[Look], path, right)]
+
+
+SCORES = "confirm-scores.json"
+"""The file of a study that counts the scores of its confirms: those of students that were trained
+anew, each seed one score."""
+
+
+class Scores(BaseModel):
+    """How many scores on the test split the confirms of a study made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scores: int
+
+
+def scores_of_confirms(folder: Path) -> int:
+    """How many scores the confirms of a study made. Raises Unusable."""
+    path = folder / SCORES
+    if not path.exists():
+        return 0
+    return read_record(Scores, path, "Bring the file back as it was: it counts.").scores
+
+
+def count_score(folder: Path) -> None:
+    """Count one more score of a confirm."""
+    write_text(folder / SCORES, Scores(scores=scores_of_confirms(folder) + 1).model_dump_json())
+
+
+def all_scores(folder: Path) -> int:
+    """How many scores on the test split a study counts: evaluations, and those of its confirms.
+
+    Raises Unusable.
+    """
+    return len(read_looks(folder)) + scores_of_confirms(folder)

@@ -14,7 +14,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.spec.settings import beside_config
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
-from nas_kd.study.looks import read_looks
+from nas_kd.study.looks import all_scores
 from nas_kd.study.record import StudentRecord
 
 
@@ -80,7 +80,7 @@ class StudyView:
     @property
     def looks(self) -> int:
         """How often a student was scored on the test split."""
-        return len(read_looks(self.folder.root))
+        return all_scores(self.folder.root)
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -105,6 +105,18 @@ class StudyView:
     def front(self) -> tuple[StudentRecord, ...]:
         """The trials on the Pareto front, cheapest first."""
         return tuple(self.rows[point.trial] for point in front(self.points))
+
+    @property
+    def best_taught(self) -> StudentRecord | None:
+        """The best of the completed students that had a teacher."""
+        top = best(point for point in self.points if self.rows[point.trial].taught)
+        return self.rows[top.trial] if top else None
+
+    def defaults(self, family: str) -> tuple[StudentRecord, ...]:
+        """The trials of a family's default student: with the teacher, and the same without it where
+        that is searched."""
+        fixed = self.rows[: self.facts["fixed"]]
+        return tuple(row for row in fixed if row.config.family == family)
 
     def pick(self, which: str) -> StudentRecord:
         """The trial called `best`, `knee`, or by its number. Raises UnusableStudy."""

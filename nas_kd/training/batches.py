@@ -55,7 +55,7 @@ def memory_format(
     Measured in studies/cohorts: channels last, but for a narrow convolutional student alone.
     """
     convolutions = any(isinstance(part, nn.Conv2d | PackedConv) for part in network.modules())
-    narrow = len(students) == 1 and max(students[0].channels) <= NARROW
+    narrow = len(students) == 1 and max(students[0].channels, default=NARROW + 1) <= NARROW
     return torch.channels_last if convolutions and not narrow else torch.contiguous_format
 
 

@@ -1,0 +1,112 @@
+"""Two studies on the same data, best against best: the comparison of two ways to search."""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from nas_kd.confirm.confirm import Asked, estimate, scored, warn, working
+from nas_kd.confirm.confirmation import Confirmed, Seeds, confirmed, difference
+from nas_kd.confirm.finalists import BEST, Finalist
+from nas_kd.confirm.opening import Opened, opened
+from nas_kd.crossed import Estimate
+from nas_kd.driver.events import Observe
+from nas_kd.driver.options import RunOptions
+from nas_kd.errors import Unusable
+from nas_kd.files import write_text
+from nas_kd.metrics import METRICS
+from nas_kd.study.looks import all_scores
+from nas_kd.verdict import of_two
+
+
+class Against(BaseModel):
+    """The best students of two studies, and what the first is better by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    when: str
+    metric: str
+    seeds: int
+    examples: int
+    studies: tuple[str, str]
+    epochs: tuple[int, int]
+    students: tuple[Confirmed, Confirmed]
+    teachers: tuple[float | None, float | None]
+    difference: Estimate | None
+    """The first minus the second; None if too many seeds failed."""
+    sentence: str
+    looks: tuple[int, int]
+    """How many scores on the test split each study had before."""
+
+
+def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observe) -> Against:
+    """Confirm the best students of two studies with the same seeds, and compare them, paired.
+
+    The result is kept in the first study's folder. Raises Unusable for studies that cannot be
+    compared, and what `confirm` raises.
+    """
+    asked.expect_sound()
+    both = first.folder.resolve(), second.folder.resolve()
+    if both[0] == both[1]:
+        raise Unusable(str(both[0]), "is one study, named twice", "Name two, or one once.")
+    with (
+        working(first) as queue,
+        opened(first, asked.epochs, queue, observe) as one,
+        opened(second, asked.epochs, queue, observe) as other,
+    ):
+        expect_comparable(one, other)
+        looks = all_scores(both[0]), all_scores(both[1])
+        found = [
+            best_of(study, asked, seen, first.workers)
+            for study, seen in zip((one, other), looks, strict=True)
+        ]
+        metric = one.view.spec.metric
+        over = difference(found[0][1], found[1][1], one.labels_N, metric)
+        students = tuple(
+            confirmed(finalist, seeds, asked.seeds, one.labels_N, metric, None)
+            for finalist, seeds in found
+        )
+        names = both[0].name, both[1].name
+        result = Against(
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            metric=metric,
+            seeds=asked.seeds,
+            examples=len(one.labels_N),
+            studies=names,
+            epochs=(one.context.recipe.epochs, other.context.recipe.epochs),
+            students=(students[0], students[1]),
+            teachers=(one.teacher, other.teacher),
+            difference=over,
+            sentence=of_two(over, *names),
+            looks=looks,
+        )
+        path = both[0] / f"against-{names[1]}.json"
+        write_text(path, result.model_dump_json(indent=1))
+    return result
+
+
+def best_of(study: Opened, asked: Asked, looks: int, workers: int) -> tuple[Finalist, Seeds]:
+    """The best student of a study, and what it reaches with each seed."""
+    best = [Finalist.of(BEST, study.view.pick(BEST))]
+    warn(study.context, best, asked, looks)
+    estimate(study.context, best, asked.seeds, workers)
+    return best[0], scored(study.context, best, asked.seeds)[best[0].key]
+
+
+def expect_comparable(one: Opened, other: Opened) -> None:
+    """Raise Unusable for studies on different data, or of different metrics."""
+    names = [study.view.folder.root.name for study in (one, other)]
+    given = f"confirm {' '.join(names)}"
+    data = [study.context.recipe.data for study in (one, other)]
+    metrics = [study.view.spec.metric for study in (one, other)]
+    if metrics[0] != metrics[1]:
+        wrong = f"compares {metrics[0]} with {metrics[1]}"
+        raise Unusable(given, wrong, "Search both with one --metric.")
+    if METRICS[metrics[0]].of_teacher:
+        wrong = "compares agreements with two teachers"
+        raise Unusable(given, wrong, "Search both with --metric accuracy.")
+    if (data[0].examples.sha256, data[0].labels.sha256, data[0].test) != (
+        data[1].examples.sha256, data[1].labels.sha256, data[1].test
+    ):  # fmt: skip
+        wrong = f"have other examples: {data[0].name} and {data[1].name}, or other splits of them"
+        right = "Two studies are compared on one test split: search both on the same data."
+        raise Unusable(given, wrong, right)

@@ -1,0 +1,224 @@
+"""Confirming a study: who is trained, how long it will take, the trainings, and what came out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from nas_kd.confirm.confirmation import (
+    Confirmation,
+    Seeds,
+    confirmed,
+    difference,
+    read_confirmation,
+    sentences,
+)
+from nas_kd.confirm.finalists import RANDOM, TWIN, Finalist, baselines, finalists
+from nas_kd.confirm.opening import Opened, opened
+from nas_kd.confirm.random_search import best_of_random
+from nas_kd.confirm.trainings import (
+    RATES,
+    ConfirmContext,
+    Training,
+    answers_of,
+    job_of,
+    kept,
+    train,
+    with_own_rate,
+)
+from nas_kd.crossed import Estimate
+from nas_kd.driver.events import Observe, Planned, Step
+from nas_kd.driver.options import RunOptions
+from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
+from nas_kd.errors import InvalidSpec
+from nas_kd.files import write_bytes, write_text
+from nas_kd.study.looks import all_scores
+from nas_kd.study.view import StudyView
+from nas_kd.training import PROOF
+from nas_kd.workers.executors import open_executor
+from nas_kd.workers.job_queue import JobQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a confirm is asked for."""
+
+    seeds: int = 5
+    epochs: int | None = None
+    """None is three times the search's."""
+    baseline: str | None = None
+    """The user's own network: `module:function`."""
+    random: bool = False
+    """Also the best of a random search of equal student-epochs."""
+    front: bool = False
+    """Also the knee, and the smallest within one standard error of the best."""
+
+    def expect_sound(self) -> None:
+        """Raise InvalidSpec for numbers that no interval can be had of."""
+        wrong = []
+        if self.seeds < 2:
+            wrong.append(f"--seeds: must be at least 2, to see what a seed does ({self.seeds})")
+        if self.epochs is not None and self.epochs < 1:
+            wrong.append(f"--epochs: must be at least 1 ({self.epochs})")
+        if self.baseline is not None and ":" not in self.baseline:
+            wrong.append(f"--baseline: say module:function (given: {self.baseline!r})")
+        if wrong:
+            raise InvalidSpec(tuple(wrong))
+
+
+def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation:
+    """Confirm a study, or go on where a confirm was stopped; confirm.json is written at the end.
+
+    Raises NasKDError for what the user can mend; whatever ends it, every student that was trained
+    is kept.
+    """
+    asked.expect_sound()
+    random = best_of_random(options, observe) if asked.random else None
+    with working(options) as queue, opened(options, asked.epochs, queue, observe) as study:
+        view, context = study.view, study.context
+        chosen = finalists(view, asked.front)
+        if asked.baseline:
+            chosen += baselines(asked.baseline, view, context.recipe.data)
+        if random:
+            chosen.append(Finalist.of(RANDOM, random))
+        looks = all_scores(view.folder.root)
+        warn(context, chosen, asked, looks)
+        estimate(context, chosen, asked.seeds, options.workers)
+        chosen = [with_own_rate(context, f) if f.role == TWIN else f for f in chosen]
+        found = scored(context, chosen, asked.seeds)
+        result = summed_up(study, asked, chosen, found, looks)
+        keep(context, result)
+    return result
+
+
+@contextmanager
+def working(options: RunOptions) -> Iterator[JobQueue]:
+    """A queue of jobs with its workers."""
+    executor = open_executor(options.workers, options.job_limit, options.devices)
+    queue = JobQueue(executor, options.workers)
+    try:
+        yield queue
+    finally:
+        executor.shutdown(cancel_futures=queue.busy)
+
+
+def warn(context: ConfirmContext, chosen: Sequence[Finalist], asked: Asked, looks: int) -> None:
+    """Say what will be trained, and whether the test split was seen before."""
+    names = dict.fromkeys(finalist.key for finalist in chosen)
+    context.observe(Step(
+        f"confirm   {len(names)} students of {asked.seeds} seeds, {context.recipe.epochs} epochs"
+    ))  # fmt: skip
+    if looks:
+        context.observe(Step(
+            f"test      was looked at before: {looks} scores. Whatever was chosen since then leans "
+            "upward"
+        ))  # fmt: skip
+
+
+def estimate(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int, workers: int) -> None:
+    """Say how long the trainings that are missing will take, from a few steps of each student."""
+    twin = [one for one in chosen if one.role == TWIN]
+    missing = [
+        training
+        for finalist in {one.key: one for one in chosen}.values()
+        for training in (Training(finalist, seed) for seed in range(seeds))
+        if kept(context.place(training)) is None
+    ]
+    count = len(missing) + (len(RATES) * len(twin) if missing else 0)
+    done = len({one.key for one in chosen}) * seeds - len(missing)
+    context.observe(Planned(count + done, context.recipe.epochs, done, "training"))
+    if not missing:
+        return
+    one_each = {training.finalist.key: training for training in missing}.values()
+    timed = [replace(job_of(context, training, (0, 1)), signals=None) for training in one_each]
+
+    def say(each: float | None) -> None:
+        about = TOO_LARGE if each is None else (
+            f"about {duration_in_words(each * count / max(1, workers))} for {count} trainings"
+        )  # fmt: skip
+        context.observe(Step(f"time      {about}"))
+
+    context.queue.submit(time_students, tuple(timed), then=say)
+    context.queue.run_until()
+
+
+def scored(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> Mapping[str, Seeds]:
+    """Train and score every student with every seed; what each reached, by its key."""
+    write_bytes(
+        context.folder.confirmed / "inputs.safetensors", save({"inputs": first_inputs(context)})
+    )
+    trainings = [Training(one, seed) for seed in range(seeds) for one in chosen]
+    train(context, trainings, context.recipe.data.test)
+    found: dict[str, dict[int, tuple[float, NDArray[np.uint16]]]] = {}
+    for training in trainings:
+        outcome, answers_NK = kept(context.place(training)), answers_of(context, training)
+        mine = found.setdefault(training.finalist.key, {})
+        if outcome and answers_NK is not None:
+            mine[training.seed] = outcome.accuracy, answers_NK
+    return found
+
+
+def first_inputs(context: ConfirmContext) -> NDArray[np.generic]:
+    """The test examples whose logits prove an exported student."""
+    data = context.recipe.data
+    return np.array(data.examples.open()[slice(*data.test)][:PROOF])
+
+
+def summed_up(
+    study: Opened, asked: Asked, chosen: Sequence[Finalist], found: Mapping[str, Seeds], looks: int
+) -> Confirmation:
+    """Every student with its interval, and the verdict."""
+    view, metric = study.view, study.view.spec.metric
+    by_role = {finalist.role: finalist for finalist in chosen}
+    best = chosen[0]
+
+    def compare(first: str, second: str) -> Estimate | None:
+        keys = by_role[first].key, by_role[second].key
+        return difference(found[keys[0]], found[keys[1]], study.labels_N, metric)
+
+    said, gained, over = sentences(by_role, compare, largest_of(view), view.cost)
+    students = tuple(
+        confirmed(
+            finalist, found[finalist.key], asked.seeds, study.labels_N, metric,
+            compare(best.role, finalist.role) if finalist.key != best.key else None,
+        )
+        for finalist in chosen
+    )  # fmt: skip
+    return Confirmation(
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        metric=metric,
+        cost=view.cost,
+        epochs=study.context.recipe.epochs,
+        seeds=asked.seeds,
+        examples=len(study.labels_N),
+        teacher=study.teacher,
+        students=students,
+        distillation=gained,
+        search=over,
+        sentences=said,
+        looks=looks,
+    )
+
+
+def largest_of(view: StudyView) -> str:
+    """The role of the largest student that fits: of the families' default students, that which was
+    best on validation."""
+    rows = [row for family in view.facts["families"] for row in view.defaults(family)]
+    taught = [row for row in rows if row.taught] or rows
+    top = max(taught, key=lambda row: (row.accuracy or 0.0, -row.number))
+    return f"largest {top.config.family}" + ("" if top.taught else ", alone")
+
+
+def keep(context: ConfirmContext, result: Confirmation) -> None:
+    """Write confirm.json, unless it says the same already."""
+    path = context.folder.confirmation
+    before = read_confirmation(path)
+    same = (
+        before and result.model_copy(update={"when": before.when, "looks": before.looks}) == before
+    )
+    if not same:
+        write_text(path, result.model_dump_json(indent=1))

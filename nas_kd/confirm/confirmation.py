@@ -1,0 +1,157 @@
+"""What a confirm found: every student with its interval, and the verdict; kept as confirm.json."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from nas_kd.confirm.finalists import BEST, DISTILLED, TWIN, Finalist
+from nas_kd.crossed import Estimate, Values, difference_of, mean_of
+from nas_kd.errors import UnusableStudy
+from nas_kd.metrics import METRICS
+from nas_kd.records import read_record
+from nas_kd.verdict import of_distillation, of_search
+
+Answers = NDArray[np.uint16]
+Trained = tuple[float, Answers]
+"""What a student reached with a seed, and its answers [N, K] to the test examples."""
+
+
+class Confirmed(BaseModel):
+    """One student of a confirm."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    label: str
+    trial: int | None
+    key: str
+    learning_rate: float
+    costs: dict[str, int]
+    seeds: tuple[float | None, ...]
+    """What it reached with each seed; None where it failed."""
+    reached: Estimate | None
+    """The mean over seeds; None if it failed with all."""
+    behind: Estimate | None = None
+    """How much less it reaches than the best, paired by seed and example."""
+
+
+class Confirmation(BaseModel):
+    """Every student, and the verdict."""
+
+    model_config = ConfigDict(frozen=True)
+
+    form: Literal[1] = 1
+    when: str
+    metric: str
+    cost: str
+    epochs: int
+    seeds: int
+    examples: int
+    teacher: float | None
+    """What the teacher reaches on the test split; None where it is not here to be asked."""
+    students: tuple[Confirmed, ...]
+    distillation: Estimate | None
+    """The best distilled student minus its twin."""
+    search: Estimate | None
+    """The best student minus the largest that fits; None where they are one."""
+    sentences: tuple[str, ...]
+    looks: int
+    """How many scores on the test split others had before this confirm."""
+
+    def student(self, role: str) -> Confirmed | None:
+        """The student in a role."""
+        return next((one for one in self.students if one.role == role), None)
+
+
+def read_confirmation(path: Path) -> Confirmation | None:
+    """What the last confirm of a study found; None if there was none. Raises UnusableStudy."""
+    if not path.exists():
+        return None
+    right = f"Remove it and confirm again, which takes seconds: nas-kd confirm {path.parent}"
+    return read_record(Confirmation, path, right, UnusableStudy)
+
+
+def values_of(trained: Sequence[Trained], labels_N: NDArray[np.int64], metric: str) -> Values:
+    """What each seed and example adds to the metric [S, N]; of a metric without known parts what
+    each seed reached, [1, S], whose interval covers the seeds alone."""
+    parts = METRICS[metric].parts
+    if parts is None:
+        return np.array([[reached for reached, _ in trained]])
+    labels = torch.from_numpy(np.array(labels_N))
+    return np.stack([
+        parts(torch.from_numpy(answers_NK.astype(np.int64)), labels).numpy()
+        for _, answers_NK in trained
+    ])  # fmt: skip
+
+
+Seeds = Mapping[int, Trained]
+"""The seeds with which a student did not fail."""
+
+
+def difference(
+    first: Seeds, second: Seeds, labels_N: NDArray[np.int64], metric: str
+) -> Estimate | None:
+    """The first student minus the second, over the seeds with which neither failed; None if there
+    are fewer than two."""
+    both = sorted(first.keys() & second.keys())
+    if len(both) < 2:
+        return None
+    one, other = (
+        values_of([found[seed] for seed in both], labels_N, metric) for found in (first, second)
+    )
+    return difference_of(one, other)
+
+
+def confirmed(
+    finalist: Finalist,
+    found: Seeds,
+    seeds: int,
+    labels_N: NDArray[np.int64],
+    metric: str,
+    behind: Estimate | None,
+) -> Confirmed:
+    """What is known of one student."""
+    return Confirmed(
+        role=finalist.role,
+        label=finalist.label,
+        trial=finalist.trial,
+        key=finalist.key,
+        learning_rate=float(finalist.settings["learning_rate"]),
+        costs=dict(finalist.costs),
+        seeds=tuple(found[seed][0] if seed in found else None for seed in range(seeds)),
+        reached=mean_of(values_of([*found.values()], labels_N, metric)) if found else None,
+        behind=behind,
+    )
+
+
+def sentences(
+    students: Mapping[str, Finalist],
+    compare: Callable[[str, str], Estimate | None],
+    largest: str,
+    cost: str,
+) -> tuple[tuple[str, ...], Estimate | None, Estimate | None]:
+    """The verdict: what distillation gained, and what the search gained over the largest that fits;
+    with both differences."""
+    taught = students.get(DISTILLED, students[BEST])
+    size = f"{taught.costs[cost]:,} {cost}"
+    gained = compare(taught.role, TWIN) if TWIN in students else None
+    if TWIN not in students:
+        first = "Every student was trained without the teacher (alpha 0)."
+    elif gained is None:
+        first = "What distillation gained is not known: too many seeds failed."
+    else:
+        first = of_distillation(gained, size)
+    same = students[BEST].key == students[largest].key
+    over = None if same else compare(BEST, largest)
+    if over is None and not same:
+        second = "What the search gained is not known: too many seeds failed."
+    else:
+        second = of_search(over, students[largest].label)
+    if DISTILLED in students:
+        first = f"The best student has no teacher. Of the best distilled one: {first}"
+    return (first, second), gained, over

@@ -1,0 +1,138 @@
+"""Who is confirmed: the found student, and the controls that it must beat."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+
+from nas_kd.data.transfer import TransferSet
+from nas_kd.errors import Unusable, UnusableStudy
+from nas_kd.intervals import not_told_apart
+from nas_kd.spec.settings import Value
+from nas_kd.students import build
+from nas_kd.students.by_path import WHOLE
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView
+from nas_kd.teachers.loading import sizes
+
+BEST, DISTILLED, TWIN = "best", "best distilled", "its twin, alone"
+KNEE, SMALLEST, RANDOM, BASELINE = "knee", "smallest", "best of random", "baseline"
+ALONE = ", alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A student that is trained with each seed; finalists of one key are one student."""
+
+    role: str
+    config: StudentConfig
+    settings: Mapping[str, Value]
+    costs: Mapping[str, int]
+    """What it costs, of each kind that could be counted."""
+    trial: int | None = None
+    """The trial of the study that it is, or is the twin of."""
+
+    @classmethod
+    def of(cls, role: str, record: StudentRecord) -> Self:
+        """A trial of the study as a finalist."""
+        return cls(role, record.config, record.settings, record.costs, record.number)
+
+    @property
+    def key(self) -> str:
+        """Names the student and its settings."""
+        text = self.config.to_json() + json.dumps(dict(self.settings), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """The student in words: cnn 12-24."""
+        return self.config.name().strip().removeprefix(WHOLE)
+
+    def with_rate(self, rate: float) -> Self:
+        """The same student at another learning rate."""
+        return replace(self, settings={**self.settings, "learning_rate": rate})
+
+
+def finalists(view: StudyView, front: bool) -> list[Finalist]:
+    """The best student, its twin without the teacher, and each family's default student with and
+    without; with `front` also the knee, and the smallest within one standard error of the best.
+
+    The best is preceded by the best distilled student where it has no teacher itself, whose twin is
+    then meant. Raises UnusableStudy for a study that has not ended.
+    """
+    top = view.pick(BEST)
+    taught = view.best_taught
+    found = [Finalist.of(BEST, top)]
+    if taught and taught.number != top.number:
+        found.append(Finalist.of(DISTILLED, taught))
+    if taught:
+        found.append(twin_of(view, taught))
+    for family in view.facts["families"]:
+        for record in view.defaults(family):
+            how = "" if record.taught else ALONE
+            found.append(Finalist.of(f"largest {family}{how}", record))
+        if alone := view.facts.get(f"largest {family} alone"):
+            found.append(of_control(f"largest {family}{ALONE}", alone))
+    if front:
+        near = not_told_apart(view.points, view.examples)
+        least = min((view.rows[n] for n in near), key=lambda r: (r.costs[view.cost], r.number))
+        found += [Finalist.of(KNEE, view.pick(KNEE)), Finalist.of(SMALLEST, least)]
+    return found
+
+
+def twin_of(view: StudyView, taught: StudentRecord) -> Finalist:
+    """The twin without the teacher that the search trained of this student."""
+    twin = view.facts.get("twin")
+    if not twin or twin["trial"] != taught.number:
+        wrong = "has not ended: the best student's twin without the teacher is not trained"
+        right = f"Run the search to its end: nas-kd search --study {view.folder.root}"
+        raise UnusableStudy(str(view.folder.root), wrong, right)
+    return of_control(TWIN, twin)
+
+
+def of_control(role: str, facts: Mapping[str, Any]) -> Finalist:
+    """A control of the search as a finalist."""
+    config = StudentConfig.from_json(facts["student"])
+    costs = {kind: facts[kind] for kind in ("parameters", "macs", "bytes", "ram") if kind in facts}
+    return Finalist(role, config, json.loads(facts["settings"]), costs, facts["trial"])
+
+
+def baselines(name: str, view: StudyView, data: TransferSet) -> list[Finalist]:
+    """The user's own network as it is, with the settings of a default student and without the
+    teacher. Raises Unusable for one that does not answer the study's examples."""
+    config = StudentConfig(f"{WHOLE}{name}", data.input_shape, len(data.classes), 1, ())
+    given = f"--baseline {name}"
+    right = "Name a function without arguments that returns a network for the study's data."
+    network = build(config).eval()
+    try:
+        with torch.inference_mode():
+            answer = network(torch.zeros(2, *data.input_shape))
+    except Exception as error:  # whatever a forward of the user's does
+        wrong = f"cannot answer examples of shape {data.input_shape} ({error})"
+        raise Unusable(given, wrong, right) from error
+    if not isinstance(answer, torch.Tensor) or answer.shape != (2, len(data.classes)):
+        shape = tuple(getattr(answer, "shape", ()))
+        wrong = f"gives {shape or type(answer).__name__} for 2 examples of {len(data.classes)}"
+        raise Unusable(given, f"{wrong} classes", right)
+    parameters, macs, _ = sizes(network, data.input_shape)
+    costs = {"parameters": parameters} | ({} if macs is None else {"macs": macs})
+    first = view.rows[0]
+    alone = alone_settings(view)
+    found = [Finalist(f"{BASELINE}{ALONE}", config, alone, costs)]
+    if first.taught:
+        found.insert(0, Finalist(BASELINE, config, first.settings, costs))
+    return found
+
+
+def alone_settings(view: StudyView) -> Mapping[str, Value]:
+    """The settings of the first family's default student without the teacher."""
+    for record in view.defaults(view.facts["families"][0]):
+        if not record.taught:
+            return record.settings
+    facts = view.facts[f"largest {view.facts['families'][0]} alone"]
+    settings: Mapping[str, Value] = json.loads(facts["settings"])
+    return settings

@@ -1,0 +1,38 @@
+"""A random search of the same space within the same student-epochs, as a control of the search."""
+
+from dataclasses import replace
+
+from nas_kd.driver.drive import drive
+from nas_kd.driver.events import Observe, Step
+from nas_kd.driver.options import RunOptions
+from nas_kd.driver.teacher_stage import WEIGHTS
+from nas_kd.study.folder import StudyFolder
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView, read_study
+from nas_kd.teachers.loading import TRAINED
+from nas_kd.training import derive
+
+
+def best_of_random(options: RunOptions, observe: Observe) -> StudentRecord:
+    """The best student of the random search, which is run in the study's folder, or taken from
+    there. It begins with the same default students and stops nobody. Raises NasKDError."""
+    folder = StudyFolder(options.folder.resolve())
+    view = read_study(folder)
+    trials = trials_for(view)
+    spec = view.spec.model_copy(update={
+        "sampler": "random", "rungs": (), "trials": trials,
+        "seed": derive(view.spec.seed, "random"), "epochs": view.epochs,
+    })  # fmt: skip
+    place = StudyFolder(folder.confirmed / f"random-{trials}")
+    own = view.spec.teacher != TRAINED
+    weights = folder.teacher / WEIGHTS if own and view.facts["teacher"].get("weights") else None
+    observe(Step(f"random    searching {trials} students of {view.epochs} epochs, as the search "
+                 "trained in all"))  # fmt: skip
+    drive(spec, replace(options, folder=place.root, teacher_weights=weights), observe)
+    return read_study(place).pick("best")
+
+
+def trials_for(view: StudyView) -> int:
+    """How many whole trainings the search's trials took together, the default students at least."""
+    epochs = sum(row.rungs[-1][0] for row in view.rows if row.rungs and row.duplicate_of is None)
+    return max(int(view.facts["fixed"]), round(epochs / view.epochs))

@@ -1,0 +1,189 @@
+"""One student trained with one seed, and scored once on the test split; kept, and found again.
+
+A training depends on its student, seed and epochs alone. So confirms of other students, or of more
+seeds, take what is there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from nas_kd.confirm.finalists import Finalist
+from nas_kd.data.signals import Signals
+from nas_kd.data.transfer import Rows
+from nas_kd.driver.context import StageContext
+from nas_kd.driver.events import Ended, Started, Step, Trained
+from nas_kd.driver.jobs import train_students
+from nas_kd.errors import UnusableStudy
+from nas_kd.files import write_text
+from nas_kd.records import read_record
+from nas_kd.study.checkpoints import keep_student
+from nas_kd.study.looks import count_score
+from nas_kd.study.sharing import hashed
+from nas_kd.training import RungJob, RungResult, derive
+from nas_kd.training.recipe import Recipe
+
+ANSWERS, OUTCOME = "answers.npy", "outcome.json"
+RATES = (1.0, 1 / 3, 3.0)
+"""The twin's learning rate is one of these times the one that was found with the teacher."""
+
+RATE_SEED = -1
+"""The seed with which learning rates are compared: none of those that are scored on test."""
+
+
+class Outcome(BaseModel):
+    """What became of a training. It is written last, so that it counts."""
+
+    accuracy: float
+    """The study's metric: on the test split, or where a learning rate is chosen on validation."""
+    seconds: float
+    fault: str | None
+    sha256: str | None
+    """Hash of its answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One student with one seed."""
+
+    finalist: Finalist
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What it is called while it runs."""
+        rate = float(self.finalist.settings["learning_rate"])
+        how = f"learning rate {rate:.4f}" if self.seed == RATE_SEED else f"seed {self.seed}"
+        return f"{self.finalist.role}, {how}"
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder, in that of its student."""
+        return "rate" if self.seed == RATE_SEED else f"seed-{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmContext(StageContext):
+    """What the parts of a confirm share; its recipe has the epochs of the confirm."""
+
+    signals: Signals
+    """The teacher's signals, with its answers to the test split where the metric needs those."""
+
+    def place(self, training: Training) -> Path:
+        """The folder of a training."""
+        epochs = self.folder.confirmed / f"epochs-{self.recipe.epochs}"
+        return epochs / training.finalist.key / training.folder
+
+
+def recipe_of(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe of a seed of the confirm: it draws initial weights and the order of examples."""
+    spec = recipe.spec.model_copy(update={"seed": derive(recipe.spec.seed, "confirm", seed)})
+    return replace(recipe, spec=spec)
+
+
+def job_of(context: ConfirmContext, training: Training, rows: Rows) -> RungJob:
+    """The job of a training, scored on these rows."""
+    recipe, finalist = recipe_of(context.recipe, training.seed), training.finalist
+    member = recipe.member(0, finalist.config, finalist.settings, 0)
+    return recipe.job([member], context.signals, 0, recipe.epochs, rows)
+
+
+def kept(place: Path) -> Outcome | None:
+    """What became of a training; None if it is not done. Raises UnusableStudy for answers that were
+    changed."""
+    right = f"Remove the folder {place}; its student is then trained and scored once more."
+    if not (place / OUTCOME).exists():
+        return None
+    outcome = read_record(Outcome, place / OUTCOME, right, UnusableStudy)
+    if outcome.fault is None:
+        try:
+            same = hashed(place / ANSWERS) == outcome.sha256
+        except OSError:
+            same = False
+        if not same:
+            wrong = "are missing, or not what they were"
+            raise UnusableStudy(str(place / ANSWERS), wrong, right)
+    return outcome
+
+
+def answers_of(context: ConfirmContext, training: Training) -> NDArray[np.uint16] | None:
+    """The top-5 classes [N, K] that a student gave to each test example; None if it failed."""
+    place = context.place(training)
+    outcome = kept(place)
+    if outcome is None or outcome.fault:
+        return None
+    found: NDArray[np.uint16] = np.load(place / ANSWERS)
+    return found
+
+
+def train(context: ConfirmContext, trainings: Iterable[Training], rows: Rows) -> None:
+    """Train and score what is not kept yet."""
+    wanted = {context.place(training): training for training in trainings}
+    for place, training in wanted.items():
+        if kept(place) is None:
+            send(context, training, place, rows)
+    context.queue.run_until()
+
+
+def send(context: ConfirmContext, training: Training, place: Path, rows: Rows) -> None:
+    """Submit a training; its student and outcome are kept when it arrives."""
+    progress = context.folder.progress(f"{training.finalist.key}-{training.seed}")
+
+    def arrived(results: tuple[tuple[RungResult, ...], ...]) -> None:
+        progress.unlink(missing_ok=True)
+        context.observe(Ended(training.name))
+        ((result,),) = results
+        if training.seed != RATE_SEED:
+            count_score(context.folder.root)
+        keep(place, training, result)
+        context.observe(Trained(training.name, result.accuracy, result.fault))
+
+    context.observe(Started(training.name, context.recipe.epochs, progress, planned=True))
+    job = job_of(context, training, rows)
+    context.queue.submit(train_students, job, (), progress, then=arrived)
+
+
+def keep(place: Path, training: Training, result: RungResult) -> None:
+    """Keep a student with its answers, and last its outcome."""
+    sound = result.fault is None
+    if sound:
+        keep_student(place, training.finalist.config, result)
+    outcome = Outcome(
+        accuracy=result.accuracy,
+        seconds=round(result.seconds, 2),
+        fault=result.fault,
+        sha256=hashed(place / ANSWERS) if sound else None,
+    )
+    write_text(place / OUTCOME, outcome.model_dump_json(indent=1))
+
+
+def with_own_rate(context: ConfirmContext, twin: Finalist) -> Finalist:
+    """The twin at that of three learning rates which does best on validation, with one seed.
+
+    The rate that was found is for the student with the teacher. Ties go to it.
+    """
+    validation = context.recipe.data.validation
+    rate = float(twin.settings["learning_rate"])
+    tried = [twin.with_rate(rate * share) for share in RATES]
+    trials = [Training(one, RATE_SEED) for one in tried]
+    train(context, trials, validation)
+    reached = [outcome_of(context, one) for one in trials]
+    chosen = max(range(len(tried)), key=lambda n: (reached[n], -n))
+    context.observe(Step(
+        f"twin      learning rate {tried[chosen].settings['learning_rate']:.4f} of "
+        + ", ".join(f"{one.settings['learning_rate']:.4f} ({100 * at:.1f}%)"
+                    for one, at in zip(tried, reached, strict=True))
+        + " on validation"
+    ))  # fmt: skip
+    return tried[chosen]
+
+
+def outcome_of(context: ConfirmContext, training: Training) -> float:
+    """What a training reached; 0 if it failed."""
+    outcome = kept(context.place(training))
+    assert outcome is not None, "it was trained"
+    return 0.0 if outcome.fault else outcome.accuracy

@@ -1,0 +1,51 @@
+"""What may be said of a difference, in words: gained, lost, or that none was found."""
+
+from nas_kd.crossed import Estimate
+
+
+def points(found: Estimate, sign: int = 1) -> str:
+    """A difference with its interval, in points of a hundred: 4.8 points (3.2 to 6.4)."""
+    low, high = sorted((100 * sign * found.low, 100 * sign * found.high))
+    return f"{100 * sign * found.mean:.1f} points ({low:.1f} to {high:.1f})"
+
+
+def undecided(found: Estimate) -> str:
+    """A difference whose interval holds zero: +0.1 points, -1.4 to +1.6."""
+    mean, low, high = (100 * share for share in (found.mean, found.low, found.high))
+    return f"{mean:+.1f} points, {low:+.1f} to {high:+.1f}"
+
+
+def of_distillation(found: Estimate, size: str) -> str:
+    """One sentence: what distillation gained over the same student without the teacher."""
+    if found.sign > 0:
+        return f"Distillation gained {points(found)} at {size}."
+    if found.sign < 0:
+        lost = points(found, -1)
+        return f"Distillation lost {lost} at {size}: without the teacher it is better."
+    between = f"{undecided(found)}, at {size}"
+    return f"No difference to its twin without the teacher was found ({between})."
+
+
+def of_search(found: Estimate | None, largest: str) -> str:
+    """One sentence: what the best student is better by than the largest that fits; None where the
+    two are one student."""
+    if found is None:
+        return f"The best student is the largest that fits, {largest}: no other was better."
+    if found.sign > 0:
+        return f"The search gained {points(found)} over the largest that fits, {largest}."
+    if found.sign < 0:
+        return (
+            f"The search lost {points(found, -1)} to the largest that fits, {largest}: take that."
+        )
+    return f"No difference to the largest that fits, {largest}, was found ({undecided(found)})."
+
+
+def of_two(found: Estimate | None, first: str, second: str) -> str:
+    """One sentence: which study's best student is better."""
+    if found is None:
+        return "Which is better is not known: too many seeds failed."
+    if found.sign > 0:
+        return f"{first} is better than {second} by {points(found)}."
+    if found.sign < 0:
+        return f"{second} is better than {first} by {points(found, -1)}."
+    return f"No difference between {first} and {second} was found ({undecided(found)})."
