@@ -1,6 +1,6 @@
 """nas-kd from Python: search, and a study that was searched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +8,26 @@ import pandas as pd
 import plotly.graph_objects as go
 from torch import nn
 
+from nas_kd.confirm.against import Against, against
+from nas_kd.confirm.confirm import Asked, confirm
+from nas_kd.confirm.confirmation import Confirmation
+from nas_kd.confirm.opening import options_of
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.layout import LAYOUTS
 from nas_kd.driver.drive import drive
+from nas_kd.driver.events import Event, Observe, Told
 from nas_kd.driver.options import RunOptions, default_folder
 from nas_kd.errors import UnusableTeacher
 from nas_kd.files import cache_folder, write_text
 from nas_kd.package.load import Student, load_student
 from nas_kd.package.onnx import needed, to_onnx
 from nas_kd.package.write import export
+from nas_kd.report.card import Card
+from nas_kd.report.cards import cards, controls, verdict
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.page import page
 from nas_kd.report.summary import Summary, summarize
-from nas_kd.report.terminal import closing_table, console, display
+from nas_kd.report.terminal import console, display
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
@@ -43,6 +50,7 @@ def search(
     job_limit: float = 3600.0,
     large: bool = False,
     quiet: bool = False,
+    on_trial: Callable[[StudentRecord], None] | None = None,
     **settings: Any,
 ) -> "Study":
     """Search the best student within a budget, or go on with the study in the folder.
@@ -52,7 +60,8 @@ def search(
     `module:function`, `torchvision:NAME` or your nn.Module, which stays in this process.
     `device` is auto, cpu or GPUs: cuda:0,cuda:1. After `seconds` no generation begins; a job of
     more than `job_limit` seconds is ended. `large` says that a study of many gigabytes is meant.
-    Prints the closing table unless `quiet`.
+    Prints the closing table unless `quiet`. `on_trial` is called with the record of each trial once
+    it is told; what it raises ends the search, with everything kept (docs/tracking.md).
     `settings` are the others of StudySpec: family, depth,
     temperature, trials, epochs and so on.
     Raises NasKDError for what you can mend.
@@ -73,11 +82,22 @@ def search(
         large=large,
     )
     with display(console(), quiet) as observe:
-        drive(spec, options, observe)
+        drive(spec, options, observe if on_trial is None else telling(observe, on_trial))
     found = Study.open(options.folder)
     if not quiet:
         found.show()
     return found
+
+
+def telling(observe: Observe, on_trial: Callable[[StudentRecord], None]) -> Observe:
+    """Also call a function with each trial that is told."""
+
+    def both(event: Event) -> None:
+        observe(event)
+        if isinstance(event, Told):
+            on_trial(event.student)
+
+    return both
 
 
 def source_text(data: Any, layout: str = "auto") -> str:
@@ -138,9 +158,56 @@ class Study:
         """Print the closing table and the verdict, as the command does."""
         if not self._view.points:
             return
-        summary, screen = self.summary(), console()
-        screen.print(closing_table(self._view, summary))
-        screen.print(f"{summary.sentence}\nBest: {summary.settings}", highlight=False)
+        screen = console()
+        for card in (controls(self._view), verdict(self._view)):
+            screen.print(card)
+        screen.print(f"Best: {self.summary().settings}", highlight=False)
+
+    def confirm(
+        self,
+        other: "Study | None" = None,
+        *,
+        seeds: int = 5,
+        epochs: int | None = None,
+        baseline: str | None = None,
+        random: bool = False,
+        front: bool = False,
+        trials: Sequence[int] = (),
+        teacher: nn.Module | None = None,
+        workers: int | None = None,
+        data_root: str | Path | None = None,
+        device: str = "auto",
+        job_limit: float = 3600.0,
+        trust: bool = False,
+        quiet: bool = False,
+    ) -> Confirmation | Against:
+        """Train the best student and its controls anew with several seeds, score them on the test
+        split, and give what was found, with 95% intervals; or, with another study on the same data,
+        the best students of the two.
+
+        `epochs` is three times the search's unless it is said. `baseline` is a network of yours as
+        it is, `module:function`; `random` adds the best of a random search of equal epochs, `front`
+        the knee and the smallest that is as good, `trials` further trials. `teacher` is the module that the search had.
+        Stopped, the same call goes on. Raises NasKDError for what you can mend.
+        """
+        if teacher is not None:
+            give(teacher)
+        asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)))
+        root = None if data_root is None else Path(data_root)
+        options = [
+            options_of(one._view.folder.root, workers, device, root, job_limit, trust, baseline)
+            for one in ([self] if other is None else [self, other])
+        ]
+        with display(console(), quiet) as observe:
+            if len(options) == 2:
+                return against(options[0], options[1], asked, observe)
+            return confirm(options[0], asked, observe)
+
+    def cards(self) -> tuple[Card, ...]:
+        """All that the study has to say: verdict, controls, front, budget use, time, rungs,
+        findings; each with a title, a subtitle, a state, a frame and perhaps a figure. A notebook
+        shows them as the report does. Raises UnusableStudy before the first completed trial."""
+        return cards(self._view)
 
     def trials(self) -> pd.DataFrame:
         """Every trial, a row each."""

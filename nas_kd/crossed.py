@@ -14,21 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from nas_kd.intervals import Estimate
+
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean with its 95% interval, all in shares of one."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def sign(self) -> int:
-        """1 where the interval lies above zero, -1 where it lies below, else 0."""
-        return (self.low > 0) - (self.high < 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +83,36 @@ def difference_of(first_SN: Values, second_SN: Values, luck: float = 0.0) -> Est
     found = spread(first_SN - second_SN)
     reach = float(stdtrit(found.freedom, 0.975)) * hypot(found.error, luck)
     return Estimate(found.mean, found.mean - reach, found.mean + reach)
+
+
+LUCK = 0.01
+"""What a seed does: the standard deviation, over seeds, of the accuracy that a student would have
+on endless examples, as a share of sqrt(accuracy * (1 - accuracy)) (studies/verdict)."""
+
+
+def luck_of(accuracy: float) -> float:
+    """The standard deviation of a student's accuracy over seeds, where one seed is known."""
+    return LUCK * sqrt(accuracy * (1 - accuracy))
+
+
+DRAWS = 20_000
+
+
+def at_least(gains_JN: Values, luck: float) -> Values:
+    """What each of several students is better by than one control, at least: lower bounds [J] that
+    hold all at once with 95%, so also for the one that was chosen as the best of them.
+
+    All are compared with one control on the same examples; `luck` is what a seed does to each, and
+    to the control. The bound is mean - q * error, where q is the 95% quantile of the largest of J
+    studentised errors, which are drawn from their joint normal distribution. Romano, Wolf 2005,
+    "Stepwise multiple testing as formalized data snooping", the single step.
+    """
+    students, examples = gains_JN.shape
+    of_examples_JJ = np.atleast_2d(np.cov(gains_JN)) / examples
+    covariance_JJ = of_examples_JJ + luck**2 * (np.eye(students) + 1)
+    error_J = np.sqrt(np.diag(covariance_JJ))
+    random = np.random.default_rng(0)
+    drawn = random.multivariate_normal(np.zeros(students), covariance_JJ, DRAWS, method="eigh")
+    quantile = float(np.quantile((drawn / error_J).max(1), 0.95))
+    bounds: Values = gains_JN.mean(1) - quantile * error_J
+    return bounds

@@ -1,6 +1,7 @@
 """How sure an accuracy is that was measured on so many examples, and what may be said of it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import sqrt
 
 from nas_kd.front import Point, best
@@ -10,6 +11,20 @@ Z95, Z99 = 1.960, 2.576
 
 LITTLE = 0.1
 """A network that closes at most this share of the gap from guessing to perfect knows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95% interval, all in shares of one."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def sign(self) -> int:
+        """1 where the interval lies above zero, -1 where it lies below, else 0."""
+        return (self.low > 0) - (self.high < 0)
 
 
 def interval(accuracy: float, examples: int, z: float = Z95) -> tuple[float, float]:
@@ -35,8 +50,8 @@ def interval_in_words(accuracy: float, examples: int) -> str:
     return f"{100 * accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
 
 
-def gain(accuracy: float, control: float, examples: int) -> tuple[float, float, float]:
-    """The difference of two accuracies and its 95% interval, in points of a hundred.
+def gain(accuracy: float, control: float, examples: int) -> Estimate:
+    """The difference of two accuracies and its 95% interval.
 
     The two are taken as independent, which is cautious: both were scored on the same examples.
     Newcombe 1998, "Interval estimation for the difference between independent proportions",
@@ -46,20 +61,7 @@ def gain(accuracy: float, control: float, examples: int) -> tuple[float, float, 
     (low, high), (less, more) = (interval(one, examples) for one in (accuracy, control))
     down = sqrt((accuracy - low) ** 2 + (more - control) ** 2)
     up = sqrt((high - accuracy) ** 2 + (control - less) ** 2)
-    return 100 * difference, 100 * (difference - down), 100 * (difference + up)
-
-
-def verdict(accuracy: float, control: float, examples: int, size: str) -> str:
-    """One sentence: what distillation gained over the same student without the teacher."""
-    difference, low, high = gain(accuracy, control, examples)
-    if low > 0:
-        between = f"{difference:.1f} points ({low:.1f} to {high:.1f})"
-        return f"Distillation gained {between} at {size}."
-    if high < 0:
-        between = f"{-difference:.1f} points ({-high:.1f} to {-low:.1f})"
-        return f"Distillation lost {between} at {size}: without the teacher it is better."
-    between = f"{difference:+.1f} points, {low:+.1f} to {high:+.1f}, at {size}"
-    return f"No difference to its twin without the teacher was found ({between})."
+    return Estimate(difference, difference - down, difference + up)
 
 
 def told_from_chance(accuracy: float, examples: int, chance: float) -> bool:

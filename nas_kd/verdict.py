@@ -1,6 +1,6 @@
 """What may be said of a difference, in words: gained, lost, or that none was found."""
 
-from nas_kd.crossed import Estimate
+from nas_kd.intervals import Estimate
 
 
 def points(found: Estimate, sign: int = 1) -> str:
@@ -15,15 +15,14 @@ def undecided(found: Estimate) -> str:
     return f"{mean:+.1f} points, {low:+.1f} to {high:+.1f}"
 
 
-def of_distillation(found: Estimate, size: str) -> str:
-    """One sentence: what distillation gained over the same student without the teacher."""
+def of_distillation(found: Estimate, whom: str) -> str:
+    """One sentence: what distillation gained over the same student without the teacher; `whom` is
+    `at 19,981 parameters`."""
     if found.sign > 0:
-        return f"Distillation gained {points(found)} at {size}."
+        return f"Distillation gained {points(found)} {whom}."
     if found.sign < 0:
-        lost = points(found, -1)
-        return f"Distillation lost {lost} at {size}: without the teacher it is better."
-    between = f"{undecided(found)}, at {size}"
-    return f"No difference to its twin without the teacher was found ({between})."
+        return f"Distillation lost {points(found, -1)} {whom}: without the teacher it is better."
+    return f"No difference between distilled and alone was found {whom} ({undecided(found)})."
 
 
 def of_search(found: Estimate | None, largest: str) -> str:

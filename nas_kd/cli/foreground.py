@@ -9,18 +9,20 @@ from shlex import quote
 import typer
 from rich.markup import escape
 
-from nas_kd.check import Fact, check
+from nas_kd.check import Fact, Finding, check
+from nas_kd.check.findings import keep_findings
 from nas_kd.confirm.against import against
 from nas_kd.confirm.confirm import Asked, confirm
 from nas_kd.driver.drive import drive
 from nas_kd.driver.options import RunOptions, command
 from nas_kd.driver.teacher_stage import WEIGHTS
 from nas_kd.interrupts import Interrupted, interruptible
-from nas_kd.report.confirmed import against_table, confirmed_table
+from nas_kd.report.against import against_card
+from nas_kd.report.cards import controls, verdict
 from nas_kd.report.summary import summarize
-from nas_kd.report.terminal import closing_table, console, display
+from nas_kd.report.terminal import console, display
 from nas_kd.spec import StudySpec
-from nas_kd.spec.trust import expect_trusted, trust_flag
+from nas_kd.spec.trust import trust_flag
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 from nas_kd.teachers.loading import TRAINED
@@ -49,45 +51,22 @@ def run_search(
     if not view.points:
         typer.echo("No student was completed.")
         return
-    summary = summarize(view)
-    screen.print(closing_table(view, summary))
-    typer.echo(f"{summary.sentence}\nBest: {summary.settings}\n\nNext:")
+    for card in (controls(view), verdict(view)):
+        screen.print(card)
+    typer.echo(f"Best: {summarize(view).settings}\n\nNext:")
     place = quote(str(options.folder))
     code = trust_flag(spec.model_dump(include={"plugins", "family"}))
-    for name in (f"report {place}", f"dashboard {place}", f"export {place}{code}"):
-        typer.echo(f"  nas-kd {name}")
-
-
-def run_options(
-    study: Path,
-    data_root: Path | None,
-    workers: int | None,
-    device: str,
-    job_limit: float,
-    trust: bool,
-    baseline: str | None,
-) -> RunOptions:
-    """How a study is confirmed. Raises UnusableStudy, and Unusable for code that only the study
-    names, unless there is trust."""
-    view = read_study(StudyFolder(study))
-    expect_trusted(str(study), view.spec.model_dump(), trust, {"family": baseline or ()})
-    devices = parse_devices(device)
-    return RunOptions(
-        folder=study,
-        workers=default_workers(devices) if workers is None else workers,
-        data_root=data_root or Path(view.facts["data_root"]),
-        devices=devices,
-        large=True,
-        job_limit=job_limit,
-    )
+    for name, flag in (("confirm", code), ("report", ""), ("dashboard", ""), ("export", code)):
+        typer.echo(f"  nas-kd {name} {place}{flag}")
 
 
 def run_confirm(options: RunOptions, asked: Asked, quiet: bool) -> None:
     """Confirm a study, then print the table, the verdict and what to do next."""
     with going_on(asked, options.folder), display(console(), quiet) as observe:
-        result = confirm(options, asked, observe)
-    console().print(confirmed_table(result))
-    typer.echo("\n".join(result.sentences))
+        confirm(options, asked, observe)
+    view = read_study(StudyFolder(options.folder.resolve()))
+    for card in (controls(view), verdict(view)):
+        console().print(card)
     place = quote(str(options.folder))
     typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}")
 
@@ -97,8 +76,7 @@ def run_against(first: RunOptions, second: RunOptions, asked: Asked, quiet: bool
     places = first.folder, second.folder
     with going_on(asked, *places), display(console(), quiet) as observe:
         result = against(first, second, asked, observe)
-    console().print(against_table(result))
-    typer.echo(result.sentence)
+    console().print(against_card(result))
 
 
 @contextmanager
@@ -111,6 +89,7 @@ def going_on(asked: Asked, *studies: Path) -> Iterator[None]:
         said = [f"--seeds {asked.seeds}"]
         said += [f"--epochs {asked.epochs}"] * (asked.epochs is not None)
         said += [f"--baseline {asked.baseline}"] * (asked.baseline is not None)
+        said += [f"--trial {number}" for number in asked.trials]
         said += ["--random"] * asked.random + ["--front"] * asked.front
         places = " ".join(quote(str(study)) for study in studies)
         again = f"nas-kd confirm {places} {' '.join(said)}"
@@ -126,19 +105,31 @@ def kept_weights(spec: StudySpec, study: Path) -> Path | None:
     return kept if same and kept.exists() else None
 
 
-def run_check(spec: StudySpec, data_root: Path, weights: Path | None, workers: int | None) -> int:
-    """Check, print what is found as it is found; 1 if anything is wrong or doubtful, else 0."""
-    screen, found = console(), 0
+def run_check(
+    spec: StudySpec,
+    data_root: Path,
+    weights: Path | None,
+    workers: int | None,
+    study: Path | None = None,
+) -> int:
+    """Check, print what is found as it is found; 1 if anything is wrong or doubtful, else 0.
+
+    What is found of a study as it is, is kept in its folder for the report.
+    """
+    screen, found = console(), list[Finding]()
     number = default_workers(parse_devices("auto")) if workers is None else workers
     for one in check(spec, data_root, weights, number):
         if isinstance(one, Fact):
             screen.print(f"[green]ok[/]        {one.about:<9} {escape(one.text)}")
             continue
-        found += 1
+        found.append(one)
         colour = "red" if one.how_bad == "wrong" else "yellow"
         screen.print(f"[{colour}]{one.how_bad:<9}[/] {one.about:<9} {escape(one.what)}\n"
                      f"{'':<20}{escape(one.what_to_do)}")  # fmt: skip
-    screen.print(f"{found} finding{'s' * (found != 1)}." if found else "Nothing is wrong.")
+    count = len(found)
+    screen.print(f"{count} finding{'s' * (count != 1)}." if found else "Nothing is wrong.")
+    if study and not StudyFolder(study).read_spec().differences(spec):
+        keep_findings(StudyFolder(study).findings, found)
     return 1 if found else 0
 
 

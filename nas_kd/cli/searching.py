@@ -129,12 +129,13 @@ def check(
     given = flags.given(locals())
     from nas_kd.cli.foreground import kept_weights, run_check
 
-    if spec and spec.is_dir():
-        resolved = flags.changed(spec, given, trust, trials)
-        teacher_weights = teacher_weights or kept_weights(resolved, spec)
+    study = spec if spec and spec.is_dir() else None
+    if study:
+        resolved = flags.changed(study, given, trust, trials)
+        teacher_weights = teacher_weights or kept_weights(resolved, study)
     else:
         resolved = flags.resolve(spec, given, trials, trust=trust)
-    raise SystemExit(run_check(resolved, data_root, teacher_weights, workers))
+    raise SystemExit(run_check(resolved, data_root, teacher_weights, workers, study))
 
 
 @app.command()

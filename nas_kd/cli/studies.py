@@ -58,13 +58,20 @@ def trials(
 def report(
     study: flags.StudyPath,
     to: Annotated[Path | None, typer.Option(help="NAME.html; default STUDY/report.html.")] = None,
+    here: Annotated[bool, typer.Option("--print", help="Print the cards, write no page.")] = False,
 ) -> None:
-    """Write a study's report: one HTML page with the front, the history and every trial.
+    """Write a study's report: one HTML page with its cards, the history and every trial.
 
     Example: nas-kd report runs/glyphs-20k
     """
     from nas_kd.api import Study
 
+    if here:
+        from nas_kd.report.terminal import console
+
+        for card in Study.open(study).cards():
+            console().print(card)
+        return
     if to and to.suffix not in (".html", ".htm"):
         raise InvalidSpec((f"--to: is a page: say NAME.html (given: {str(to)!r})",))
     typer.echo(Study.open(study).report(to))
@@ -89,6 +96,9 @@ def confirm(
     front: Annotated[
         bool, typer.Option("--front", help="Also the knee, and the smallest that is as good.")
     ] = False,
+    trial: Annotated[
+        list[str] | None, typer.Option(help="Also this trial. Repeat for several.")
+    ] = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the data's files; the search's.")
     ] = None,
@@ -103,15 +113,15 @@ def confirm(
 
     Example: nas-kd confirm runs/glyphs-20k
     """
-    from nas_kd.cli.foreground import run_against, run_confirm, run_options
+    from nas_kd.cli.foreground import run_against, run_confirm
     from nas_kd.confirm.confirm import Asked
+    from nas_kd.confirm.opening import options_of
 
-    asked = Asked(seeds, epochs, baseline, random, front)
+    asked = Asked(seeds, epochs, baseline, random, front, tuple(trial or ()))
     limit = flags.seconds("--job-limit", job_limit)
     folders = [study] if other is None else [study, other]
     options = [
-        run_options(folder, data_root, workers, device, limit, trust, baseline)
-        for folder in folders
+        options_of(folder, workers, device, data_root, limit, trust, baseline) for folder in folders
     ]
     if len(options) == 2:
         run_against(options[0], options[1], asked, quiet)
@@ -202,6 +212,12 @@ def evaluate(
             if name in result and name != "accuracy"
         )
     )
+    teacher = result["teacher"]
+    if "not_scored" in teacher:
+        typer.echo(f"teacher: not scored, for {teacher['not_scored']}", err=True)
+    else:
+        sure = interval_in_words(teacher["accuracy"], result["examples"])
+        typer.echo(f"teacher {sure}% of the same")
     for text in result.get("said", ()):
         typer.echo(f"data: {text}", err=True)
     if "note" in result:

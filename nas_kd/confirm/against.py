@@ -8,11 +8,11 @@ from nas_kd.confirm.confirm import Asked, estimate, scored, warn, working
 from nas_kd.confirm.confirmation import Confirmed, Seeds, confirmed, difference
 from nas_kd.confirm.finalists import BEST, Finalist
 from nas_kd.confirm.opening import Opened, opened
-from nas_kd.crossed import Estimate
 from nas_kd.driver.events import Observe
 from nas_kd.driver.options import RunOptions
 from nas_kd.errors import Unusable
 from nas_kd.files import write_text
+from nas_kd.intervals import Estimate
 from nas_kd.metrics import METRICS
 from nas_kd.study.looks import all_scores
 from nas_kd.verdict import of_two

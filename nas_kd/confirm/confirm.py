@@ -17,7 +17,7 @@ from nas_kd.confirm.confirmation import (
     read_confirmation,
     sentences,
 )
-from nas_kd.confirm.finalists import RANDOM, TWIN, Finalist, baselines, finalists
+from nas_kd.confirm.finalists import ALONE, RANDOM, TWIN, Finalist, baselines, finalists
 from nas_kd.confirm.opening import Opened, opened
 from nas_kd.confirm.random_search import best_of_random
 from nas_kd.confirm.trainings import (
@@ -30,14 +30,13 @@ from nas_kd.confirm.trainings import (
     train,
     with_own_rate,
 )
-from nas_kd.crossed import Estimate
 from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
 from nas_kd.errors import InvalidSpec
 from nas_kd.files import write_bytes, write_text
+from nas_kd.intervals import Estimate
 from nas_kd.study.looks import all_scores
-from nas_kd.study.view import StudyView
 from nas_kd.training import PROOF
 from nas_kd.workers.executors import open_executor
 from nas_kd.workers.job_queue import JobQueue
@@ -56,6 +55,8 @@ class Asked:
     """Also the best of a random search of equal student-epochs."""
     front: bool = False
     """Also the knee, and the smallest within one standard error of the best."""
+    trials: tuple[str, ...] = ()
+    """Further trials by number."""
 
     def expect_sound(self) -> None:
         """Raise InvalidSpec for numbers that no interval can be had of."""
@@ -81,6 +82,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
     with working(options) as queue, opened(options, asked.epochs, queue, observe) as study:
         view, context = study.view, study.context
         chosen = finalists(view, asked.front)
+        chosen += [Finalist.of(f"trial {number}", view.pick(number)) for number in asked.trials]
         if asked.baseline:
             chosen += baselines(asked.baseline, view, context.recipe.data)
         if random:
@@ -174,13 +176,14 @@ def summed_up(
     """Every student with its interval, and the verdict."""
     view, metric = study.view, study.view.spec.metric
     by_role = {finalist.role: finalist for finalist in chosen}
-    best = chosen[0]
+    best, largest = chosen[0], view.largest
 
     def compare(first: str, second: str) -> Estimate | None:
         keys = by_role[first].key, by_role[second].key
         return difference(found[keys[0]], found[keys[1]], study.labels_N, metric)
 
-    said, gained, over = sentences(by_role, compare, largest_of(view), view.cost)
+    role = f"largest {largest.config.family}" + ("" if largest.taught else ALONE)
+    said, gained, over = sentences(by_role, compare, role, view.cost)
     students = tuple(
         confirmed(
             finalist, found[finalist.key], asked.seeds, study.labels_N, metric,
@@ -202,15 +205,6 @@ def summed_up(
         sentences=said,
         looks=looks,
     )
-
-
-def largest_of(view: StudyView) -> str:
-    """The role of the largest student that fits: of the families' default students, that which was
-    best on validation."""
-    rows = [row for family in view.facts["families"] for row in view.defaults(family)]
-    taught = [row for row in rows if row.taught] or rows
-    top = max(taught, key=lambda row: (row.accuracy or 0.0, -row.number))
-    return f"largest {top.config.family}" + ("" if top.taught else ", alone")
 
 
 def keep(context: ConfirmContext, result: Confirmation) -> None:

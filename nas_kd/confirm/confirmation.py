@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from nas_kd.confirm.finalists import BEST, DISTILLED, TWIN, Finalist
-from nas_kd.crossed import Estimate, Values, difference_of, mean_of
+from nas_kd.crossed import Values, difference_of, mean_of
 from nas_kd.errors import UnusableStudy
-from nas_kd.metrics import METRICS
+from nas_kd.intervals import Estimate
+from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.records import read_record
+from nas_kd.study.record import StudentRecord
 from nas_kd.verdict import of_distillation, of_search
 
 Answers = NDArray[np.uint16]
@@ -62,6 +64,16 @@ class Confirmation(BaseModel):
     sentences: tuple[str, ...]
     looks: int
     """How many scores on the test split others had before this confirm."""
+
+    @property
+    def metric_name(self) -> str:
+        """What the students are judged by, in words."""
+        return metric_in_words(self.metric)
+
+    def same_as(self, record: StudentRecord) -> Confirmed | None:
+        """The confirmed student that a trial is; None if it was not confirmed."""
+        key = Finalist.of(BEST, record).key
+        return next((one for one in self.students if one.key == key and one.reached), None)
 
     def student(self, role: str) -> Confirmed | None:
         """The student in a role."""
@@ -138,7 +150,7 @@ def sentences(
     """The verdict: what distillation gained, and what the search gained over the largest that fits;
     with both differences."""
     taught = students.get(DISTILLED, students[BEST])
-    size = f"{taught.costs[cost]:,} {cost}"
+    size = f"at {taught.costs[cost]:,} {cost}"
     gained = compare(taught.role, TWIN) if TWIN in students else None
     if TWIN not in students:
         first = "Every student was trained without the teacher (alpha 0)."

@@ -24,12 +24,13 @@ from nas_kd.driver.teacher_stage import as_kept, describe, known
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
+from nas_kd.spec.trust import expect_trusted
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.loading import FROM_PYTHON, GIVEN
 from nas_kd.teachers.signals import SignalsJob, compute_signals, signals_key
 from nas_kd.training.recipe import Recipe
-from nas_kd.workers.devices import kind
+from nas_kd.workers.devices import default_workers, kind, parse_devices
 from nas_kd.workers.job_queue import JobQueue
 
 LONGER = 3
@@ -46,6 +47,32 @@ class Opened:
     """What the answers to the test examples are compared with."""
     teacher: float | None
     """What the teacher reaches on the test split; None where it is not here to be asked."""
+
+
+def options_of(
+    study: Path,
+    workers: int | None = None,
+    device: str = "auto",
+    data_root: Path | None = None,
+    job_limit: float = 3600.0,
+    trust: bool = False,
+    baseline: str | None = None,
+) -> RunOptions:
+    """How a study is confirmed; its data come from where the search had them unless it is said.
+
+    Raises UnusableStudy, and Unusable for code that only the study names, unless there is trust.
+    """
+    view = read_study(StudyFolder(study.resolve()))
+    expect_trusted(str(study), view.spec.model_dump(), trust, {"family": baseline or ()})
+    devices = parse_devices(device)
+    return RunOptions(
+        folder=study,
+        workers=default_workers(devices) if workers is None else workers,
+        data_root=data_root or Path(view.facts["data_root"]),
+        devices=devices,
+        large=True,
+        job_limit=job_limit,
+    )
 
 
 @contextmanager

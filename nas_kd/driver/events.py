@@ -62,6 +62,13 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A trial is finished, in the database too."""
+
+    student: StudentRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """A student of a confirm was trained with one seed, and scored."""
 
@@ -70,5 +77,5 @@ class Trained:
     fault: str | None = None
 
 
-Event = Step | Planned | Started | Ended | Scored | Trained
+Event = Step | Planned | Started | Ended | Scored | Told | Trained
 Observe = Callable[[Event], None]

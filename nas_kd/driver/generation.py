@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from nas_kd.driver.ask import propose_missing
 from nas_kd.driver.cohorts import cohorts
 from nas_kd.driver.context import SearchContext, weight_seed_trial
-from nas_kd.driver.events import Ended, Scored, Started
+from nas_kd.driver.events import Ended, Scored, Started, Told
 from nas_kd.driver.jobs import train_students
 from nas_kd.driver.rung_points import (
     Results,
@@ -235,7 +235,7 @@ def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungRe
     if record.duplicate_of is not None:
         same = context.ledger.records()[record.duplicate_of]
         values = None if same.accuracy is None else (same.accuracy, same.costs[context.axis])
-        context.ledger.tell(record.number, values, {})
+        context.observe(Told(context.ledger.tell(record.number, values, {})))
         return
     last = results[-1]
     rungs = [(result.epochs, result.accuracy) for result in results]
@@ -244,5 +244,5 @@ def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungRe
     values = (last.accuracy, record.costs[context.axis]) if complete else None
     if complete:
         keep_student(context.folder.student(record.number), record.config, last)
-    context.ledger.tell(record.number, values, facts)
+    context.observe(Told(context.ledger.tell(record.number, values, facts)))
     forget(context.folder, record.number)

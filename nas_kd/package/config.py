@@ -13,7 +13,7 @@ from nas_kd.records import read_record
 from nas_kd.students.family import Option, StudentConfig
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
-SCHEMA = 1
+SCHEMA = 2
 """The form of a package's config.json. No other was released."""
 
 
@@ -31,6 +31,18 @@ class Judged(BaseModel):
 
     accuracy: float
     examples: int
+
+
+class Anew(BaseModel):
+    """What a confirm found of the student: trained anew with several seeds, of which the package
+    has the first, and scored on the test split."""
+
+    mean: float
+    low: float
+    high: float
+    examples: int
+    seeds: int
+    seed: int
 
 
 class Taught(BaseModel):
@@ -72,6 +84,8 @@ class Config(BaseModel):
     budgets: tuple[tuple[str, float], ...]
     metric: str
     validation: Judged
+    """Of the trial, as the search trained it."""
+    confirmed: Anew | None
     settings: dict[str, Option]
     epochs: int
     teacher: Taught

@@ -4,7 +4,7 @@ Suffixes: N examples, C classes, X the shape of one example.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from torch import Tensor
 from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as
 from nas_kd.data.leaving_out import without
-from nas_kd.data.source import ASKED, Examples, Labelled, Request
+from nas_kd.data.source import ASKED, Labelled, Request
 from nas_kd.data.transfer import TransferSet, prepare
 from nas_kd.errors import Unusable, UnusableData
 from nas_kd.files import write_text
 from nas_kd.metrics import METRICS, of_teachers
 from nas_kd.package.card import card
 from nas_kd.package.config import columns_of, read_config
-from nas_kd.package.load import Student, load_student
+from nas_kd.package.load import load_student
+from nas_kd.package.teacher import teacher_of
 from nas_kd.spec.fields import PLACES, paired, placed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.study.looks import EVALUATIONS, read_looks
@@ -37,6 +38,7 @@ def evaluate(
     Other data count whole where they have no test split of their own. A look at the study's own
     test split is counted in the card and in the study in whose folder the package lies; with
     `trust` also in the one that the package names. The result has a note where no study is told.
+    The study's teacher is scored on the same examples, or it is said why it is not.
     Raises UnusablePackage, UnusableData, Unusable.
     """
     facts = read_config(package)
@@ -47,33 +49,34 @@ def evaluate(
     mine = own_data(facts, name, root)
     said: list[str] = []
     part = rows_of(mine, split) if mine else other_examples(facts, name, root, split, said.append)
-    logits_NC, labels_N = respond(student, part.examples_NX), torch.tensor(part.labels_N)
+    labels_N = torch.tensor(part.labels_N)
+    names = tuple(dict.fromkeys(("accuracy", of_teachers(facts["metric"]))))
+    studies = studies_of(package, facts["study"] if trust else None)
+    teacher = teacher_of(facts, studies, student, trust)
+    asked = {"not_scored": teacher} if isinstance(teacher, str) else scores(
+        names, teacher.answer(part.examples_NX), labels_N
+    )  # fmt: skip
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": name,
         "split": split if mine or split == "validation" else "its test split, or all it has",
-        **{
-            name: float(METRICS[name].score(logits_NC, labels_N))
-            for name in dict.fromkeys(("accuracy", of_teachers(facts["metric"])))
-        },
+        **scores(names, student.answer(part.examples_NX), labels_N),
+        "teacher": asked,
         "examples": len(part.labels_N),
         "trial": facts["trial"],
         **({"said": said} if said else {}),
     }
     if split != "test" or mine is None:
         return result
-    studies = studies_of(package, facts["study"] if trust else None)
     count_test((package, *studies), card(facts, [*read_looks(package), result]), result)
     why = "it is not there" if trust else "with --trust it is counted there too"
     note = f"this look is counted in the package's card, not in its study {facts['study']}: {why}"
     return result if studies else result | {"note": note}
 
 
-@torch.inference_mode()
-def respond(student: Student, examples_NX: Examples) -> Tensor:
-    """The student's logits [N, C] for images as they are stored."""
-    parts = torch.from_numpy(np.array(examples_NX)).split(512)
-    return torch.cat([student(part) for part in parts])
+def scores(names: Iterable[str], logits_NC: Tensor, labels_N: Tensor) -> dict[str, float]:
+    """What a network reaches by each of these metrics."""
+    return {name: float(METRICS[name].score(logits_NC, labels_N)) for name in names}
 
 
 def own_data(facts: dict[str, Any], name: str, root: Path) -> TransferSet | None:
@@ -166,7 +169,8 @@ def studies_of(package: Path, named: str | None) -> tuple[Path, ...]:
     the one that it names if that is trusted. None elsewhere is written to."""
     mine = (package / "weights.safetensors").read_bytes()
     for folder in (package.resolve().parent, *([Path(named)] if named else [])):
-        students = folder.glob("students/*/weights.safetensors")
-        if any(path.read_bytes() == mine for path in students):
+        places = ("students/*", "confirm/epochs-*/*/*")
+        kept = [path for place in places for path in folder.glob(f"{place}/weights.safetensors")]
+        if any(path.read_bytes() == mine for path in kept):
             return (folder,)
     return ()

@@ -7,9 +7,11 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOLERANCE = 1e-5
+
+PIECE = 512
+"""Examples that are answered at once."""
 
 
 class Student(nn.Module):
@@ -82,6 +87,28 @@ class Student(nn.Module):
             right = "Call it with examples as they are stored."
             raise UnusableData("the student", "was not searched on a table", right)
         return torch.from_numpy(encode_frame(given, self.columns))
+
+    def predict(self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor") -> NDArray[Any]:
+        """The name of the likeliest class of each example [B].
+
+        Takes what `forward` takes, or what `encode` takes: a frame, or the file of a picture.
+        """
+        return np.array(self.classes)[self.answer(given).argmax(-1).numpy()]
+
+    def predict_proba(
+        self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor"
+    ) -> NDArray[Any]:
+        """The probability of each class [B, C], in the order of `classes`; takes what `predict`
+        takes."""
+        shares_BC: NDArray[Any] = self.answer(given).softmax(-1).numpy()
+        return shares_BC
+
+    @torch.inference_mode()
+    def answer(self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor") -> Tensor:
+        """The logits [B, C] of examples, a piece at a time, without gradients."""
+        stored = isinstance(given, np.ndarray | Tensor)
+        examples = torch.as_tensor(np.array(given)) if stored else self.encode(given)  # type: ignore[arg-type]
+        return torch.cat([self(piece) for piece in examples.split(PIECE)])
 
     def look(self, examples_BX: Tensor) -> None:
         """Warn of values that were scaled to 0..1 although those of the study were not."""

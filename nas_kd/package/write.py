@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save
 
+from nas_kd.confirm.confirmation import read_confirmation
 from nas_kd.data.source import ASKED
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
@@ -38,15 +39,14 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
         raise Unusable(
             str(to), "exists and is no empty folder", "Remove it, or name another with --to."
         )
-    same = chosen.number if chosen.duplicate_of is None else chosen.duplicate_of
     data = view.folder.read_data()
-    kept = view.folder.student(same)
+    kept, proof, anew = source(view, chosen)
     if not (kept / "config.json").exists():
         right = "Bring the study's folder back as a whole, or search again in a new one."
         raise UnusableStudy(str(kept), "is missing: the student's weights were there", right)
-    inputs = load_file(view.folder.proof)["inputs"]
+    inputs = load_file(proof)["inputs"]
     logits = load_file(kept / "proof.safetensors")["logits"]
-    facts = describe(view, chosen, data)
+    facts = describe(view, chosen, data) | anew
     evaluations = read_looks(view.folder.root)
     mine = [one for one in evaluations if one["trial"] == chosen.number]
     write_bytes(to / "weights.safetensors", (kept / "weights.safetensors").read_bytes())
@@ -60,6 +60,21 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
         shutil.rmtree(to)
         raise
     return to
+
+
+def source(view: StudyView, row: StudentRecord) -> tuple[Path, Path, dict[str, Any]]:
+    """Where a trial's student lies and the inputs of its proof, and what its config says of that:
+    the first seed of a confirmed one, else the student as the search trained it."""
+    found = read_confirmation(view.folder.confirmation)
+    one = found.same_as(row) if found else None
+    if not found or not one or not one.reached:
+        number = row.number if row.duplicate_of is None else row.duplicate_of
+        return view.folder.student(number), view.folder.proof, {"confirmed": None}
+    seed = next(seed for seed, reached in enumerate(one.seeds) if reached is not None)
+    place = view.folder.confirmed / f"epochs-{found.epochs}" / one.key / f"seed-{seed}"
+    anew = asdict(one.reached) | {"examples": found.examples, "seeds": found.seeds, "seed": seed}
+    facts = {"confirmed": anew, "epochs": found.epochs}
+    return place, view.folder.confirmed / "inputs.safetensors", facts
 
 
 def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Figures in two steps: what is shown, as data, and how it is drawn."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 from typing import Any
 
 import plotly.graph_objects as go
 
+from nas_kd.intervals import Estimate
 from nas_kd.report.summary import summarize
 from nas_kd.spec.settings import settings_in_words
 from nas_kd.study.record import StudentRecord
@@ -154,6 +156,39 @@ def rungs_figure(view: StudyView) -> go.Figure:
     return dressed(figure)
 
 
+def differences_figure(rows: Mapping[str, Estimate | None]) -> go.Figure | None:
+    """Differences with their intervals, a line each, beside the line of no difference."""
+    known = {name: found for name, found in rows.items() if found}
+    if not known:
+        return None
+    figure = go.Figure()
+    for name, found in known.items():
+        figure.add_scatter(
+            x=[100 * found.low, 100 * found.mean, 100 * found.high],
+            y=[name] * 3,
+            mode="lines+markers",
+            line={"color": COLOURS[0] if found.sign >= 0 else COLOURS[5], "width": 2},
+            marker={"size": [0, 10, 0]},
+            hoverinfo="x",
+            showlegend=False,
+        )
+    figure.add_vline(x=0, line={"color": "#111827", "width": 1})
+    figure.update_xaxes(title="difference, points", rangemode="tozero")
+    figure.update_yaxes(automargin=True, range=[-0.6, len(known) - 0.4])
+    return dressed(figure, 90 + 60 * len(known))
+
+
+def bars_figure(names: Sequence[str], values: Sequence[float], title: str) -> go.Figure:
+    """A bar for each name, the first on top."""
+    figure = go.Figure(go.Bar(
+        x=list(values), y=list(names), orientation="h", marker={"color": COLOURS[0]},
+        hoverinfo="x",
+    ))  # fmt: skip
+    figure.update_xaxes(title=title)
+    figure.update_yaxes(automargin=True, autorange="reversed")
+    return dressed(figure, 100 + 40 * len(names))
+
+
 def log_axis(low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis between two numbers, with ticks that people read: 2k, 5k, 10k."""
     marks = [n * 10**power for power in range(-3, 13) for n in (1, 2, 5)]
@@ -172,11 +207,11 @@ def short(number: float) -> str:
     return f"{number:g}"
 
 
-def dressed(figure: go.Figure) -> go.Figure:
+def dressed(figure: go.Figure, height: int = 480) -> go.Figure:
     """The project's plain look."""
     figure.update_layout(
         template="plotly_white",
-        height=480,
+        height=height,
         margin={"l": 50, "r": 10, "t": 10, "b": 50},
         legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
         font={"family": "system-ui, sans-serif", "size": 13},

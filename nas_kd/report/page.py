@@ -1,17 +1,16 @@
 """The report: one HTML page that needs nothing else, with the front, the history and the table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from plotly.graph_objects import Figure
 
-from nas_kd.driver.stopper import LEADERS
-from nas_kd.front import hypervolume
 from nas_kd.intervals import not_told_apart
-from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
-from nas_kd.report.smallest import rise
+from nas_kd.report.card import html, html_table
+from nas_kd.report.cards import cards
+from nas_kd.report.figures import history_figure
 from nas_kd.report.summary import summarize
-from nas_kd.report.terminal import cells, columns, judged_on, percent
+from nas_kd.report.terminal import percent
 from nas_kd.spec.settings import as_text, heading
 from nas_kd.study.view import StudyView, remark
 
@@ -19,8 +18,9 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #111827; max-width: 1200px; margin: 2rem auto;
        padding: 0 1rem; overflow-wrap: anywhere }
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2rem }
-.verdict { font-size: 1.1rem; border-left: 4px solid #2563eb; padding: .4rem .8rem;
-           background: #eff6ff }
+.state { font-size: .8rem; font-weight: 400; padding: .1rem .5rem; border-radius: .6rem }
+.good { background: #dcfce7 } .look-here { background: #fef9c3 } .bad { background: #fee2e2 }
+.not-yet { background: #f3f4f6 }
 table { border-collapse: collapse; width: 100%; font-size: 13px } th, td { padding: 3px 6px;
         text-align: right; border-bottom: 1px solid #e5e7eb; vertical-align: top }
 th { overflow-wrap: normal } td:first-child, td:nth-child(2), th:first-child, th:nth-child(2),
@@ -47,38 +47,6 @@ def loss_of(knowledge: Sequence[str]) -> str:
     return f"(1 - alpha) * CE(student, label) + alpha * {soft}, for each example, then the mean"
 
 
-def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """An HTML table; each row has a class and its cells. On a narrow screen each cell stands with
-    its column's name."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(
-        f'<tr class="{kind}">{"".join(map(table_cell, head, row))}</tr>' for kind, row in rows
-    )
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def table_cell(name: str, text: str) -> str:
-    """A cell of a table, and what its column is called."""
-    kind = "note" if name in NOTES else "number" if len(text) < NUMBER else ""
-    return f'<td class="{kind}" data-name="{escape(name)}">{escape(text)}</td>'
-
-
-NUMBER = 12
-"""Shorter cells are never broken into lines."""
-
-NOTES = ("state",)
-"""Columns of sentences."""
-
-
-def controls(view: StudyView) -> str:
-    """The closing table."""
-    head = columns(view)
-    lines = summarize(view).lines
-    return table(
-        head, [("best" if x.name.startswith("best") else "", cells(view, x)) for x in lines]
-    )
-
-
 def trials(view: StudyView) -> str:
     """Every trial, the best first, the front marked."""
     on = {row.number for row in view.front}
@@ -101,7 +69,7 @@ def trials(view: StudyView) -> str:
             "" if row.seconds is None else f"{row.seconds:.1f}",
             note,
         )))  # fmt: skip
-    return table(head, rows)
+    return html_table(head, rows)
 
 
 def drawn(figure: Figure, plotly: bool = False) -> str:
@@ -112,52 +80,34 @@ def drawn(figure: Figure, plotly: bool = False) -> str:
     return text
 
 
-def rungs(view: StudyView) -> str:
-    """How the trials climbed, and what stopping saved; nothing if there were no rungs."""
-    if not view.rungs:
-        return ""
-    climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
-    share = sum(climbed) / (len(climbed) * view.epochs) if climbed else 1.0
-    figure = drawn(rungs_figure(view))
-    return f"""<h2>Rungs</h2><p><small>Trials are compared at epochs
-{escape(", ".join(map(str, view.rungs)))}. The front there goes on (of students below a tenth of the
-budget, one at most), one in {view.spec.eta:g} of a generation, the nearest to it, and the
-{LEADERS} most accurate; the fixed first students always do.
-{share:.0%} of all epochs were trained.</small></p>
-{figure}"""
-
-
 def looks(view: StudyView) -> str:
     """What was seen of the test split."""
     if not view.looks:
-        return "none was scored on the test split"
-    return f"the test split was looked at {view.looks} time{'s' * (view.looks > 1)}"
+        return "No student was scored on the test split."
+    times = "once" if view.looks == 1 else f"{view.looks} times"
+    return f"Students were scored on the test split {times}."
 
 
 def page(view: StudyView) -> str:
     """The whole page. Raises UnusableStudy before the first completed trial."""
     summary = summarize(view)
-    pareto = drawn(pareto_figure(pareto_data(view)), plotly=True)
-    history = drawn(history_figure(view))
+    said = cards(view)
+    first = next(card.name for card in said if card.figure)
+    drawn_cards = "".join(
+        html(card) + (drawn(card.figure, plotly=card.name == first) if card.figure else "")
+        for card in said
+    )
     bounds = " and ".join(f"{bound:,.0f} {cost}" for cost, bound in view.facts["budgets"])
     name = escape(view.folder.root.name)
-    bound = view.facts["budgets"][0][1]
-    volume = hypervolume(view.points, bound, view.facts["chance"], view.examples)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head><body>
 <h1>{name}</h1>
 <small>{escape(view.facts["data"]["name"])}, at most {escape(bounds)}, {len(view.rows)} trials of
-{view.epochs} epochs, seed {escape(str(view.spec.seed))}; hypervolume {volume:.3f}
-(from 0, chance, to 1)</small>
-<p class="verdict">{escape(summary.sentence)}</p>
-<p>Best student: trial {summary.best.number}, {escape(summary.settings)}.</p>
-{controls(view)}
-<p><small>{escape(judged_on(view))} Students
-were chosen on these examples, so the best one's accuracy leans upward; {looks(view)}.</small></p>
-<h2>The front</h2>{pareto}
-<p>{escape(rise(view))}</p>
-<h2>History</h2>{history}
-{rungs(view)}
+{view.epochs} epochs, seed {escape(str(view.spec.seed))}</small>
+<p>Best student: trial {summary.best.number}, {escape(summary.settings)}. It was chosen on the
+validation examples, so its accuracy there leans upward. {looks(view)}</p>
+{drawn_cards}
+<h2>History</h2>{drawn(history_figure(view))}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}
 <h2>The loss</h2><p><code>{escape(loss_of(view.spec.knowledge))}</code></p>
 <h2>The spec</h2><pre>{escape(view.spec.to_toml())}</pre>

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from math import log, sqrt
 from shlex import quote
 
+from nas_kd.confirm.confirmation import read_confirmation
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.driver.options import root_flag
 from nas_kd.errors import InvalidSpec
-from nas_kd.intervals import interval, interval_in_words
+from nas_kd.intervals import Estimate, interval, interval_in_words
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -76,6 +77,12 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
         lines.append("No student is above it by a standard error.")
     elif answer.sure.number != answer.reached.number:
         lines.append(f"Surely there, by a standard error, is {named(view, answer.sure)}.")
+    if not confirmed(view, answer.reached):
+        place = quote(str(view.folder.root))
+        lines.append(
+            "It was chosen for its accuracy, which leans upward; trained anew and scored on the "
+            f"test split: nas-kd confirm {place} --trial {answer.reached.number}"
+        )
     reached = answer.reached.costs[view.cost]
     low = answer.below.costs[view.cost] if answer.below else reached / 2
     lines.append(f"To look for a cheaper one: {search(view, sqrt(low * reached))}")
@@ -83,11 +90,21 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
 
 
 def named(view: StudyView, row: StudentRecord) -> str:
-    """A trial with its size and its accuracy."""
-    reached = f"{interval_in_words(accuracy(row), view.examples)}%"
+    """A trial with its size and its accuracy; if it was confirmed, also that on the test split."""
+    reached = f"{interval_in_words(accuracy(row), view.examples)}% on validation"
+    if anew := confirmed(view, row):
+        low, mean, high = (100 * share for share in (anew.low, anew.mean, anew.high))
+        reached += f", confirmed {mean:.2f} ({low:.2f} to {high:.2f})% on test"
     return (
         f"trial {row.number} ({row.config.name()}, {row.costs[view.cost]:,} {view.cost}, {reached})"
     )
+
+
+def confirmed(view: StudyView, row: StudentRecord) -> Estimate | None:
+    """What a confirm found of a trial; None if it was not confirmed."""
+    found = read_confirmation(view.folder.confirmation)
+    one = found.same_as(row) if found else None
+    return one.reached if one else None
 
 
 UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENCY: "us"}

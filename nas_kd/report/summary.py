@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas_kd.intervals import gain, interval, verdict
+from nas_kd.intervals import gain, interval
 from nas_kd.knowledge.objective import additive_weight
+from nas_kd.report.verdict import verdict_of
 from nas_kd.spec.settings import settings_in_words
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.record import StudentRecord
@@ -34,9 +35,16 @@ class Summary:
     """What a search found."""
 
     lines: tuple[Line, ...]
-    sentence: str
+    sentences: tuple[str, ...]
+    doubts: tuple[str, ...]
+    """What is odd beside that, such as a teacher that is worse than a student."""
     best: StudentRecord
     settings: str
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as one text."""
+        return " ".join((*self.sentences, *self.doubts))
 
 
 def summarize(view: StudyView) -> Summary:
@@ -49,35 +57,25 @@ def summarize(view: StudyView) -> Summary:
     if taught and twin and twin["trial"] == taught.number:
         lines.append(control_line(view, "its twin, alone", twin))
     lines += largest_lines(view)
-    return Summary(tuple(lines), sentence(view, top, taught), top, student_in_words(top))
+    said, doubts = verdict_of(view).sentences, tuple(filter(None, (doubt_of_teacher(view),)))
+    return Summary(tuple(lines), said, doubts, top, student_in_words(top))
 
 
-def sentence(view: StudyView, top: StudentRecord, taught: StudentRecord | None) -> str:
-    """What distillation gained; of a teacher that is worse than a student alone, that it is."""
-    twin = view.facts.get("twin")
-    if taught is None:
-        return "Every student was trained without the teacher (alpha 0)."
-    if not twin or twin["trial"] != taught.number:
-        return "Its twin without the teacher is not trained yet: run the search to its end."
-    if twin.get("fault"):
-        return (
-            f"What distillation gained is not known: the best distilled student's twin without "
-            f"the teacher failed ({twin['fault']})."
-        )
-    size = f"{taught.costs[view.cost]:,} {view.cost}"
-    found = verdict(taught.accuracy or 0.0, twin["accuracy"], view.examples, size)
-    alone = max([twin["accuracy"], *(r.accuracy or 0.0 for r in view.rows if not r.taught)])
-    found += worse_teacher(view.facts["teacher"], view.teacher_score, alone, view.examples)
-    if top.taught:
-        return found
-    alone = "The best student was trained without the teacher."
-    return f"{alone} The best distilled one: {found[0].lower()}{found[1:]}"
+def doubt_of_teacher(view: StudyView) -> str:
+    """A sentence where a student alone beats the teacher; else nothing."""
+    scores = [row.accuracy for row in view.rows if not row.taught]
+    scores += [fact["accuracy"] for name, fact in view.facts.items()
+               if name == "twin" or name.startswith("largest ")]  # fmt: skip
+    known = [score for score in scores if score is not None]
+    teacher = view.facts.get("teacher")
+    if not known or not teacher:
+        return ""
+    return worse_teacher(teacher, view.teacher_score, max(known), view.examples)
 
 
 def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, examples: int) -> str:
     """A sentence where a student alone beats the teacher surely; else nothing."""
-    _, low, _ = gain(alone, reached, examples)
-    if low <= 0:
+    if gain(alone, reached, examples).sign <= 0:
         return ""
     cause = (
         "train it otherwise, with fewer epochs or more: --fix teacher_epochs=N."
@@ -86,7 +84,7 @@ def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, exam
         "here: check --teacher-size, --teacher-mean and --teacher-std."
     )
     return (
-        f" The teacher ({100 * reached:.1f}%) is worse than a student alone "
+        f"The teacher ({100 * reached:.1f}%) is worse than a student alone "
         f"({100 * alone:.1f}%): {cause}"
     )
 

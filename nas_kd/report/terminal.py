@@ -13,10 +13,19 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas_kd.driver.events import Ended, Event, Observe, Planned, Scored, Started, Step, Trained
+from nas_kd.driver.events import (
+    Ended,
+    Event,
+    Observe,
+    Planned,
+    Scored,
+    Started,
+    Step,
+    Told,
+    Trained,
+)
 from nas_kd.driver.log import line
 from nas_kd.front import Point, front
-from nas_kd.report.summary import Line, Summary
 from nas_kd.spec.settings import as_text, heading
 from nas_kd.study.view import StudyView, remark
 
@@ -47,7 +56,7 @@ class Display:
                 self.scored[event.student.number] = event
             case Trained():
                 self.trained += 1
-            case Step():
+            case Step() | Told():
                 pass
 
     def epochs(self, started: Started) -> int:
@@ -132,48 +141,6 @@ def console() -> Console:
 def percent(value: float) -> str:
     """An accuracy in points of a hundred."""
     return f"{100 * value:.2f}"
-
-
-def times(smaller: float) -> str:
-    """How many times smaller a network is: 20.4, or of a larger one 0.049."""
-    return f"{smaller:.1f}" if smaller >= 1 else f"{smaller:.2g}"
-
-
-ALONE = "Alone: trained without the teacher."
-
-
-def judged_on(view: StudyView) -> str:
-    """What stands behind the figures of a study."""
-    count = view.facts["data"]["validation"]
-    return f"{ALONE} {view.metric.capitalize()} on {count:,} validation examples, 95% intervals."
-
-
-def columns(view: StudyView) -> list[str]:
-    """The closing table's columns."""
-    extra = [view.cost] if view.cost != "parameters" else []
-    return ["network", "student", "parameters", *extra, "times smaller", f"{view.metric}, %"]
-
-
-def closing_table(view: StudyView, summary: Summary) -> Table:
-    """Teacher, best, twin and the largest that fit, side by side."""
-    caption = judged_on(view)
-    table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1))
-    for number, name in enumerate(columns(view)):
-        table.add_column(name, justify="left" if number < 2 else "right", overflow="fold")
-    for one in summary.lines:
-        table.add_row(*cells(view, one), style="bold" if one.name.startswith("best") else None)
-    return table
-
-
-def cells(view: StudyView, one: Line) -> list[str]:
-    """One line's cells."""
-    accuracy = one.state if one.accuracy is None else percent(one.accuracy)
-    if one.interval is not None:
-        accuracy += " ({} to {})".format(*map(percent, one.interval))
-    smaller = "" if one.smaller is None else times(one.smaller)
-    price = "" if one.cost is None else f"{one.cost:,}"
-    extra = [price] if view.cost != "parameters" else []
-    return [one.name, one.label, f"{one.parameters:,}", *extra, smaller, accuracy]
 
 
 def trials_table(view: StudyView) -> Table:

@@ -99,6 +99,11 @@ class StudyFolder:
         """What the last confirm found."""
         return self.root / "confirm.json"
 
+    @property
+    def findings(self) -> Path:
+        """What the last check of the study found."""
+        return self.root / "check.json"
+
     def read_spec(self) -> StudySpec:
         """The study's spec as it is stored; nothing that it names is imported.
 

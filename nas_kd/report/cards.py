@@ -1,0 +1,273 @@
+"""What a study has to say: each card is made here once, for terminal, page and notebook."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from plotly.graph_objects import Figure
+
+from nas_kd.check.findings import read_findings
+from nas_kd.confirm.confirmation import Confirmation, Confirmed, read_confirmation
+from nas_kd.driver.stopper import LEADERS
+from nas_kd.front import hypervolume
+from nas_kd.intervals import Estimate, interval
+from nas_kd.metrics import metric_in_words
+from nas_kd.report.card import HIGH, LOW, Card, State
+from nas_kd.report.figures import (
+    bars_figure,
+    differences_figure,
+    pareto_data,
+    pareto_figure,
+    rungs_figure,
+)
+from nas_kd.report.smallest import rise
+from nas_kd.report.summary import Line, Summary, summarize, teacher_line
+from nas_kd.report.verdict import SearchVerdict, verdict_of
+from nas_kd.study.record import StudentRecord
+from nas_kd.study.view import StudyView
+
+
+def cards(view: StudyView) -> tuple[Card, ...]:
+    """Every card of a study. Raises UnusableStudy before the first completed trial."""
+    return (
+        verdict(view), controls(view), front(view), budget_use(view), time(view), stopped(view),
+        findings(view),
+    )  # fmt: skip
+
+
+def valid_confirmation(view: StudyView) -> Confirmation | None:
+    """The study's confirm, if its best student is still the study's best."""
+    found = read_confirmation(view.folder.confirmation)
+    best = found.student("best") if found else None
+    return found if best and best.trial == view.pick("best").number else None
+
+
+def interval_columns(name: str, found: Estimate | None) -> dict[str, float | None]:
+    """A mean and its interval as three columns of a frame."""
+    if found is None:
+        return {name: None, f"{name}{LOW}": None, f"{name}{HIGH}": None}
+    return {name: found.mean, f"{name}{LOW}": found.low, f"{name}{HIGH}": found.high}
+
+
+def verdict(view: StudyView) -> Card:
+    """What distillation gained, and what the search gained: of a confirm, or of the search."""
+    found, summary = valid_confirmation(view), summarize(view)
+    if found:
+        said = f"{found.seeds} seeds, {found.examples:,} test examples"
+        rows = {"distilled minus alone": found.distillation, "best minus largest": found.search}
+        signs = [one.sign for one in rows.values() if one]
+        sentences = (*found.sentences, *summary.doubts)
+        state = state_of(signs, bool(summary.doubts))
+    else:
+        before = verdict_of(view)
+        said = f"one seed, {view.examples:,} validation examples"
+        rows = {"distilled minus alone": before.distillation}
+        sentences = (*summary.sentences, f"With several seeds, on the test split: nas-kd confirm "
+                     f"{view.folder.root.name}.")  # fmt: skip
+        state = before_confirm(before, bool(summary.doubts))
+    frame = pd.DataFrame([
+        {"of": said, "what": name, **interval_columns("a minus b", one)}
+        for name, one in rows.items()
+    ])  # fmt: skip
+    return Card("verdict", "Verdict", " ".join(sentences), state, frame, differences_figure(rows))
+
+
+def state_of(signs: list[int], doubts: bool) -> State:
+    """Bad where anything was lost, good where anything was gained, else a look is due."""
+    if -1 in signs:
+        return "bad"
+    if doubts or 1 not in signs:
+        return "look here"
+    return "good"
+
+
+def before_confirm(found: SearchVerdict, doubts: bool) -> State:
+    """The state of a verdict of one seed."""
+    if found.distillation is None and found.search is None:
+        return "not yet"
+    signs = [found.distillation.sign] if found.distillation else []
+    return state_of([*signs, int((found.search or 0.0) > 0)], doubts)
+
+
+def controls(view: StudyView) -> Card:
+    """The best student beside what it must beat: of a confirm, or of the search."""
+    found = valid_confirmation(view)
+    if found:
+        rows = [confirmed_row(found, one) for one in found.students]
+        frame = pd.DataFrame(rows)
+        if told := teacher_line(view):
+            frame = pd.concat([pd.DataFrame([teacher_row(found, told[0])]), frame])
+        beaten = [one.role for one in found.students if one.behind and one.behind.sign < 0]
+        state: State = "look here" if beaten else "good"
+        said = confirmed_on(found) + (f" Better than the best: {', '.join(beaten)}." * bool(beaten))
+    else:
+        summary = summarize(view)
+        frame = pd.DataFrame([line_row(view, one) for one in summary.lines])
+        beaten = [one.name for one in summary.lines if better(one, summary)]
+        state = "look here" if beaten else "good"
+        said = judged_on(view)
+    return Card("controls", "The best and its controls", said, state, frame, marked=(1,))
+
+
+def better(one: Line, summary: Summary) -> bool:
+    """Whether a control has a higher accuracy than the best: then the best is alone in its trials
+    only."""
+    best = summary.best.accuracy or 0.0
+    return one.name != "teacher" and one.accuracy is not None and one.accuracy > best
+
+
+def line_row(view: StudyView, one: Line) -> dict[str, Any]:
+    """A network of the closing table as a row."""
+    low, high = one.interval or (None, None)
+    extra = {} if view.cost == "parameters" else {view.cost: one.cost}
+    state = {} if one.state == "complete" else {"state": one.state}
+    return {
+        "network": one.name, "student": one.label, "parameters": one.parameters, **extra,
+        "times smaller": one.smaller, view.metric: one.accuracy,
+        f"{view.metric}{LOW}": low, f"{view.metric}{HIGH}": high, **state,
+    }  # fmt: skip
+
+
+def teacher_row(found: Confirmation, line: Line) -> dict[str, Any]:
+    """The teacher beside confirmed students."""
+    extra = {} if found.cost == "parameters" else {found.cost: line.cost}
+    return {"network": line.name, "student": line.label, "parameters": line.parameters, **extra,
+            found.metric_name: found.teacher}  # fmt: skip
+
+
+def confirmed_row(found: Confirmation, one: Confirmed) -> dict[str, Any]:
+    """A confirmed student as a row."""
+    kinds = dict.fromkeys(("parameters", found.cost))
+    failed = sum(seed is None for seed in one.seeds)
+    state = {"state": f"{failed} of {len(one.seeds)} seeds failed"} if failed else {}
+    return {
+        "network": one.role
+        if one.trial is None or one.role == f"trial {one.trial}"
+        else f"{one.role} (trial {one.trial})",
+        "student": one.label,
+        **{kind: one.costs.get(kind) for kind in kinds},
+        **interval_columns(found.metric_name, one.reached),
+        **interval_columns("best minus it", one.behind),
+        **state,
+    }
+
+
+def judged_on(view: StudyView) -> str:
+    """What stands behind the figures of a search."""
+    count = view.facts["data"]["validation"]
+    return (
+        f"Alone: trained without the teacher. {view.metric.capitalize()} on {count:,} validation "
+        "examples, one seed, 95% intervals."
+    )
+
+
+def confirmed_on(found: Confirmation) -> str:
+    """What stands behind the figures of a confirm."""
+    return (
+        f"Alone: trained without the teacher. {metric_in_words(found.metric).capitalize()} on "
+        f"{found.examples:,} test examples, means of {found.seeds} seeds of {found.epochs} epochs, "
+        "95% intervals over seeds and examples."
+    )
+
+
+def front(view: StudyView) -> Card:
+    """The Pareto front, and what more cost buys."""
+    frame = pd.DataFrame([
+        {"trial": str(row.number), "student": row.config.name(), view.cost: row.costs[view.cost],
+         **interval_columns(view.metric, around(view, row))}
+        for row in view.front
+    ])  # fmt: skip
+    bound = view.facts["budgets"][0][1]
+    volume = hypervolume(view.points, bound, view.facts["chance"], view.examples)
+    said = f"{rise(view)} Hypervolume {volume:.3f}, from 0 (chance) to 1.".strip()
+    state: State = "good" if len(view.front) > 2 else "look here"
+    return Card("front", "The front", said, state, frame, pareto_figure(pareto_data(view)))
+
+
+def around(view: StudyView, row: StudentRecord) -> Estimate:
+    """The accuracy of a completed trial with its interval."""
+    reached = row.accuracy or 0.0
+    return Estimate(reached, *interval(reached, view.examples))
+
+
+def budget_use(view: StudyView) -> Card:
+    """How much of each budget the best student and the knee use."""
+    rows = []
+    for kind, bound in view.facts["budgets"]:
+        for which in ("best", "knee"):
+            used = view.pick(which).costs[kind]
+            rows.append((f"{bound:,.0f} {kind}", which, used, used / bound))
+    frame = pd.DataFrame(rows, columns=["budget", "student", "used", "share of it"])
+    best = view.pick("best")
+    said = f"The best student, trial {best.number}, uses {best.fill:.1%} of the first budget."
+    if best.fill < 0.5:
+        said += " A smaller budget would do, for larger students were not better."
+    over = any(share > 1 for *_, share in rows)
+    names = [f"{which}: {budget}" for budget, which, *_ in rows]
+    figure = bars_figure(names, [100 * row[-1] for row in rows], "share of the budget, %")
+    return Card("budget", "Budget use", said, "bad" if over else "good", frame, figure)
+
+
+def time(view: StudyView) -> Card:
+    """What took the time."""
+    teacher = view.facts.get("teacher") or {}
+    parts: Mapping[str, list[float]] = {
+        "teacher": [teacher["seconds"]] if teacher else [],
+        "students to the end": [r.seconds or 0 for r in view.rows if r.state == "complete"],
+        "students that were stopped": [r.seconds or 0 for r in view.rows if r.state == "stopped"],
+    }
+    total = sum(map(sum, parts.values())) or 1.0
+    frame = pd.DataFrame(
+        [(name, len(some), sum(some), sum(some) / total) for name, some in parts.items()],
+        columns=["what", "trainings", "seconds", "share of it"],
+    )
+    said = f"{total:,.0f} seconds of work in all, which the workers shared."
+    figure = bars_figure([*parts], [sum(some) for some in parts.values()], "seconds")
+    state: State = "good" if parts["students to the end"] else "not yet"
+    return Card("time", "Time", said, state, frame, figure)
+
+
+def stopped(view: StudyView) -> Card:
+    """Who was stopped where, and what that saved."""
+    ended: dict[tuple[str, int], int] = {}
+    for row in view.rows:
+        key = row.state, row.rungs[-1][0] if row.rungs else 0
+        ended[key] = ended.get(key, 0) + 1
+    frame = pd.DataFrame(
+        [(state, epoch, count) for (state, epoch), count in sorted(ended.items())],
+        columns=["state", "at epoch", "trials"],
+    )
+    failed = sum(row.state in ("failed", "cancelled") for row in view.rows)
+    climbed = [row.rungs[-1][0] for row in view.rows if row.rungs]
+    share = sum(climbed) / (len(climbed) * view.epochs) if climbed else 1.0
+    if view.rungs:
+        said = (
+            f"Trials are compared at epochs {', '.join(map(str, view.rungs))}. The front there "
+            "goes on (of students below a tenth of the budget, one at most), one in "
+            f"{view.spec.eta:g} of a generation, the nearest to it, and the {LEADERS} most "
+            f"accurate; the fixed first students always do. {share:.0%} of all epochs were trained."
+        )
+    else:
+        said = "There are no rungs: every trial is trained to its end."
+    if failed:
+        said += f" {failed} failed or were cancelled: nas-kd trials {view.folder.root.name}."
+    figure: Figure | None = rungs_figure(view) if view.rungs else None
+    return Card("stopped", "Rungs", said, "look here" if failed else "good", frame, figure)
+
+
+def findings(view: StudyView) -> Card:
+    """What the last `check` of the study found."""
+    found = read_findings(view.folder.findings)
+    name = view.folder.root.name
+    if found is None:
+        said = f"Nobody looked yet: nas-kd check {name}"
+        return Card("check", "Findings", said, "not yet", pd.DataFrame())
+    frame = pd.DataFrame(
+        [(one.how_bad, one.about, one.what, one.what_to_do) for one in found.findings],
+        columns=["state", "about", "what", "to do"],
+    )
+    wrong = any(one.how_bad == "wrong" for one in found.findings)
+    state: State = "bad" if wrong else "look here" if found.findings else "good"
+    count = len(found.findings)
+    said = f"{count} finding{'s' * (count != 1)} on {found.when}." if count else "Nothing is wrong."
+    return Card("check", "Findings", said, state, frame)

@@ -1,0 +1,187 @@
+"""How often the verdicts are right: simulated studies that vary seeds and examples.
+
+    python studies/verdict/simulate.py RESULT.json FIGURE.png [STUDIES]
+
+A student answers example i with seed k rightly if
+    mean + spread * (sqrt(0.8) shared_i + sqrt(0.2) own_i) + seed_k + noise_ik > 0,
+all normal: examples that are hard for one student are mostly hard for another, and a seed moves a
+student's accuracy on endless examples by LUCK * sqrt(accuracy * (1 - accuracy)), times 0, 1 or 1.5.
+The truth is then known, and the functions that judge real studies judge these.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import norm
+
+from nas_kd.crossed import LUCK, at_least, difference_of, luck_of
+
+SPREAD, SHARED = 2.0, 0.8
+STUDENTS, SEEDS = 20, 5
+EXAMPLES = (360, 1000, 4000, 10000)
+ACCURACIES = (0.7, 0.9, 0.98)
+LUCKS = (0.0, 1.0, 1.5)
+POWER = 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a simulated study is like."""
+
+    examples: int
+    accuracy: float
+    luck: float
+
+    @property
+    def scale(self) -> float:
+        """The standard deviation of all but the mean, without the seed."""
+        return sqrt(1 + SPREAD**2)
+
+    def answers(self, random: np.random.Generator, students: int, seeds: int, gains) -> np.ndarray:
+        """Right or wrong [students, seeds, examples], of students that are so much better."""
+        point = norm.ppf(self.accuracy)
+        moved = self.luck * sqrt(self.accuracy * (1 - self.accuracy)) / norm.pdf(point) * self.scale
+        mean_J = norm.ppf(self.accuracy + np.asarray(gains)) * sqrt(self.scale**2 + moved**2)
+        shared_N = random.normal(size=self.examples)
+        right = np.empty((students, seeds, self.examples))
+        for student in range(students):
+            own_N = random.normal(size=self.examples)
+            hard_N = SPREAD * (sqrt(SHARED) * shared_N + sqrt(1 - SHARED) * own_N)
+            seed_S = moved * random.normal(size=(seeds, 1))
+            noise_SN = random.normal(size=(seeds, self.examples))
+            right[student] = mean_J[student] + hard_N + seed_S + noise_SN > 0
+        return right
+
+
+def worlds(random: np.random.Generator, studies: int) -> list[World]:
+    """One world for each study, drawn from all combinations."""
+    return [
+        World(
+            int(random.choice(EXAMPLES)), float(random.choice(ACCURACIES)),
+            LUCK * float(random.choice(LUCKS)),
+        )
+        for _ in range(studies)
+    ]  # fmt: skip
+
+
+def error_of(world: World, random: np.random.Generator, seeds: int) -> float:
+    """The true standard error of the difference of two equal students, from 60 studies."""
+    found = [
+        (pair := world.answers(random, 2, seeds, (0, 0)))[0].mean() - pair[1].mean()
+        for _ in range(60)
+    ]
+    return float(np.std(found))
+
+
+def distillation(world: World, random: np.random.Generator, gain: float) -> bool:
+    """Whether a search's verdict says that distillation gained: of two families' pairs, that of the
+    higher mean."""
+    right_J1N = world.answers(random, 4, 1, (gain, 0, gain, 0))
+    pair = max((right_J1N[:2], right_J1N[2:]), key=np.mean)
+    luck = luck_of(float(pair[0].mean())) * 2**0.5
+    return difference_of(pair[0], pair[1], luck).low > 0
+
+
+def naive(world: World, random: np.random.Generator, gain: float) -> bool:
+    """What was said before: the best of all against one twin, as if it had been named beforehand."""
+    right_J1N = world.answers(random, STUDENTS + 1, 1, (gain, *[0.0] * STUDENTS))
+    best = max(range(STUDENTS), key=lambda j: right_J1N[j].mean())
+    return difference_of(right_J1N[best], right_J1N[-1]).low > 0
+
+
+def search(world: World, random: np.random.Generator, gain: float) -> bool:
+    """Whether a search's verdict says that its best of 20 gained over the largest that fits."""
+    right_JN = world.answers(random, STUDENTS + 1, 1, (gain, *[0.0] * STUDENTS))[:, 0]
+    best = int(right_JN[:-1].mean(1).argmax())
+    luck = luck_of(float(right_JN[best].mean()))
+    return bool(at_least(right_JN[:-1] - right_JN[-1], luck)[best] > 0)
+
+
+def confirm(world: World, random: np.random.Generator, gain: float) -> tuple[bool, bool]:
+    """Whether a confirm says that a student gained, and whether its interval holds the truth."""
+    one, other = world.answers(random, 2, SEEDS, (gain, 0))
+    found = difference_of(one, other)
+    return found.low > 0, found.low <= gain <= found.high
+
+
+def share(flags: list[bool]) -> float:
+    """The share that is true."""
+    return round(float(np.mean(flags)), 4)
+
+
+def with_effect(
+    judge: Callable[..., bool], seeds: int, drawn: list[World], random: np.random.Generator
+) -> float:
+    """How often an effect of POWER standard errors of the difference is found."""
+    errors: dict[World, float] = {}
+    found = []
+    for world in drawn:
+        if world not in errors:
+            errors[world] = error_of(world, random, seeds)
+        gain = min(POWER * errors[world], 0.999 - world.accuracy)
+        found.append(judge(world, random, gain))
+    return share(found)
+
+
+def main(to: str, figure: str, studies: str = "2000") -> None:
+    """Simulate, print, keep and draw."""
+    random = np.random.default_rng(0)
+    drawn = worlds(random, int(studies))
+    confirmed = [confirm(world, random, 0.0) for world in drawn]
+    result = {
+        "studies": len(drawn), "students": STUDENTS, "seeds": SEEDS, "luck": LUCK,
+        "effect_in_errors": POWER,
+        "numpy": version("numpy"), "python": platform.python_version(),
+        "false_gained": {
+            "before": share([naive(world, random, 0.0) for world in drawn]),
+            "distillation": share([distillation(world, random, 0.0) for world in drawn]),
+            "search": share([search(world, random, 0.0) for world in drawn]),
+            "confirm": share([gained for gained, _ in confirmed]),
+        },
+        "holds_the_truth": {
+            "confirm": share([holds for _, holds in confirmed]),
+            **{f"confirm, {n} examples": share([h for w, (_, h) in zip(drawn, confirmed, strict=True)
+                                                if w.examples == n]) for n in EXAMPLES},
+            **{f"confirm, luck {k}": share([h for w, (_, h) in zip(drawn, confirmed, strict=True)
+                                            if w.luck == LUCK * k]) for k in LUCKS},
+        },
+        "found": {
+            "distillation": with_effect(distillation, 1, drawn, random),
+            "search": with_effect(search, 1, drawn, random),
+            "confirm": with_effect(lambda *a: confirm(*a)[0], SEEDS, drawn, random),
+        },
+    }  # fmt: skip
+    print(json.dumps(result, indent=1))
+    Path(to).write_text(json.dumps(result, indent=1))
+    draw(random, Path(figure))
+
+
+def draw(random: np.random.Generator, to: Path) -> None:
+    """The 95% intervals of a hundred confirms of equal students, those that miss in red."""
+    from matplotlib import pyplot
+
+    world = World(4000, 0.9, LUCK)
+    axes = pyplot.subplots(figsize=(7, 3.2))[1]
+    for number in range(100):
+        one, other = world.answers(random, 2, SEEDS, (0, 0))
+        found = difference_of(one, other)
+        colour = "#2563eb" if found.sign == 0 else "#dc2626"
+        axes.plot([number, number], [100 * found.low, 100 * found.high], color=colour, lw=1.4)
+        axes.plot(number, 100 * found.mean, ".", color=colour, ms=3)
+    axes.axhline(0, color="#111827", lw=0.8)
+    axes.set_xlabel("simulated confirm of two equal students, 5 seeds, 4,000 examples")
+    axes.set_ylabel("difference, points")
+    axes.spines[["top", "right"]].set_visible(False)
+    pyplot.tight_layout()
+    pyplot.savefig(to, dpi=120)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
