@@ -10,7 +10,7 @@ from torch import nn
 
 from nas_kd.confirm.against import Against, against
 from nas_kd.confirm.confirm import Asked, confirm
-from nas_kd.confirm.confirmation import Confirmation
+from nas_kd.confirm.confirmation import Confirmation, read_confirmation
 from nas_kd.confirm.opening import options_of
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.layout import LAYOUTS
@@ -187,8 +187,9 @@ class Study:
 
         `epochs` is three times the search's unless it is said. `baseline` is a network of yours as
         it is, `module:function`; `random` adds the best of a random search of equal epochs, `front`
-        the knee and the smallest that is as good, `trials` further trials. `teacher` is the module that the search had.
-        Stopped, the same call goes on. Raises NasKDError for what you can mend.
+        the knee and the smallest that is as good, `trials` further trials. `teacher` is the module
+        that the search had. Stopped, the same call goes on.
+        Raises NasKDError for what you can mend.
         """
         if teacher is not None:
             give(teacher)
@@ -253,12 +254,15 @@ class Study:
         return package
 
     def student(self, trial: str | int = "best", trust: bool = False) -> Student:
-        """A trial's student, exported into a folder of its number in the study's, and proved.
+        """A trial's student, exported into a folder of its number in the study's, and proved; of a
+        confirmed student that of seed 0.
 
         `trust` lets code be imported that only the study names. Raises NasKDError.
         """
-        number = self._view.pick(str(trial)).number
-        target = self._view.folder.root / str(number)
+        row = self._view.pick(str(trial))
+        found = read_confirmation(self._view.folder.confirmation)
+        anew = f"-confirmed-{found.epochs}" if found and found.same_as(row) else ""
+        number, target = row.number, self._view.folder.root / f"{row.number}{anew}"
         package = target if target.exists() else self.export(number, target, trust=trust)
         return load_student(package, trust)
 

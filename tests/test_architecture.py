@@ -11,9 +11,10 @@ import nas_kd
 
 ROOT = Path(nas_kd.__file__).parent
 LINE = (
-    "errors", "registry", "files", "records", "interrupts", "front", "intervals", "crossed", "verdict", "costs",
-    "workers", "metrics", "data", "students", "knowledge", "schemes", "spec", "training", "space",
-    "teachers", "study", "driver", "confirm", "package", "check", "report", "api", "cli",
+    "errors", "registry", "files", "records", "interrupts", "front", "intervals", "crossed",
+    "verdict", "costs", "workers", "metrics", "data", "students", "knowledge", "schemes", "spec",
+    "training", "space", "teachers", "study", "driver", "confirm", "package", "check", "report",
+    "api", "cli",
 )  # fmt: skip
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 

@@ -1,5 +1,7 @@
 """How sure accuracies are: Wilson's interval, differences, chance, the verdict."""
 
+from dataclasses import astuple
+
 import pytest
 from scipy.stats import binomtest
 
@@ -12,7 +14,6 @@ from nas_kd.intervals import (
     interval_in_words,
     not_told_apart,
     told_from_chance,
-    verdict,
 )
 
 
@@ -33,18 +34,8 @@ def test_seven_of_seven_are_not_sure_to_be_all() -> None:
 
 def test_a_difference_of_two_sure_looking_accuracies_has_an_interval() -> None:
     # Newcombe 1998, table II, (b) 9/10 - 3/10, method 10: 0.1705 to 0.8090
-    assert gain(0.9, 0.3, 10) == pytest.approx((60, 17.05, 80.90), abs=0.01)
-    difference, low, high = gain(1.0, 1.0, 7)
-    assert (difference, low, high) == pytest.approx((0, -35.43, 35.43), abs=0.01)
-
-
-def test_the_verdict_says_gained_lost_or_nothing_found() -> None:
-    assert verdict(0.853, 0.805, 4000, "19,026 parameters") == (
-        "Distillation gained 4.8 points (3.2 to 6.4) at 19,026 parameters."
-    )
-    assert "lost 4.8 points (3.2 to 6.4)" in verdict(0.805, 0.853, 4000, "9 parameters")
-    assert "No difference" in verdict(0.805, 0.806, 4000, "9 parameters")
-    assert "No difference" in verdict(1.0, 6 / 7, 7, "9 parameters")
+    assert astuple(gain(0.9, 0.3, 10)) == pytest.approx((0.6, 0.1705, 0.8090), abs=1e-4)
+    assert astuple(gain(1.0, 1.0, 7)) == pytest.approx((0, -0.3543, 0.3543), abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,29 @@ def test_balanced_weights_give_each_class_the_same_share_of_the_loss(tmp_path: P
     assert shares == pytest.approx([1 / 3] * 3)
     assert weights.mean() == pytest.approx(1)
     assert "'c' has 11 examples, 'a' 160" in (imbalance(data) or "")
+
+
+@pytest.mark.parametrize("name", [name for name, one in METRICS.items() if one.parts])
+def test_the_parts_of_every_metric_have_the_score_as_their_mean(name: str) -> None:
+    torch.manual_seed(0)
+    labels = torch.randint(0, 6, (200,)).clamp(max=4)
+    logits = torch.randn(200, 7) + 2 * torch.eye(7)[labels]
+    answers = logits.topk(5, -1).indices
+    parts = METRICS[name].parts
+    assert parts is not None
+    score = float(METRICS[name].score(logits, labels))
+    assert float(parts(answers, labels).mean()) == pytest.approx(score)
+
+
+@pytest.mark.parametrize("name", ["balanced-accuracy", "macro-f1"])
+def test_the_spread_of_the_parts_is_how_much_the_score_varies(name: str) -> None:
+    random = np.random.default_rng(0)
+    metric, scores, errors = METRICS[name], [], []
+    assert metric.parts is not None
+    for _ in range(300):
+        labels = torch.tensor(random.choice(4, 400, p=[0.55, 0.25, 0.15, 0.05]))
+        logits = torch.tensor(random.normal(size=(400, 4))) + 1.5 * torch.eye(4)[labels]
+        scores.append(float(metric.score(logits, labels)))
+        parts = metric.parts(logits.topk(4, -1).indices, labels)
+        errors.append(float(parts.std() / 20))
+    assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.12)

@@ -235,7 +235,8 @@ def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungRe
     if record.duplicate_of is not None:
         same = context.ledger.records()[record.duplicate_of]
         values = None if same.accuracy is None else (same.accuracy, same.costs[context.axis])
-        context.observe(Told(context.ledger.tell(record.number, values, {})))
+        context.ledger.tell(record.number, values, {})
+        context.observe(Told(context.ledger.record(record.number)))
         return
     last = results[-1]
     rungs = [(result.epochs, result.accuracy) for result in results]
@@ -244,5 +245,6 @@ def tell(context: SearchContext, record: StudentRecord, results: Sequence[RungRe
     values = (last.accuracy, record.costs[context.axis]) if complete else None
     if complete:
         keep_student(context.folder.student(record.number), record.config, last)
-    context.observe(Told(context.ledger.tell(record.number, values, facts)))
+    context.ledger.tell(record.number, values, facts)
     forget(context.folder, record.number)
+    context.observe(Told(context.ledger.record(record.number)))

@@ -93,7 +93,8 @@ class Student(nn.Module):
 
         Takes what `forward` takes, or what `encode` takes: a frame, or the file of a picture.
         """
-        return np.array(self.classes)[self.answer(given).argmax(-1).numpy()]
+        names: NDArray[Any] = np.array(self.classes)[self.answer(given).argmax(-1).numpy()]
+        return names
 
     def predict_proba(
         self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor"
@@ -106,8 +107,12 @@ class Student(nn.Module):
     @torch.inference_mode()
     def answer(self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor") -> Tensor:
         """The logits [B, C] of examples, a piece at a time, without gradients."""
-        stored = isinstance(given, np.ndarray | Tensor)
-        examples = torch.as_tensor(np.array(given)) if stored else self.encode(given)  # type: ignore[arg-type]
+        if isinstance(given, Tensor):
+            examples = given
+        elif isinstance(given, np.ndarray):
+            examples = torch.from_numpy(given.copy())  # it may be read-only
+        else:
+            examples = self.encode(given)
         return torch.cat([self(piece) for piece in examples.split(PIECE)])
 
     def look(self, examples_BX: Tensor) -> None:

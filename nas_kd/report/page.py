@@ -84,7 +84,7 @@ def looks(view: StudyView) -> str:
     """What was seen of the test split."""
     if not view.looks:
         return "No student was scored on the test split."
-    times = "once" if view.looks == 1 else f"{view.looks} times"
+    times = "once" if view.looks == 1 else f"{view.looks} times, each seed counted"
     return f"Students were scored on the test split {times}."
 
 

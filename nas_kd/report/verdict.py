@@ -63,15 +63,24 @@ def pairs(view: StudyView) -> Iterator[Pair]:
             yield Pair(family, taught[0].accuracy or 0.0, alone[0][0], values)
 
 
+def faults(view: StudyView) -> list[str]:
+    """Why default students failed."""
+    rows = [row.fault for family in view.facts["families"] for row in view.defaults(family)]
+    names = [f"largest {family} alone" for family in view.facts["families"]]
+    rows += [view.facts[name]["fault"] for name in names if name in view.facts]
+    return [fault for fault in rows if fault]
+
+
 def distillation(view: StudyView) -> tuple[Estimate | None, str]:
     """What distillation gained for a default student, and that in words."""
     if not any(row.taught for row in view.rows):
         return None, "Every student was trained without the teacher (alpha 0)."
     named = max(pairs(view), key=lambda pair: pair.taught + pair.alone, default=None)
     if named is None:
+        why = "".join(f" ({fault})" for fault in faults(view)[:1])
         return None, (
-            "What distillation gained is not known: no family's default student is trained both "
-            "with the teacher and without."
+            "What distillation gained is not known: no family's default student was trained to its "
+            f"end both with the teacher and without{why}."
         )
     taught_N, alone_N = named.values
     if taught_N is None or alone_N is None:

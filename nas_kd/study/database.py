@@ -1,7 +1,6 @@
 """The study in Optuna's own database: one atomic write to propose, one to tell."""
 
 import atexit
-import contextlib
 import json
 import logging
 import os
@@ -195,16 +194,23 @@ class Ledger:
 
     def tell(
         self, number: int, values: tuple[float, float] | None, attributes: Mapping[str, Any]
-    ) -> StudentRecord:
-        """Finish a trial: complete with its values, or stopped without; give its record.
+    ) -> None:
+        """Finish a trial: complete with its values, or stopped without.
 
         A trial that a person failed in the dashboard stays as it is.
         """
         row = self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
-        if not self.storage.get_trial(row).state.is_finished():
-            with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-                for key, value in attributes.items():
-                    self.storage.set_trial_user_attr(row, key, value)
-                state = TrialState.PRUNED if values is None else TrialState.COMPLETE
-                self.study.tell(number, values, state=state, skip_if_finished=True)
+        if self.storage.get_trial(row).state.is_finished():
+            return
+        try:
+            for key, value in attributes.items():
+                self.storage.set_trial_user_attr(row, key, value)
+            state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+            self.study.tell(number, values, state=state, skip_if_finished=True)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return
+
+    def record(self, number: int) -> StudentRecord:
+        """The record of one trial, as it is stored now."""
+        row = self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
         return StudentRecord.of(self.storage.get_trial(row))

@@ -122,8 +122,8 @@ class StudyView:
     def largest(self) -> StudentRecord:
         """The largest student that fits: of the families' default students, with the teacher or
         without, that of highest validation accuracy."""
-        rows = [row for family in self.facts["families"] for row in self.defaults(family)]
-        return max(rows, key=lambda row: (row.accuracy or 0.0, -row.number))
+        fixed = self.rows[: self.facts["fixed"]]
+        return max(fixed, key=lambda row: (row.accuracy or 0.0, -row.number))
 
     def pick(self, which: str) -> StudentRecord:
         """The trial called `best`, `knee`, or by its number. Raises UnusableStudy."""

@@ -132,7 +132,8 @@ def whole(name: str) -> None:
     found = searched(name, SETS[name])
     other, mean = forest("balanced" if "class_weights=balanced" in flags else None)
     low, high = interval(found["test"] / 100, found["test_of"])
-    difference = gain(found["test"] / 100, other, found["test_of"])
+    sure = gain(found["test"] / 100, other, found["test_of"])
+    difference = 100 * sure.mean, 100 * sure.low, 100 * sure.high
     found |= {
         "interval": [round(100 * low, 1), round(100 * high, 1)],
         "forest": round(100 * other, 2),

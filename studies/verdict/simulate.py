@@ -90,7 +90,7 @@ def distillation(world: World, random: np.random.Generator, gain: float) -> bool
 
 
 def naive(world: World, random: np.random.Generator, gain: float) -> bool:
-    """What was said before: the best of all against one twin, as if it had been named beforehand."""
+    """What was said before: the best against a twin, as if it had been named beforehand."""
     right_J1N = world.answers(random, STUDENTS + 1, 1, (gain, *[0.0] * STUDENTS))
     best = max(range(STUDENTS), key=lambda j: right_J1N[j].mean())
     return difference_of(right_J1N[best], right_J1N[-1]).low > 0
@@ -114,6 +114,13 @@ def confirm(world: World, random: np.random.Generator, gain: float) -> tuple[boo
 def share(flags: list[bool]) -> float:
     """The share that is true."""
     return round(float(np.mean(flags)), 4)
+
+
+def held(drawn: list[World], confirmed: list[tuple[bool, bool]], **like: float) -> float:
+    """How often the interval holds the truth in the worlds that are like this."""
+    (name, value), *_ = like.items()
+    pairs = zip(drawn, confirmed, strict=True)
+    return share([holds for world, (_, holds) in pairs if getattr(world, name) == value])
 
 
 def with_effect(
@@ -147,10 +154,8 @@ def main(to: str, figure: str, studies: str = "2000") -> None:
         },
         "holds_the_truth": {
             "confirm": share([holds for _, holds in confirmed]),
-            **{f"confirm, {n} examples": share([h for w, (_, h) in zip(drawn, confirmed, strict=True)
-                                                if w.examples == n]) for n in EXAMPLES},
-            **{f"confirm, luck {k}": share([h for w, (_, h) in zip(drawn, confirmed, strict=True)
-                                            if w.luck == LUCK * k]) for k in LUCKS},
+            **{f"confirm, {n} examples": held(drawn, confirmed, examples=n) for n in EXAMPLES},
+            **{f"confirm, luck {k}": held(drawn, confirmed, luck=LUCK * k) for k in LUCKS},
         },
         "found": {
             "distillation": with_effect(distillation, 1, drawn, random),

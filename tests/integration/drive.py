@@ -48,7 +48,8 @@ def after(owner: Any, name: str, count: int, victim: str) -> None:
     setattr(owner, name, counted)
 
 
-def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: str = "") -> None:
+def remember_pools() -> None:
+    """Keep every pool that is made, so that its workers can be killed."""
     start = pool.ProcessPool.__init__
 
     def remembered(self: pool.ProcessPool, *arguments: Any) -> None:
@@ -56,6 +57,10 @@ def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: 
         POOLS.append(self)
 
     pool.ProcessPool.__init__ = remembered  # type: ignore[method-assign]
+
+
+def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: str = "") -> None:
+    remember_pools()
     moments = {"result": (generation, "keep_result"), "proposal": (Ledger, "propose"),
                "tell": (Ledger, "tell"), "student": (generation, "keep_student"),
                "teacher": (teaching, "write_bytes")}  # fmt: skip

@@ -130,7 +130,7 @@ def test_looks_at_the_test_split_are_counted(study: StudyView) -> None:
         assert result["accuracy"] > 0.5
         assert f"the test split {times} time" in (package / "card.md").read_text()
     assert study.looks >= 2
-    assert f"the test split was looked at {study.looks} times" in page(study)
+    assert f"on the test split {study.looks} times" in page(study)
     again = export(study, "best", study.folder.root / "again")
     assert "the test split 2 times" in (again / "card.md").read_text()
 
@@ -217,8 +217,8 @@ def test_a_student_of_pictures_is_not_scored_on_a_table(package: Path, tmp_path:
 
 def test_a_package_of_another_schema_is_not_read(package: Path) -> None:
     facts = json.loads((package / "config.json").read_text())
-    (package / "config.json").write_text(json.dumps(facts | {"schema": 2}))
-    with pytest.raises(UnusablePackage, match="has schema 2, and this version of nas-kd reads 1"):
+    (package / "config.json").write_text(json.dumps(facts | {"schema": 1}))
+    with pytest.raises(UnusablePackage, match="has schema 1, and this version of nas-kd reads 2"):
         load_student(package)
 
 
