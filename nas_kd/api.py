@@ -159,8 +159,8 @@ class Study:
         if not self._view.points:
             return
         screen = console()
-        for card in (controls(self._view), verdict(self._view)):
-            screen.print(card)
+        screen.print(controls(self._view))
+        screen.print(verdict(self._view).headline())
         screen.print(f"Best: {self.summary().settings}", highlight=False)
 
     def confirm(

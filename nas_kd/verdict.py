@@ -3,16 +3,27 @@
 from nas_kd.intervals import Estimate
 
 
+def in_points(found: Estimate, sign: str = "") -> tuple[str, str, str]:
+    """A difference and the ends of its interval, in points of a hundred; with a second digit where
+    the interval is shorter than a point."""
+    digits = 1 if found.high - found.low >= 0.01 else 2
+    mean, low, high = (
+        format(100 * share, f"{sign}.{digits}f") for share in (found.mean, found.low, found.high)
+    )
+    return mean, low, high
+
+
 def points(found: Estimate, sign: int = 1) -> str:
     """A difference with its interval, in points of a hundred: 4.8 points (3.2 to 6.4)."""
-    low, high = sorted((100 * sign * found.low, 100 * sign * found.high))
-    return f"{100 * sign * found.mean:.1f} points ({low:.1f} to {high:.1f})"
+    low, high = sorted((sign * found.low, sign * found.high))
+    mean, low_text, high_text = in_points(Estimate(sign * found.mean, low, high))
+    return f"{mean} points ({low_text} to {high_text})"
 
 
 def undecided(found: Estimate) -> str:
     """A difference whose interval holds zero: +0.1 points, -1.4 to +1.6."""
-    mean, low, high = (100 * share for share in (found.mean, found.low, found.high))
-    return f"{mean:+.1f} points, {low:+.1f} to {high:+.1f}"
+    mean, low, high = in_points(found, "+")
+    return f"{mean} points, {low} to {high}"
 
 
 def of_distillation(found: Estimate, whom: str) -> str:

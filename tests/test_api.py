@@ -53,6 +53,27 @@ def test_a_search_from_python_gives_a_student(tmp_path: Path) -> None:
     assert kept == {first, more.best.number}
 
 
+def test_on_trial_is_called_with_each_trial_once_it_is_told(tmp_path: Path) -> None:
+    told: list[Any] = []
+    settings = TINY | {"trials": 6, "rungs": [1]}
+    folder = tmp_path / "study"
+    study = nas_kd.search(study=folder, workers=0, quiet=True, on_trial=told.append, **settings)
+    stored = study._view.rows
+    assert told == list(stored)
+    with pytest.raises(AttributeError):
+        told[0].accuracy = 1.0
+
+    def tired(record: Any) -> None:
+        raise ValueError("mine")
+
+    more = settings | {"trials": 10}
+    with pytest.raises(ValueError, match="mine"):
+        nas_kd.search(study=folder, workers=0, quiet=True, on_trial=tired, **more)
+    done = nas_kd.search(study=folder, workers=0, quiet=True, **more)
+    assert all(row.finished for row in done._view.rows)
+    assert len(done._view.rows) == 10
+
+
 @pytest.mark.parametrize(
     ("wrapped", "folder"),
     [

@@ -1,6 +1,7 @@
 """The documents say what is so."""
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,24 @@ def test_the_changelog_names_the_version() -> None:
     version = re.search(r'^version = "(.*)"', project, re.MULTILINE)
     assert version
     assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_examples_of_following_a_search_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("tensorboard")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    first, second = blocks((ROOT / "docs" / "tracking.md").read_text(), "python")
+    for code in (first, second):
+        assert len([line for line in code.splitlines() if line]) <= 8
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whatever other libraries deprecate
+            exec(code.replace("trials=4", "trials=4, workers=0, epochs=1, teacher_epochs=1,"
+                              " depth=[1, 2], teacher_width=8, quiet=True"), {})  # fmt: skip
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert len(runs) == 4
+    assert all(run.data.params["family"] in ("cnn", "mlp") for run in runs)
+    assert list(tmp_path.glob("boards/digits/events*"))

@@ -51,8 +51,8 @@ def run_search(
     if not view.points:
         typer.echo("No student was completed.")
         return
-    for card in (controls(view), verdict(view)):
-        screen.print(card)
+    screen.print(controls(view))
+    screen.print(verdict(view).headline())
     typer.echo(f"Best: {summarize(view).settings}\n\nNext:")
     place = quote(str(options.folder))
     code = trust_flag(spec.model_dump(include={"plugins", "family"}))
@@ -65,8 +65,8 @@ def run_confirm(options: RunOptions, asked: Asked, quiet: bool) -> None:
     with going_on(asked, options.folder), display(console(), quiet) as observe:
         confirm(options, asked, observe)
     view = read_study(StudyFolder(options.folder.resolve()))
-    for card in (controls(view), verdict(view)):
-        console().print(card)
+    console().print(controls(view))
+    console().print(verdict(view).headline())
     place = quote(str(options.folder))
     typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}")
 

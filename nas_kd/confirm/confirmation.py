@@ -165,5 +165,6 @@ def sentences(
     else:
         second = of_search(over, students[largest].label)
     if DISTILLED in students:
-        first = f"The best student has no teacher. Of the best distilled one: {first}"
+        of_the_other = f"{first[0].lower()}{first[1:]}"
+        first = f"The best student has no teacher. Of the best distilled one: {of_the_other}"
     return (first, second), gained, over

@@ -17,9 +17,12 @@ COLOURS = {"good": "green", "look here": "yellow", "bad": "red", "not yet": "dim
 LOW, HIGH = " low", " high"
 """A column `x` with its interval has two more, `x low` and `x high`, all in shares of one."""
 
+DIFFERENCES = ("difference", "best minus it")
+"""Columns of differences, which have a sign."""
+
 WORDS = frozenset(
     {"network", "student", "family", "channels", "about", "what", "to do", "state", "of", "trial",
-     "budget", "study"}
+     "budget", "study", "measured on"}
 )  # fmt: skip
 """Columns of words, which begin at the left."""
 
@@ -45,9 +48,12 @@ class Card:
 
     def __rich__(self) -> RenderableType:
         """What a terminal shows of it."""
+        return Group(self.headline(), *([] if self.frame.empty else [table(self)]))
+
+    def headline(self) -> Group:
+        """Its title, state and subtitle in a terminal."""
         head = Text.assemble((self.title, "bold"), "  ", (self.state, COLOURS[self.state]))
-        parts: list[RenderableType] = [head, Text(self.subtitle)]
-        return Group(*parts, *([] if self.frame.empty else [table(self)]))
+        return Group(head, Text(self.subtitle))
 
 
 def shown(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -56,7 +62,8 @@ def shown(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     kept = [name for name in heads if not name.endswith((LOW, HIGH))]
     sure = {name for name in kept if f"{name}{LOW}" in heads}
     rows = [[cell(name, row, name in sure) for name in kept] for _, row in frame.iterrows()]
-    return [f"{name}, %" if name in sure else name for name in kept], rows
+    units = {name: "points" if name in DIFFERENCES else "%" for name in sure}
+    return [f"{name}, {units[name]}" if name in sure else name for name in kept], rows
 
 
 def cell(name: str, row: "pd.Series[Any]", sure: bool) -> str:
@@ -65,7 +72,7 @@ def cell(name: str, row: "pd.Series[Any]", sure: bool) -> str:
     if value is None or value != value:
         return ""
     if sure:
-        sign = "+" if " minus " in name else ""
+        sign = "+" if name in DIFFERENCES else ""
         ends = [row[f"{name}{end}"] for end in (LOW, HIGH)]
         mean, *around = (format(100 * float(str(x)), f"{sign}.2f") for x in (value, *ends))
         return mean if any(end != end for end in ends) else f"{mean} ({around[0]} to {around[1]})"
@@ -112,7 +119,9 @@ def html(card: Card) -> str:
 def html_table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
     """An HTML table; each row has a class and its cells. On a narrow screen each cell stands with
     its column's name."""
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    top = "".join(
+        f'<th class="{"word" if name in WORDS else ""}">{escape(name)}</th>' for name in head
+    )
     body = "".join(
         f'<tr class="{kind}">{"".join(map(html_cell, head, row))}</tr>' for kind, row in rows
     )
@@ -121,7 +130,14 @@ def html_table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -
 
 def html_cell(name: str, text: str) -> str:
     """A cell of a table, and what its column is called."""
-    kind = "note" if name in NOTES else "number" if len(text) < NUMBER else ""
+    kinds = [
+        kind
+        for kind, fits in (
+            ("note", name in NOTES), ("word", name in WORDS), ("number", len(text) < NUMBER),
+        )
+        if fits
+    ]  # fmt: skip
+    kind = " ".join(kinds)
     return f'<td class="{kind}" data-name="{escape(name)}">{escape(text)}</td>'
 
 

@@ -66,7 +66,7 @@ def verdict(view: StudyView) -> Card:
                      f"{view.folder.root.name}.")  # fmt: skip
         state = before_confirm(before, bool(summary.doubts))
     frame = pd.DataFrame([
-        {"of": said, "what": name, **interval_columns("a minus b", one)}
+        {"of": name, "measured on": said, **interval_columns("difference", one)}
         for name, one in rows.items()
     ])  # fmt: skip
     return Card("verdict", "Verdict", " ".join(sentences), state, frame, differences_figure(rows))

@@ -23,15 +23,15 @@ h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-to
 .not-yet { background: #f3f4f6 }
 table { border-collapse: collapse; width: 100%; font-size: 13px } th, td { padding: 3px 6px;
         text-align: right; border-bottom: 1px solid #e5e7eb; vertical-align: top }
-th { overflow-wrap: normal } td:first-child, td:nth-child(2), th:first-child, th:nth-child(2),
-td.note { text-align: left } td.number { white-space: nowrap }
+th { overflow-wrap: normal } td.word, th.word, td.note { text-align: left }
+td.number { white-space: nowrap }
 tr.front { background: #f0fdf4 } tr.best { background: #dbeafe; font-weight: 600 }
 code { background: #f3f4f6; padding: 1px 4px } small { color: #6b7280 }
 pre { white-space: pre-wrap }
 @media (max-width: 1000px) {
   thead { display: none } tr { display: grid; padding: .4rem 0; border-bottom: 1px solid #e5e7eb;
     grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)) }
-  td, td:first-child { text-align: left; border: 0 } td.number { white-space: normal }
+  td { text-align: left; border: 0 } td.number { white-space: normal }
   td::before { content: attr(data-name) " "; color: #6b7280; font-weight: 400 }
 }
 """

@@ -120,7 +120,7 @@ def bound_of_the_best(view: StudyView, best: StudentRecord, largest: StudentReco
         if row.accuracy is not None and row.duplicate_of is None and row.number != largest.number
     ]
     values = [values_of(view, row) for row in others]
-    if control_N is None or any(value is None for value in values):
+    if control_N is None or not values or any(value is None for value in values):
         return None
     gains_JN = np.stack([value - control_N for value in values if value is not None])
     bounds_J = at_least(gains_JN, luck_of(best.accuracy or 0.0))

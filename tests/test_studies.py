@@ -1,0 +1,78 @@
+"""What the README and the studies say is what their kept results say."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nas_kd.confirm.confirmation import Confirmation, read_confirmation
+from nas_kd.report.card import shown
+from nas_kd.report.cards import confirmed_row
+from nas_kd.spec import StudySpec
+
+ROOT = Path(__file__).parents[1]
+STUDIES = ("glyphs-20k", "mnist-10k")
+
+
+def plain(text: str) -> str:
+    """A text with single spaces."""
+    return " ".join(text.split())
+
+
+def confirmation(study: str) -> Confirmation:
+    """The kept confirm of a study."""
+    found = read_confirmation(ROOT / "studies" / study / "confirm.json")
+    assert found is not None
+    return found
+
+
+def kept_lines(study: str) -> set[str]:
+    """Every line of the tables of a kept study, and its teacher's."""
+    search = json.loads((ROOT / "studies" / study / "search.json").read_text())
+    found = confirmation(study)
+    controls = pd.DataFrame(search["controls"])
+    teacher = controls.iloc[:1][["network", "student", "parameters"]].assign(
+        **{found.metric_name: found.teacher}
+    )
+    confirmed = pd.DataFrame([confirmed_row(found, one) for one in found.students])
+    rows = [*shown(controls)[1], *shown(confirmed)[1]]
+    (line,) = teacher.itertuples(index=False)
+    rows.append([line[0], line[1], f"{line[2]:,}", f"{100 * line[3]:.2f}"])
+    return {plain(" ".join(row)) for row in rows}
+
+
+def table_lines(text: str) -> list[str]:
+    """The lines of results in a document."""
+    starts = ("  teacher ", "  best ", "  its twin", "  largest ")
+    return [plain(line) for line in text.splitlines() if line.startswith(starts)]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_studys_page_has_the_numbers_of_its_results(study: str) -> None:
+    text = (ROOT / "studies" / study / "README.md").read_text()
+    lines = table_lines(text)
+    assert lines
+    assert set(lines) <= kept_lines(study)
+    for sentence in confirmation(study).sentences[:1]:
+        numbers = sentence.split("(")[-1].split(")")[0]
+        assert plain(numbers) in plain(text)
+    StudySpec.read(ROOT / "studies" / study / "spec.toml")
+
+
+def test_the_readme_has_the_numbers_of_the_first_search_and_its_confirm() -> None:
+    text = (ROOT / "README.md").read_text()
+    lines = table_lines(text)
+    assert len(lines) == 8
+    assert set(lines) <= kept_lines("glyphs-20k")
+    search = json.loads((ROOT / "studies" / "glyphs-20k" / "search.json").read_text())
+    for sentence in (*search["sentences"], confirmation("glyphs-20k").sentences[0]):
+        assert plain(sentence) in plain(text)
+    for student in search["front"]:
+        if student["cost"] in (11918, 6188):
+            said = f"{100 * student['accuracy']:.1f}% with {student['cost']:,}"
+            assert said in plain(text)
+    mnist = confirmation("mnist-10k").distillation
+    assert mnist is not None
+    mean, low, high = (100 * x for x in (mnist.mean, mnist.low, mnist.high))
+    assert f"{mean:+.2f} points, {low:+.2f} to {high:+.2f}" in plain(text)
