@@ -62,8 +62,8 @@ def verdict(view: StudyView) -> Card:
         before = verdict_of(view)
         said = f"one seed, {view.examples:,} validation examples"
         rows = {"distilled minus alone": before.distillation}
-        sentences = (*summary.sentences, f"With several seeds, on the test split: nas-kd confirm "
-                     f"{view.folder.root.name}.")  # fmt: skip
+        again = f"With several seeds, on the test split: nas-kd confirm {view.folder.root.name}."
+        sentences = (*summary.sentences, *summary.doubts, again)
         state = before_confirm(before, bool(summary.doubts))
     frame = pd.DataFrame([
         {"of": name, "measured on": said, **interval_columns("difference", one)}

@@ -1,12 +1,13 @@
 """How often the verdicts are right: simulated studies that vary seeds and examples.
 
-    python studies/verdict/simulate.py RESULT.json FIGURE.png [STUDIES]
+    python studies/verdict/simulate.py RESULT.json FIGURE.html [STUDIES]
 
 A student answers example i with seed k rightly if
     mean + spread * (sqrt(0.8) shared_i + sqrt(0.2) own_i) + seed_k + noise_ik > 0,
 all normal: examples that are hard for one student are mostly hard for another, and a seed moves a
-student's accuracy on endless examples by LUCK * sqrt(accuracy * (1 - accuracy)), times 0, 1 or 1.5.
-The truth is then known, and the functions that judge real studies judge these.
+student's accuracy on endless examples by LUCK * sqrt(accuracy * (1 - accuracy)), times 0, 1 or 1.5,
+which is drawn for each student: they differ in that as much within a study as between studies
+(luck.json). The truth is then known, and the functions that judge real studies judge these.
 """
 
 import json
@@ -19,14 +20,16 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 from scipy.stats import norm
 
 from nas_kd.crossed import LUCK, at_least, difference_of, luck_of
+from nas_kd.report.figures import dressed
 
 SPREAD, SHARED = 2.0, 0.8
 STUDENTS, SEEDS = 20, 5
 EXAMPLES = (360, 1000, 4000, 10000)
-ACCURACIES = (0.7, 0.9, 0.98)
+ACCURACIES = (0.7, 0.9, 0.95)
 LUCKS = (0.0, 1.0, 1.5)
 POWER = 3.5
 
@@ -37,7 +40,6 @@ class World:
 
     examples: int
     accuracy: float
-    luck: float
 
     @property
     def scale(self) -> float:
@@ -47,14 +49,15 @@ class World:
     def answers(self, random: np.random.Generator, students: int, seeds: int, gains) -> np.ndarray:
         """Right or wrong [students, seeds, examples], of students that are so much better."""
         point = norm.ppf(self.accuracy)
-        moved = self.luck * sqrt(self.accuracy * (1 - self.accuracy)) / norm.pdf(point) * self.scale
-        mean_J = norm.ppf(self.accuracy + np.asarray(gains)) * sqrt(self.scale**2 + moved**2)
+        luck_J = LUCK * random.choice(LUCKS, students)
+        moved_J = luck_J * sqrt(self.accuracy * (1 - self.accuracy)) / norm.pdf(point) * self.scale
+        mean_J = norm.ppf(self.accuracy + np.asarray(gains)) * np.sqrt(self.scale**2 + moved_J**2)
         shared_N = random.normal(size=self.examples)
         right = np.empty((students, seeds, self.examples))
         for student in range(students):
             own_N = random.normal(size=self.examples)
             hard_N = SPREAD * (sqrt(SHARED) * shared_N + sqrt(1 - SHARED) * own_N)
-            seed_S = moved * random.normal(size=(seeds, 1))
+            seed_S = moved_J[student] * random.normal(size=(seeds, 1))
             noise_SN = random.normal(size=(seeds, self.examples))
             right[student] = mean_J[student] + hard_N + seed_S + noise_SN > 0
         return right
@@ -63,12 +66,9 @@ class World:
 def worlds(random: np.random.Generator, studies: int) -> list[World]:
     """One world for each study, drawn from all combinations."""
     return [
-        World(
-            int(random.choice(EXAMPLES)), float(random.choice(ACCURACIES)),
-            LUCK * float(random.choice(LUCKS)),
-        )
+        World(int(random.choice(EXAMPLES)), float(random.choice(ACCURACIES)))
         for _ in range(studies)
-    ]  # fmt: skip
+    ]
 
 
 def error_of(world: World, random: np.random.Generator, seeds: int) -> float:
@@ -155,7 +155,7 @@ def main(to: str, figure: str, studies: str = "2000") -> None:
         "holds_the_truth": {
             "confirm": share([holds for _, holds in confirmed]),
             **{f"confirm, {n} examples": held(drawn, confirmed, examples=n) for n in EXAMPLES},
-            **{f"confirm, luck {k}": held(drawn, confirmed, luck=LUCK * k) for k in LUCKS},
+            **{f"confirm, accuracy {a}": held(drawn, confirmed, accuracy=a) for a in ACCURACIES},
         },
         "found": {
             "distillation": with_effect(distillation, 1, drawn, random),
@@ -170,22 +170,19 @@ def main(to: str, figure: str, studies: str = "2000") -> None:
 
 def draw(random: np.random.Generator, to: Path) -> None:
     """The 95% intervals of a hundred confirms of equal students, those that miss in red."""
-    from matplotlib import pyplot
-
-    world = World(4000, 0.9, LUCK)
-    axes = pyplot.subplots(figsize=(7, 3.2))[1]
+    world, figure = World(4000, 0.9), go.Figure()
     for number in range(100):
         one, other = world.answers(random, 2, SEEDS, (0, 0))
         found = difference_of(one, other)
-        colour = "#2563eb" if found.sign == 0 else "#dc2626"
-        axes.plot([number, number], [100 * found.low, 100 * found.high], color=colour, lw=1.4)
-        axes.plot(number, 100 * found.mean, ".", color=colour, ms=3)
-    axes.axhline(0, color="#111827", lw=0.8)
-    axes.set_xlabel("simulated confirm of two equal students, 5 seeds, 4,000 examples")
-    axes.set_ylabel("difference, points")
-    axes.spines[["top", "right"]].set_visible(False)
-    pyplot.tight_layout()
-    pyplot.savefig(to, dpi=120)
+        figure.add_scatter(
+            x=[number] * 3, y=[100 * found.low, 100 * found.mean, 100 * found.high],
+            mode="lines+markers", marker={"size": [0, 5, 0]}, showlegend=False,
+            line={"color": "#dc2626" if found.sign else "#2563eb", "width": 1.5},
+        )  # fmt: skip
+    figure.add_hline(y=0, line={"color": "#111827", "width": 1})
+    figure.update_xaxes(title="simulated confirm of two equal students: 5 seeds, 4,000 examples")
+    figure.update_yaxes(title="difference, points")
+    dressed(figure, 360).write_html(to, include_plotlyjs=True)
 
 
 if __name__ == "__main__":
