@@ -182,7 +182,7 @@ def draw(random: np.random.Generator, to: Path) -> None:
     figure.add_hline(y=0, line={"color": "#111827", "width": 1})
     figure.update_xaxes(title="simulated confirm of two equal students: 5 seeds, 4,000 examples")
     figure.update_yaxes(title="difference, points")
-    dressed(figure, 360).write_html(to, include_plotlyjs=True)
+    dressed(figure, 360).write_html(to, config={"displayModeBar": False})
 
 
 if __name__ == "__main__":
