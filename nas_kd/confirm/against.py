@@ -1,20 +1,20 @@
 """Two studies on the same data, best against best: the comparison of two ways to search."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from nas_kd.confirm.confirm import Asked, estimate, scored, warn, working
+from nas_kd.confirm.confirm import Asked, estimate, looks_before, say_plan, scored, working
 from nas_kd.confirm.confirmation import Confirmed, Seeds, confirmed, difference
 from nas_kd.confirm.finalists import BEST, Finalist
 from nas_kd.confirm.opening import Opened, opened
 from nas_kd.driver.events import Observe
 from nas_kd.driver.options import RunOptions
-from nas_kd.errors import Unusable
+from nas_kd.errors import InvalidSpec, Unusable
 from nas_kd.files import write_text
 from nas_kd.intervals import Estimate
 from nas_kd.metrics import METRICS
-from nas_kd.study.looks import all_scores
 from nas_kd.verdict import of_two
 
 
@@ -45,6 +45,9 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
     compared, and what `confirm` raises.
     """
     asked.expect_sound()
+    if asked.baseline or asked.random or asked.front or asked.trials:
+        wrong = "--baseline, --random, --front, --trial: two studies are compared best against best"
+        raise InvalidSpec((wrong,))
     both = first.folder.resolve(), second.folder.resolve()
     if both[0] == both[1]:
         raise Unusable(str(both[0]), "is one study, named twice", "Name two, or one once.")
@@ -54,16 +57,12 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
         opened(second, asked.epochs, queue, observe) as other,
     ):
         expect_comparable(one, other)
-        looks = all_scores(both[0]), all_scores(both[1])
-        found = [
-            best_of(study, asked, seen, first.workers)
-            for study, seen in zip((one, other), looks, strict=True)
-        ]
+        found = [best_of(study, asked, first.workers) for study in (one, other)]
         metric = one.view.spec.metric
-        over = difference(found[0][1], found[1][1], one.labels_N, metric)
+        over = difference(found[0].seeds, found[1].seeds, one.labels_N, metric)
         students = tuple(
-            confirmed(finalist, seeds, asked.seeds, one.labels_N, metric, None)
-            for finalist, seeds in found
+            confirmed(best.finalist, best.seeds, asked.seeds, one.labels_N, metric, None)
+            for best in found
         )
         names = both[0].name, both[1].name
         result = Against(
@@ -77,19 +76,30 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
             teachers=(one.teacher, other.teacher),
             difference=over,
             sentence=of_two(over, *names),
-            looks=looks,
+            looks=(found[0].looks, found[1].looks),
         )
         path = both[0] / f"against-{names[1]}.json"
         write_text(path, result.model_dump_json(indent=1))
     return result
 
 
-def best_of(study: Opened, asked: Asked, looks: int, workers: int) -> tuple[Finalist, Seeds]:
-    """The best student of a study, and what it reaches with each seed."""
-    best = [Finalist.of(BEST, study.view.pick(BEST))]
-    warn(study.context, best, asked, looks)
-    estimate(study.context, best, asked.seeds, workers)
-    return best[0], scored(study.context, best, asked.seeds)[best[0].key]
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best student of a study: what it reaches with each seed, and how many scores on the test
+    split the study had before."""
+
+    finalist: Finalist
+    seeds: Seeds
+    looks: int
+
+
+def best_of(study: Opened, asked: Asked, workers: int) -> Best:
+    """Train and score the best student of a study."""
+    context, best = study.context, Finalist.of(BEST, study.view.pick(BEST))
+    say_plan(context, [best], asked.seeds)
+    estimate(context, [best], asked.seeds, workers)
+    looks = looks_before(context, [best], asked.seeds)
+    return Best(best, scored(context, [best], asked.seeds)[best.key], looks)
 
 
 def expect_comparable(one: Opened, other: Opened) -> None:

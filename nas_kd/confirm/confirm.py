@@ -87,10 +87,10 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
             chosen += baselines(asked.baseline, view, context.recipe.data)
         if random:
             chosen.append(Finalist.of(RANDOM, random))
-        looks = all_scores(view.folder.root)
-        warn(context, chosen, asked, looks)
+        say_plan(context, chosen, asked.seeds)
         estimate(context, chosen, asked.seeds, options.workers)
         chosen = [with_own_rate(context, f) if f.role == TWIN else f for f in chosen]
+        looks = looks_before(context, chosen, asked.seeds)
         found = scored(context, chosen, asked.seeds)
         result = summed_up(study, asked, chosen, found, looks)
         keep(context, result)
@@ -108,17 +108,31 @@ def working(options: RunOptions) -> Iterator[JobQueue]:
         executor.shutdown(cancel_futures=queue.busy)
 
 
-def warn(context: ConfirmContext, chosen: Sequence[Finalist], asked: Asked, looks: int) -> None:
-    """Say what will be trained, and whether the test split was seen before."""
-    names = dict.fromkeys(finalist.key for finalist in chosen)
+def say_plan(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> None:
+    """Say how many students are trained, and how long."""
+    count = len({finalist.key for finalist in chosen})
     context.observe(Step(
-        f"confirm   {len(names)} students of {asked.seeds} seeds, {context.recipe.epochs} epochs"
+        f"confirm   {count} student{'s' * (count > 1)}, {seeds} seeds of {context.recipe.epochs} "
+        "epochs"
     ))  # fmt: skip
+
+
+def looks_before(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> int:
+    """How many scores on the test split others had before this confirm; they are told.
+
+    Those that it has already are its own, but for seeds that are added to a confirm that ended.
+    """
+    before = read_confirmation(context.folder.confirmation)
+    mine = {context.place(Training(one, seed)) for one in chosen for seed in range(seeds)}
+    again = before is None or (before.epochs, before.seeds) == (context.recipe.epochs, seeds)
+    own = sum(kept(place) is not None for place in mine) if again else 0
+    looks = max(0, all_scores(context.folder.root) - own)
     if looks:
         context.observe(Step(
             f"test      was looked at before: {looks} scores. Whatever was chosen since then leans "
             "upward"
         ))  # fmt: skip
+    return looks
 
 
 def estimate(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int, workers: int) -> None:

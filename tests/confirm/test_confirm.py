@@ -155,7 +155,7 @@ def test_again_nothing_is_trained_and_the_result_is_the_same(done: Done) -> None
     assert not any(isinstance(event, Trained) for event in events)
     assert again.model_copy(update={"when": result.when, "looks": result.looks}) == result
     assert view.folder.confirmation.read_text() == before
-    assert "was looked at before" in texts(events)
+    assert "was looked at before" not in texts(events)
 
 
 def test_more_seeds_are_added_to_those_that_are_there_and_it_is_said(
@@ -168,6 +168,7 @@ def test_more_seeds_are_added_to_those_that_are_there_and_it_is_said(
     assert trained
     assert all(name.endswith("seed 2") for name in trained)
     assert more.looks == scores_of_confirms(view.folder.root) - len(trained) > 0
+    assert "was looked at before" in texts(events)
     for one, other in zip(first.students, more.students, strict=True):
         assert other.seeds[:2] == one.seeds
 
@@ -362,6 +363,12 @@ def test_the_smallest_student_is_told_with_its_interval_on_test(done: Done) -> N
         assert f"nas-kd confirm {view.folder.root} --trial {low.reached.number}" in (
             answer_in_words(view, low)
         )
+
+
+def test_what_belongs_to_one_study_is_refused_with_two(study: StudyView) -> None:
+    mine = options_of(study.folder.root, 0)
+    with pytest.raises(InvalidSpec, match="best against best"):
+        against(mine, mine, replace(SHORT, front=True), lambda event: None)
 
 
 def test_what_no_interval_can_be_had_of_is_refused_at_once() -> None:
