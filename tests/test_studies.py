@@ -12,7 +12,7 @@ from nas_kd.report.cards import confirmed_row
 from nas_kd.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ("glyphs-20k", "mnist-10k")
+STUDIES = ("glyphs-20k", "mnist-10k", "cifar10-20k")
 
 
 def plain(text: str) -> str:
@@ -44,7 +44,7 @@ def kept_lines(study: str) -> set[str]:
 
 def table_lines(text: str) -> list[str]:
     """The lines of results in a document."""
-    starts = ("  teacher ", "  best ", "  its twin", "  largest ")
+    starts = ("  teacher ", "  best ", "  its twin", "  largest ", "  baseline")
     return [plain(line) for line in text.splitlines() if line.startswith(starts)]
 
 
