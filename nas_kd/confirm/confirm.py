@@ -21,12 +21,13 @@ from nas_kd.confirm.finalists import ALONE, RANDOM, TWIN, Finalist, baselines, f
 from nas_kd.confirm.opening import Opened, opened
 from nas_kd.confirm.random_search import best_of_random
 from nas_kd.confirm.trainings import (
-    RATES,
     ConfirmContext,
     Training,
     answers_of,
     job_of,
     kept,
+    known_rate,
+    rates_of,
     train,
     with_own_rate,
 )
@@ -86,7 +87,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
         if asked.baseline:
             chosen += baselines(asked.baseline, view, context.recipe.data)
         if random:
-            chosen.append(Finalist.of(RANDOM, random))
+            chosen.append(replace(Finalist.of(RANDOM, random), trial=None))
         say_plan(context, chosen, asked.seeds)
         estimate(context, chosen, asked.seeds, options.workers)
         chosen = [with_own_rate(context, f) if f.role == TWIN else f for f in chosen]
@@ -137,15 +138,14 @@ def looks_before(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int
 
 def estimate(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int, workers: int) -> None:
     """Say how long the trainings that are missing will take, from a few steps of each student."""
-    twin = [one for one in chosen if one.role == TWIN]
-    missing = [
-        training
-        for finalist in {one.key: one for one in chosen}.values()
-        for training in (Training(finalist, seed) for seed in range(seeds))
-        if kept(context.place(training)) is None
-    ]
-    count = len(missing) + (len(RATES) * len(twin) if missing else 0)
-    done = len({one.key for one in chosen}) * seeds - len(missing)
+    rates = [rate for one in chosen if one.role == TWIN for rate in rates_of(one)]
+    decided = [known_rate(context, one) or one if one.role == TWIN else one for one in chosen]
+    all_of_them = {
+        context.place(training): training
+        for training in [*rates, *(Training(one, seed) for one in decided for seed in range(seeds))]
+    }
+    missing = [training for place, training in all_of_them.items() if kept(place) is None]
+    count, done = len(missing), len(all_of_them) - len(missing)
     context.observe(Planned(count + done, context.recipe.epochs, done, "training"))
     if not missing:
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
+from torch import nn
 
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
@@ -49,8 +50,9 @@ class Finalist:
 
     @property
     def label(self) -> str:
-        """The student in words: cnn 12-24."""
-        return self.config.name().strip().removeprefix(WHOLE)
+        """The student in words: cnn 12-24, or what a network of the user's is called."""
+        family = self.config.family
+        return family.removeprefix(WHOLE) if family.startswith(WHOLE) else self.config.name()
 
     def with_rate(self, rate: float) -> Self:
         """The same student at another learning rate."""
@@ -118,6 +120,7 @@ def baselines(name: str, view: StudyView, data: TransferSet) -> list[Finalist]:
         shape = tuple(getattr(answer, "shape", ()))
         wrong = f"gives {shape or type(answer).__name__} for 2 examples of {len(data.classes)}"
         raise Unusable(given, f"{wrong} classes", right)
+    config = replace(config, options={"form": form_of(network)})
     parameters, macs, _ = sizes(network, data.input_shape)
     costs = {"parameters": parameters} | ({} if macs is None else {"macs": macs})
     first = view.rows[0]
@@ -126,6 +129,12 @@ def baselines(name: str, view: StudyView, data: TransferSet) -> list[Finalist]:
     if first.taught:
         found.insert(0, Finalist(BASELINE, config, first.settings, costs))
     return found
+
+
+def form_of(network: nn.Module) -> str:
+    """A name for the layers of a network and their shapes: one that was changed is another."""
+    shapes = [(name, tuple(value.shape)) for name, value in network.state_dict().items()]
+    return hashlib.sha256(f"{network}{shapes}".encode()).hexdigest()[:12]
 
 
 def alone_settings(view: StudyView) -> Mapping[str, Value]:

@@ -109,6 +109,7 @@ def with_teacher(view: StudyView, stage: StageContext) -> Opened:
     metric, labels = METRICS[recipe.spec.metric], recipe.data.labels.open()
     labels_N = np.array(labels[slice(*recipe.data.test)])
     job = signals_job(stage)
+    on_test = None
     if job.teacher.target.startswith(FROM_PYTHON) and job.teacher.target not in GIVEN:
         if metric.of_teacher:
             wrong = "needs the teacher's answers to the test split, and it was given from Python"
@@ -124,8 +125,10 @@ def with_teacher(view: StudyView, stage: StageContext) -> Opened:
         if metric.of_teacher:
             labels_N, score = logits_NC.argmax(-1), 1.0
             kept = ArrayRef.save(labels_N, folder.confirmed / "teacher.npy")
-            signals = replace(signals, answers_N=kept)
-    context = ConfirmContext(recipe, folder, stage.queue, stage.observe, signals)
+            on_test = replace(signals, answers_N=kept)
+    context = ConfirmContext(
+        recipe, folder, stage.queue, stage.observe, signals, on_test or signals
+    )
     return Opened(view, context, labels_N, score)
 
 

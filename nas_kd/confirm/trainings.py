@@ -56,8 +56,8 @@ class Training:
     @property
     def name(self) -> str:
         """What it is called while it runs."""
-        rate = float(self.finalist.settings["learning_rate"])
-        how = f"learning rate {rate:.4f}" if self.seed == RATE_SEED else f"seed {self.seed}"
+        rate = f"learning rate {rate_of(self.finalist):.4f}"
+        how = rate if self.seed == RATE_SEED else f"seed {self.seed}"
         return f"{self.finalist.role}, {how}"
 
     @property
@@ -71,7 +71,9 @@ class ConfirmContext(StageContext):
     """What the parts of a confirm share; its recipe has the epochs of the confirm."""
 
     signals: Signals
-    """The teacher's signals, with its answers to the test split where the metric needs those."""
+    on_test: Signals
+    """The same, with the teacher's answers to the test split where the metric compares with those;
+    `signals` has its answers to the validation split."""
 
     def place(self, training: Training) -> Path:
         """The folder of a training."""
@@ -89,7 +91,8 @@ def job_of(context: ConfirmContext, training: Training, rows: Rows) -> RungJob:
     """The job of a training, scored on these rows."""
     recipe, finalist = recipe_of(context.recipe, training.seed), training.finalist
     member = recipe.member(0, finalist.config, finalist.settings, 0)
-    return recipe.job([member], context.signals, 0, recipe.epochs, rows)
+    signals = context.on_test if rows == recipe.data.test else context.signals
+    return recipe.job([member], signals, 0, recipe.epochs, rows)
 
 
 def kept(place: Path) -> Outcome | None:
@@ -166,24 +169,38 @@ def with_own_rate(context: ConfirmContext, twin: Finalist) -> Finalist:
 
     The rate that was found is for the student with the teacher. Ties go to it.
     """
-    validation = context.recipe.data.validation
-    rate = float(twin.settings["learning_rate"])
-    tried = [twin.with_rate(rate * share) for share in RATES]
-    trials = [Training(one, RATE_SEED) for one in tried]
-    train(context, trials, validation)
-    reached = [outcome_of(context, one) for one in trials]
-    chosen = max(range(len(tried)), key=lambda n: (reached[n], -n))
+    tried = rates_of(twin)
+    train(context, tried, context.recipe.data.validation)
+    chosen = known_rate(context, twin)
+    assert chosen is not None, "all three are trained"
     context.observe(Step(
-        f"twin      learning rate {tried[chosen].settings['learning_rate']:.4f} of "
-        + ", ".join(f"{one.settings['learning_rate']:.4f} ({100 * at:.1f}%)"
-                    for one, at in zip(tried, reached, strict=True))
+        f"twin      learning rate {rate_of(chosen):.4f} of "
+        + ", ".join(f"{rate_of(one.finalist):.4f} ({100 * (reached(context, one) or 0):.1f}%)"
+                    for one in tried)
         + " on validation"
     ))  # fmt: skip
-    return tried[chosen]
+    return chosen
 
 
-def outcome_of(context: ConfirmContext, training: Training) -> float:
-    """What a training reached; 0 if it failed."""
+def known_rate(context: ConfirmContext, twin: Finalist) -> Finalist | None:
+    """The twin at its own learning rate; None if one of the three is not trained yet."""
+    tried = rates_of(twin)
+    scores = [reached(context, one) for one in tried]
+    known = [score for score in scores if score is not None]
+    return tried[known.index(max(known))].finalist if len(known) == len(tried) else None
+
+
+def rates_of(twin: Finalist) -> list[Training]:
+    """The trainings by which a twin's learning rate is chosen, that which was found first."""
+    return [Training(twin.with_rate(rate_of(twin) * share), RATE_SEED) for share in RATES]
+
+
+def rate_of(finalist: Finalist) -> float:
+    """The learning rate of a student."""
+    return float(finalist.settings["learning_rate"])
+
+
+def reached(context: ConfirmContext, training: Training) -> float | None:
+    """What a training reached, 0 if it failed; None if it is not done."""
     outcome = kept(context.place(training))
-    assert outcome is not None, "it was trained"
-    return 0.0 if outcome.fault else outcome.accuracy
+    return None if outcome is None else 0.0 if outcome.fault else outcome.accuracy

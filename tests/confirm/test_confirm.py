@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -29,6 +30,7 @@ from nas_kd.package.load import load_student
 from nas_kd.package.write import export
 from nas_kd.report.cards import cards, controls, verdict
 from nas_kd.report.smallest import answer_in_words, find
+from nas_kd.students import FAMILIES
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.looks import scores_of_confirms
 from nas_kd.study.view import StudyView, read_study
@@ -256,6 +258,19 @@ def test_a_network_of_the_users_is_a_baseline_distilled_and_alone(
         assert one.costs["parameters"] == 651
         assert one.reached is not None
         assert one.behind is not None
+    changed = (
+        (own_module / "ours.py")
+        .read_text()
+        .replace("nn.Linear(64, 10))", "nn.Linear(64, 10, False))")
+    )
+    kept = one.key
+    (own_module / "ours.py").write_text(changed)
+    monkeypatch.delitem(sys.modules, "ours")
+    monkeypatch.delitem(FAMILIES, "whole:ours:Ours")
+    again, _ = run_confirm(view.folder.root, replace(SHORT, baseline="ours:Ours"))
+    other = again.student("baseline, alone")
+    assert other is not None
+    assert (other.key != kept, other.costs["parameters"]) == (True, 641)
     for name, wrong in (("ours:five", "gives"), ("ours:narrow", "cannot answer examples")):
         with pytest.raises(Unusable, match=wrong):
             run_confirm(view.folder.root, replace(SHORT, baseline=name))
@@ -395,8 +410,18 @@ def test_students_without_a_teacher_are_confirmed_without_a_twin(tmp_path: Path)
 @pytest.mark.parametrize("metric", ["agreement", "macro-f1", "balanced-accuracy", "top-5"])
 def test_every_metric_is_confirmed(tmp_path: Path, metric: str) -> None:
     view = searched(tmp_path / "study", metric=metric, trials=3, family="mlp", alpha=[0.5, 1.0])
-    result, _ = run_confirm(view.folder.root)
+    result, events = run_confirm(view.folder.root)
     assert result.metric == metric
+    rates = [e for e in events if isinstance(e, Trained) and "learning rate" in e.name]
+    assert len(rates) == 3
+    if metric == "agreement":
+        answers = view.folder.root.glob("signals/*/answers.npy")
+        said = np.load(next(answers))
+        kept = [json.loads(p.read_text()) | {"answers": np.load(p.with_name("answers.npy"))[:, 0]}
+                for p in view.folder.confirmed.glob("epochs-1/*/rate/outcome.json")]  # fmt: skip
+        assert all(
+            one["accuracy"] == pytest.approx((one["answers"] == said).mean()) for one in kept
+        )
     for one in result.students:
         assert one.reached is not None
         known = [seed for seed in one.seeds if seed is not None]
