@@ -10,7 +10,7 @@ from torch import nn
 
 from nas_kd.confirm.against import Against, against
 from nas_kd.confirm.confirm import Asked, confirm
-from nas_kd.confirm.confirmation import Confirmation, read_confirmation
+from nas_kd.confirm.confirmation import Confirmation, confirmed_as
 from nas_kd.confirm.opening import options_of
 from nas_kd.data.given import raw_of, to_npz
 from nas_kd.data.layout import LAYOUTS
@@ -23,10 +23,10 @@ from nas_kd.package.load import Student, load_student
 from nas_kd.package.onnx import needed, to_onnx
 from nas_kd.package.write import export
 from nas_kd.report.card import Card
-from nas_kd.report.cards import cards, controls, verdict
+from nas_kd.report.cards import cards, search_controls, search_verdict
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
 from nas_kd.report.page import page
-from nas_kd.report.summary import Summary, summarize
+from nas_kd.report.summary import Summary, student_in_words, summarize
 from nas_kd.report.terminal import console, display
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
@@ -159,13 +159,12 @@ class Study:
         if not self._view.points:
             return
         screen = console()
-        screen.print(controls(self._view))
-        screen.print(verdict(self._view).headline())
-        screen.print(f"Best: {self.summary().settings}", highlight=False)
+        screen.print(search_controls(self._view))
+        screen.print(search_verdict(self._view).headline())
+        screen.print(f"Best: {student_in_words(self.best)}", highlight=False)
 
     def confirm(
         self,
-        other: "Study | None" = None,
         *,
         seeds: int = 5,
         epochs: int | None = None,
@@ -180,10 +179,9 @@ class Study:
         job_limit: float = 3600.0,
         trust: bool = False,
         quiet: bool = False,
-    ) -> Confirmation | Against:
+    ) -> Confirmation:
         """Train the best student and its controls anew with several seeds, score them on the test
-        split, and give what was found, with 95% intervals; or, with another study on the same data,
-        the best students of the two.
+        split, and give what was found, with 95% intervals.
 
         `epochs` is three times the search's unless it is said. `baseline` is a network of yours as
         it is, `module:function`; `random` adds the best of a random search of equal epochs, `front`
@@ -195,19 +193,39 @@ class Study:
             give(teacher)
         asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)))
         root = None if data_root is None else Path(data_root)
-        options = [
-            options_of(one._view.folder.root, workers, device, root, job_limit, trust, baseline)
-            for one in ([self] if other is None else [self, other])
-        ]
+        place = self._view.folder.root
+        options = options_of(place, workers, device, root, job_limit, trust, baseline)
         with display(console(), quiet) as observe:
-            if len(options) == 2:
-                return against(options[0], options[1], asked, observe)
-            return confirm(options[0], asked, observe)
+            return confirm(options, asked, observe)
+
+    def against(
+        self,
+        other: "Study",
+        *,
+        seeds: int = 5,
+        epochs: int | None = None,
+        workers: int | None = None,
+        data_root: str | Path | None = None,
+        device: str = "auto",
+        job_limit: float = 3600.0,
+        trust: bool = False,
+        quiet: bool = False,
+    ) -> Against:
+        """Confirm the best students of this study and another on the same data, and give which is
+        better, paired by seed and example. Raises NasKDError for what you can mend."""
+        root = None if data_root is None else Path(data_root)
+        first, second = (
+            options_of(one._view.folder.root, workers, device, root, job_limit, trust)
+            for one in (self, other)
+        )
+        with display(console(), quiet) as observe:
+            return against(first, second, Asked(seeds, epochs), observe)
 
     def cards(self) -> tuple[Card, ...]:
         """All that the study has to say: verdict, controls, front, budget use, time, rungs,
         findings; each with a title, a subtitle, a state, a frame and perhaps a figure. A notebook
-        shows them as the report does. Raises UnusableStudy before the first completed trial."""
+        shows them as the report does, but for the figure. Raises UnusableStudy before the first
+        completed trial."""
         return cards(self._view)
 
     def trials(self) -> pd.DataFrame:
@@ -260,8 +278,8 @@ class Study:
         `trust` lets code be imported that only the study names. Raises NasKDError.
         """
         row = self._view.pick(str(trial))
-        found = read_confirmation(self._view.folder.confirmation)
-        anew = f"-confirmed-{found.epochs}" if found and found.same_as(row) else ""
+        found = confirmed_as(self._view, row)
+        anew = f"-confirmed-{found[0].epochs}" if found else ""
         number, target = row.number, self._view.folder.root / f"{row.number}{anew}"
         package = target if target.exists() else self.export(number, target, trust=trust)
         return load_student(package, trust)

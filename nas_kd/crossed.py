@@ -20,57 +20,73 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class MeanSquares:
+    """The mean squares of values [S, N] in the two-way layout without replication."""
+
+    seeds: float
+    examples: float
+    rest: float
+    """Of what neither the seed nor the example explains; like `seeds` zero if there is one seed."""
+
+
+def mean_squares(values_SN: Values) -> MeanSquares:
+    """The mean squares of at least two examples."""
+    seeds, examples = values_SN.shape
+    mean = values_SN.mean()
+    seed_S, example_N = values_SN.mean(1) - mean, values_SN.mean(0) - mean
+    of_examples = seeds * float(example_N @ example_N) / (examples - 1)
+    if seeds == 1:
+        return MeanSquares(0.0, of_examples, 0.0)
+    rest_SN = values_SN - mean - seed_S[:, None] - example_N
+    rest = float(np.square(rest_SN).sum()) / ((seeds - 1) * (examples - 1))
+    return MeanSquares(examples * float(seed_S @ seed_S) / (seeds - 1), of_examples, rest)
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
-    """A mean of values [S, N], its standard error, and the degrees of freedom of that."""
+    """How sure a mean of values [S, N] is."""
 
     mean: float
-    error: float
-    freedom: float
+    standard_error: float
+    """Zero where no two values differ: then nothing was observed, which is not to be sure."""
+    degrees_of_freedom: float
 
 
 def spread(values_SN: Values) -> Spread:
     """The mean over seeds and examples, and its standard error.
 
-    The variance of the mean is estimated from the mean squares of the two-way layout without
-    replication, (MS_seeds - MS_rest)+ / SN + MS_examples / SN, where a negative variance of the
-    seeds counts as zero; the degrees of freedom are Satterthwaite's (1946, "An approximate
-    distribution of estimates of variance components"). With one seed only the examples are
-    covered.
+    The variance of the mean is (MS_seeds - MS_rest)+ / SN + MS_examples / SN, where a negative
+    variance of the seeds counts as zero; the degrees of freedom are Satterthwaite's (1946, "An
+    approximate distribution of estimates of variance components"). With one seed only the examples
+    are covered.
     """
     seeds, examples = values_SN.shape
     mean = float(values_SN.mean())
     if examples < 2:
         return Spread(mean, 0.0, 1.0)
-    of_seed_S = values_SN.mean(1) - mean
-    of_example_N = values_SN.mean(0) - mean
-    among_examples = seeds * float(of_example_N @ of_example_N) / (examples - 1)
-    variance, spoiled = among_examples, among_examples**2 / (examples - 1)
-    if seeds > 1:
-        rest_SN = values_SN - mean - of_seed_S[:, None] - of_example_N
-        free = (seeds - 1) * (examples - 1)
-        rest = float(np.square(rest_SN).sum()) / free
-        among_seeds = examples * float(of_seed_S @ of_seed_S) / (seeds - 1)
-        if among_seeds > rest:
-            variance += among_seeds - rest
-            spoiled += among_seeds**2 / (seeds - 1) + rest**2 / free
-    freedom = variance**2 / spoiled if spoiled else examples - 1.0
+    found = mean_squares(values_SN)
+    variance, denominator = found.examples, found.examples**2 / (examples - 1)
+    if found.seeds > found.rest:
+        variance += found.seeds - found.rest
+        denominator += found.seeds**2 / (seeds - 1)
+        denominator += found.rest**2 / ((seeds - 1) * (examples - 1))
+    freedom = variance**2 / denominator if denominator else examples - 1.0
     return Spread(mean, sqrt(variance / values_SN.size), freedom)
 
 
 def mean_of(values_SN: Values) -> Estimate:
     """A mean with its 95% interval, of values whose mean lies in [0, 1].
 
-    The interval is Wilson's for as many independent examples as the standard error is worth, so
-    that it stays within [0, 1] and is never empty. Wilson 1927, "Probable inference, the law of
-    succession, and statistical inference".
+    The interval is Wilson's for as many independent examples as the standard error is worth, or for
+    N where it is zero; so it stays within [0, 1] and is never empty. Wilson 1927, "Probable
+    inference, the law of succession, and statistical inference".
     """
-    found = spread(values_SN)
-    mean, examples = found.mean, values_SN.shape[1]
-    worth = mean * (1 - mean) / found.error**2 if found.error else examples
-    quantile = float(stdtrit(found.freedom, 0.975))
-    part = quantile**2 / max(worth, 1.0)
+    found, examples = spread(values_SN), values_SN.shape[1]
+    mean, error = found.mean, found.standard_error
+    effective = max(1.0, mean * (1 - mean) / error**2) if error else examples
+    part = float(stdtrit(found.degrees_of_freedom, 0.975)) ** 2 / effective
     middle = (mean + part / 2) / (1 + part)
-    reach = sqrt(mean * (1 - mean) * part + part**2 / 4) / (1 + part)
+    reach = sqrt(max(0.0, mean * (1 - mean)) * part + part**2 / 4) / (1 + part)
     return Estimate(mean, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
@@ -78,10 +94,12 @@ def difference_of(first_SN: Values, second_SN: Values, luck: float = 0.0) -> Est
     """The mean of the first minus that of the second, paired by seed and example, with its 95%
     interval.
 
-    `luck` is a standard deviation that is known beforehand, for what one seed cannot tell.
+    `luck` is a standard deviation that is known beforehand, for what one seed cannot tell. Two that
+    never differ have an interval of no width.
     """
     found = spread(first_SN - second_SN)
-    reach = float(stdtrit(found.freedom, 0.975)) * hypot(found.error, luck)
+    error = hypot(found.standard_error, luck)
+    reach = float(stdtrit(found.degrees_of_freedom, 0.975)) * error
     return Estimate(found.mean, found.mean - reach, found.mean + reach)
 
 
@@ -95,18 +113,19 @@ def luck_of(accuracy: float) -> float:
     return LUCK * sqrt(accuracy * (1 - accuracy))
 
 
-DRAWS, QUANTILE = 20_000, 0.97
+DRAWS, LEVEL = 20_000, 0.97
 
 
 def at_least(gains_JN: Values, luck: float) -> Values:
-    """What each of several students is better by than one control, at least: lower bounds [J] that
-    hold all at once with 95%, so also for the one that was chosen as the best of them.
+    """What each of J students is better by than one control, at least: lower bounds [J] that hold
+    all at once with 95%, so also for the one that was chosen as the best of them.
 
-    All are compared with one control on the same examples; `luck` is what a seed does to each, and
-    to the control. The bound is mean - q * error, where q is the QUANTILE of the largest of J
-    studentised errors, which are drawn from their joint normal distribution; a little more than
-    95%, for the luck of one student is not that of another. Romano, Wolf 2005,
-    "Stepwise multiple testing as formalized data snooping", the single step.
+    All are compared with one control on the same N examples, as if the J had been named beforehand;
+    `luck` is what a seed does to each, and to the control. The bound is mean - q * standard error,
+    where q is the quantile, at LEVEL, of the largest of J studentised errors, which are drawn from
+    their joint normal distribution; LEVEL is a little more than 95%, for the luck of one student is
+    not that of another. Romano, Wolf 2005, "Stepwise multiple testing as formalized data snooping",
+    the single step.
     """
     students, examples = gains_JN.shape
     of_examples_JJ = np.atleast_2d(np.cov(gains_JN)) / examples
@@ -116,6 +135,5 @@ def at_least(gains_JN: Values, luck: float) -> Values:
     drawn = random.multivariate_normal(np.zeros(students), covariance_JJ, DRAWS, method="eigh")
     known_J = error_J > 0  # two students that are always right differ by nothing
     largest = (drawn[:, known_J] / error_J[known_J]).max(1, initial=0.0)
-    quantile = float(np.quantile(largest, QUANTILE))
-    bounds: Values = gains_JN.mean(1) - quantile * error_J
+    bounds: Values = gains_JN.mean(1) - float(np.quantile(largest, LEVEL)) * error_J
     return bounds

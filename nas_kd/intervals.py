@@ -21,6 +21,17 @@ class Estimate:
     low: float
     high: float
 
+    def in_words(self, digits: int = 2, sign: str = "") -> str:
+        """In points of a hundred: 92.20 (91.34 to 92.98)."""
+        mean, low, high = (
+            format(100 * share, f"{sign}.{digits}f") for share in (self.mean, self.low, self.high)
+        )
+        return f"{mean} ({low} to {high})"
+
+    def reversed(self) -> "Estimate":
+        """The difference the other way round."""
+        return Estimate(-self.mean, -self.high, -self.low)
+
     @property
     def sign(self) -> int:
         """1 where the interval lies above zero, -1 where it lies below, else 0."""
@@ -46,8 +57,7 @@ def half_width(accuracy: float, examples: int, z: float = 1.0) -> float:
 
 def interval_in_words(accuracy: float, examples: int) -> str:
     """An accuracy with its 95% interval, in points of a hundred: 92.20 (91.34 to 92.98)."""
-    low, high = interval(accuracy, examples)
-    return f"{100 * accuracy:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    return Estimate(accuracy, *interval(accuracy, examples)).in_words()
 
 
 def gain(accuracy: float, control: float, examples: int) -> Estimate:

@@ -5,8 +5,11 @@ Suffixes: N examples, C classes; leading dimensions (students) broadcast.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -97,7 +100,8 @@ def among_parts(answers_NK: Tensor, labels_N: Tensor) -> Tensor:
 
 
 def linearised(right_NC: Tensor, there_NC: Tensor, known: int) -> Tensor:
-    """The parts [N] of a mean over classes of ratios sum(right) / sum(there): the ratio's mean, and
+    """The parts [N] of the mean, over `known` classes, of the ratios sum(right) / sum(there), of
+    right and there [N, C]: the mean of the ratios, and
     by how much each example moves it to first order (its influence; Hampel 1974, "The influence
     curve and its role in robust estimation")."""
     there_C = there_NC.sum(0).clamp(min=1e-12)
@@ -120,6 +124,17 @@ def macro_f1_parts(answers_NK: Tensor, labels_N: Tensor) -> Tensor:
     given_NC, there_NC = (one_hot(of, classes).double() for of in (answers_N, labels_N))
     both_NC = given_NC + there_NC
     return linearised(2 * given_NC * there_NC, both_NC, int((both_NC.sum(0) > 0).sum()))
+
+
+def parts_of(
+    metric: Metric | None, answers_NK: NDArray[Any], labels_N: NDArray[Any]
+) -> NDArray[np.float64] | None:
+    """What each example adds to a metric [N]; None where that is not known."""
+    if metric is None or metric.parts is None:
+        return None
+    answers, labels = (torch.from_numpy(x.astype(np.int64)) for x in (answers_NK, labels_N))
+    found: NDArray[np.float64] = metric.parts(answers, labels).numpy()
+    return found
 
 
 METRICS: Registry[Metric] = Registry("metric")

@@ -3,27 +3,21 @@
 from nas_kd.intervals import Estimate
 
 
-def in_points(found: Estimate, sign: str = "") -> tuple[str, str, str]:
-    """A difference and the ends of its interval, in points of a hundred; with a second digit where
-    the interval is shorter than a point."""
-    digits = 1 if found.high - found.low >= 0.01 else 2
-    mean, low, high = (
-        format(100 * share, f"{sign}.{digits}f") for share in (found.mean, found.low, found.high)
-    )
-    return mean, low, high
+def digits(found: Estimate) -> int:
+    """A second digit where the interval is shorter than a point."""
+    return 1 if found.high - found.low >= 0.01 else 2
 
 
-def points(found: Estimate, sign: int = 1) -> str:
+def points(found: Estimate) -> str:
     """A difference with its interval, in points of a hundred: 4.8 points (3.2 to 6.4)."""
-    low, high = sorted((sign * found.low, sign * found.high))
-    mean, low_text, high_text = in_points(Estimate(sign * found.mean, low, high))
-    return f"{mean} points ({low_text} to {high_text})"
+    mean, interval = found.in_words(digits(found)).split(" ", 1)
+    return f"{mean} points {interval}"
 
 
 def undecided(found: Estimate) -> str:
     """A difference whose interval holds zero: +0.1 points, -1.4 to +1.6."""
-    mean, low, high = in_points(found, "+")
-    return f"{mean} points, {low} to {high}"
+    mean, interval = found.in_words(digits(found), "+").split(" ", 1)
+    return f"{mean} points, {interval.strip('()')}"
 
 
 def of_distillation(found: Estimate, whom: str) -> str:
@@ -32,22 +26,38 @@ def of_distillation(found: Estimate, whom: str) -> str:
     if found.sign > 0:
         return f"Distillation gained {points(found)} {whom}."
     if found.sign < 0:
-        return f"Distillation lost {points(found, -1)} {whom}: without the teacher it is better."
+        lost = points(found.reversed())
+        return f"Distillation lost {lost} {whom}: without the teacher it is better."
     return f"No difference between distilled and alone was found {whom} ({undecided(found)})."
 
 
-def of_search(found: Estimate | None, largest: str) -> str:
-    """One sentence: what the best student is better by than the largest that fits; None where the
-    two are one student."""
-    if found is None:
-        return f"The best student is the largest that fits, {largest}: no other was better."
+def of_search(found: Estimate, largest: str) -> str:
+    """One sentence: what the best student is better by than the largest that fits."""
     if found.sign > 0:
         return f"The search gained {points(found)} over the largest that fits, {largest}."
     if found.sign < 0:
-        return (
-            f"The search lost {points(found, -1)} to the largest that fits, {largest}: take that."
-        )
+        lost = points(found.reversed())
+        return f"The search lost {lost} to the largest that fits, {largest}: take that."
     return f"No difference to the largest that fits, {largest}, was found ({undecided(found)})."
+
+
+def of_the_largest(largest: str) -> str:
+    """One sentence where the best student is the largest that fits."""
+    return f"The best student of the search is itself the largest that fits, {largest}."
+
+
+def of_search_at_least(bound: float, better: float, largest: str) -> str:
+    """One sentence: what the best student of a search is better by than the largest that fits, at
+    least, and how much it was where it was chosen."""
+    if bound > 0:
+        return (
+            f"The search gained at least {100 * bound:.1f} points over the largest that fits, "
+            f"{largest}."
+        )
+    return (
+        f"No student was found that is surely better than the largest that fits, {largest}: the "
+        f"best is {100 * better:.1f} points better on the examples on which it was chosen."
+    )
 
 
 def of_two(found: Estimate | None, first: str, second: str) -> str:
@@ -57,5 +67,5 @@ def of_two(found: Estimate | None, first: str, second: str) -> str:
     if found.sign > 0:
         return f"{first} is better than {second} by {points(found)}."
     if found.sign < 0:
-        return f"{second} is better than {first} by {points(found, -1)}."
+        return f"{second} is better than {first} by {points(found.reversed())}."
     return f"No difference between {first} and {second} was found ({undecided(found)})."

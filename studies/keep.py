@@ -10,43 +10,39 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-from nas_kd.report.cards import controls
+from nas_kd.report.cards import search_controls
 from nas_kd.report.summary import summarize
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 
 
 def searched(study: Path) -> dict[str, object]:
-    """What the search found, as if it had not been confirmed."""
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place) / study.name
-        shutil.copytree(study, copy, ignore=shutil.ignore_patterns("confirm*", "signals"))
-        view = read_study(StudyFolder(copy))
-        summary = summarize(view)
-        return {
-            "trials": len(view.rows),
-            "epochs": view.epochs,
-            "seed": view.spec.seed,
-            "sentences": summary.sentences,
-            "best": summary.settings,
-            "controls": json.loads(controls(view).frame.to_json(orient="records")),
-            "front": [
-                {"trial": row.number, "student": row.config.name(), "cost": row.costs[view.cost],
-                 "accuracy": row.accuracy}
-                for row in view.front
-            ],
-            "seconds": round(sum(row.seconds or 0 for row in view.rows), 1),
-            "versions": {name: version(name) for name in ("nas-kd", "torch", "optuna")}
-            | {"python": platform.python_version()},
-            "processor": torch.backends.cpu.get_cpu_capability(),
-            "cores": os.cpu_count(),
-        }  # fmt: skip
+    """What the search found."""
+    view = read_study(StudyFolder(study))
+    summary = summarize(view)
+    return {
+        "trials": len(view.rows),
+        "epochs": view.epochs,
+        "seed": view.spec.seed,
+        "sentences": summary.sentences,
+        "best": summary.settings,
+        "controls": json.loads(search_controls(view).frame.to_json(orient="records")),
+        "front": [
+            {"trial": row.number, "student": row.config.name(), "cost": row.costs[view.cost],
+             "accuracy": row.accuracy}
+            for row in view.front
+        ],
+        "seconds": round(sum(row.seconds or 0 for row in view.rows), 1),
+        "versions": {name: version(name) for name in ("nas-kd", "torch", "optuna")}
+        | {"python": platform.python_version()},
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+    }  # fmt: skip
 
 
 def main(study: str, to: str) -> None:

@@ -30,16 +30,16 @@ def test_the_spread_is_that_of_the_two_way_layout_computed_by_hand() -> None:
     variance = seeds - rest + examples
     assert seeds > rest
     assert found.mean == pytest.approx(values.mean())
-    assert found.error**2 == pytest.approx(variance / 200)
+    assert found.standard_error**2 == pytest.approx(variance / 200)
     bottom = seeds**2 / 4 + examples**2 / 39 + rest**2 / 156
-    assert found.freedom == pytest.approx(variance**2 / bottom)
+    assert found.degrees_of_freedom == pytest.approx(variance**2 / bottom)
 
 
 def test_with_one_seed_the_spread_is_that_of_the_examples() -> None:
     values = drawn(1, 50)
     found = spread(values)
-    assert found.error == pytest.approx(stats.sem(values[0]))
-    assert found.freedom == pytest.approx(49)
+    assert found.standard_error == pytest.approx(stats.sem(values[0]))
+    assert found.degrees_of_freedom == pytest.approx(49)
 
 
 def test_a_difference_with_one_seed_is_the_paired_t_test() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from nas_kd.confirm.confirmation import Confirmation, read_confirmation
 from nas_kd.report.card import shown
-from nas_kd.report.cards import confirmed_row
+from nas_kd.report.confirmed import confirmed_row
 from nas_kd.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]

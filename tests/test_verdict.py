@@ -1,7 +1,7 @@
 """What is said of a difference."""
 
 from nas_kd.intervals import Estimate
-from nas_kd.verdict import of_distillation, of_search, of_two
+from nas_kd.verdict import of_distillation, of_search, of_search_at_least, of_the_largest, of_two
 
 GAINED, LOST = Estimate(0.048, 0.032, 0.064), Estimate(-0.048, -0.064, -0.032)
 NOTHING = Estimate(0.001, -0.014, 0.016)
@@ -26,7 +26,9 @@ def test_the_search_gained_lost_or_found_the_largest() -> None:
     assert of_search(GAINED, "cnn 4").startswith("The search gained 4.8 points (3.2 to 6.4) over")
     assert of_search(LOST, "cnn 4").endswith("largest that fits, cnn 4: take that.")
     assert of_search(NOTHING, "cnn 4").startswith("No difference to the largest that fits, cnn 4,")
-    assert "is the largest that fits, cnn 4: no other" in of_search(None, "cnn 4")
+    assert of_the_largest("cnn 4").endswith("is itself the largest that fits, cnn 4.")
+    assert "gained at least 2.1 points over" in of_search_at_least(0.021, 0.03, "cnn 4")
+    assert "No student was found that is surely" in of_search_at_least(-0.01, 0.03, "cnn 4")
 
 
 def test_of_two_studies_the_better_is_named() -> None:

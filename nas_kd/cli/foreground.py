@@ -14,12 +14,12 @@ from nas_kd.check.findings import keep_findings
 from nas_kd.confirm.against import against
 from nas_kd.confirm.confirm import Asked, confirm
 from nas_kd.driver.drive import drive
-from nas_kd.driver.options import RunOptions, command
+from nas_kd.driver.options import RunOptions, command, root_flag
 from nas_kd.driver.teacher_stage import WEIGHTS
 from nas_kd.interrupts import Interrupted, interruptible
-from nas_kd.report.against import against_card
-from nas_kd.report.cards import controls, verdict
-from nas_kd.report.summary import summarize
+from nas_kd.report.cards import controls, search_controls, search_verdict, verdict
+from nas_kd.report.confirmed import against_card
+from nas_kd.report.summary import student_in_words
 from nas_kd.report.terminal import console, display
 from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
@@ -51,9 +51,9 @@ def run_search(
     if not view.points:
         typer.echo("No student was completed.")
         return
-    screen.print(controls(view))
-    screen.print(verdict(view).headline())
-    typer.echo(f"Best: {summarize(view).settings}\n\nNext:")
+    screen.print(search_controls(view))
+    screen.print(search_verdict(view).headline())
+    typer.echo(f"Best: {student_in_words(view.pick('best'))}\n\nNext:")
     place = quote(str(options.folder))
     code = trust_flag(spec.model_dump(include={"plugins", "family"}))
     for name, flag in (("confirm", code), ("report", ""), ("dashboard", ""), ("export", code)):
@@ -62,39 +62,45 @@ def run_search(
 
 def run_confirm(options: RunOptions, asked: Asked, quiet: bool) -> None:
     """Confirm a study, then print the table, the verdict and what to do next."""
-    with going_on(asked, options.folder), display(console(), quiet) as observe:
+    with going_on(asked, options), display(console(), quiet) as observe:
         confirm(options, asked, observe)
     view = read_study(StudyFolder(options.folder.resolve()))
     console().print(controls(view))
     console().print(verdict(view).headline())
-    place = quote(str(options.folder))
-    typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}")
+    place, code = quote(str(options.folder)), trust_flag(view.spec.model_dump())
+    typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}{code}")
 
 
 def run_against(first: RunOptions, second: RunOptions, asked: Asked, quiet: bool) -> None:
     """Confirm the best students of two studies, and print which is better."""
-    places = first.folder, second.folder
-    with going_on(asked, *places), display(console(), quiet) as observe:
+    with going_on(asked, first, second), display(console(), quiet) as observe:
         result = against(first, second, asked, observe)
     console().print(against_card(result))
 
 
 @contextmanager
-def going_on(asked: Asked, *studies: Path) -> Iterator[None]:
+def going_on(asked: Asked, *studies: RunOptions) -> Iterator[None]:
     """Say how to go on with a confirm that is interrupted."""
     try:
         with interruptible():
             yield
     except Interrupted as stopped:
-        said = [f"--seeds {asked.seeds}"]
-        said += [f"--epochs {asked.epochs}"] * (asked.epochs is not None)
-        said += [f"--baseline {asked.baseline}"] * (asked.baseline is not None)
-        said += [f"--trial {number}" for number in asked.trials]
-        said += ["--random"] * asked.random + ["--front"] * asked.front
-        places = " ".join(quote(str(study)) for study in studies)
-        again = f"nas-kd confirm {places} {' '.join(said)}"
+        again = confirm_command(asked, *studies)
         typer.echo(f"\nStopped. All that is trained is kept; go on with:\n  {again}", err=True)
         raise SystemExit(stopped.code) from None
+
+
+def confirm_command(asked: Asked, *studies: RunOptions) -> str:
+    """What to type to go on with a confirm."""
+    specs = [StudyFolder(one.folder).read_spec().model_dump() for one in studies]
+    said = [f"--seeds {asked.seeds}"]
+    said += [f"--epochs {asked.epochs}"] * (asked.epochs is not None)
+    said += [f"--baseline {quote(asked.baseline)}"] if asked.baseline else []
+    said += [f"--trial {number}" for number in asked.trials]
+    said += ["--random"] * asked.random + ["--front"] * asked.front
+    places = " ".join(quote(str(one.folder)) for one in studies)
+    root = root_flag(studies[0].data_root)
+    return f"nas-kd confirm {places} {' '.join(said)}{root}{max(map(trust_flag, specs))}"
 
 
 def kept_weights(spec: StudySpec, study: Path) -> Path | None:
@@ -114,7 +120,7 @@ def run_check(
 ) -> int:
     """Check, print what is found as it is found; 1 if anything is wrong or doubtful, else 0.
 
-    What is found of a study as it is, is kept in its folder for the report.
+    Findings are kept in the folder of a study whose spec was not changed by flags.
     """
     screen, found = console(), list[Finding]()
     number = default_workers(parse_devices("auto")) if workers is None else workers

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from nas_kd.confirm.confirm import Asked, estimate, looks_before, say_plan, scored, working
+from nas_kd.confirm.confirm import BEGUN, Asked, estimate, looks_before, say_plan, scored, working
 from nas_kd.confirm.confirmation import Confirmed, Seeds, confirmed, difference
 from nas_kd.confirm.finalists import BEST, Finalist
 from nas_kd.confirm.opening import Opened, opened
@@ -64,7 +64,8 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
             confirmed(best.finalist, best.seeds, asked.seeds, one.labels_N, metric, None)
             for best in found
         )
-        names = both[0].name, both[1].name
+        same = both[0].name == both[1].name
+        names = (str(both[0]), str(both[1])) if same else (both[0].name, both[1].name)
         result = Against(
             when=datetime.now(UTC).isoformat(timespec="seconds"),
             metric=metric,
@@ -78,8 +79,10 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
             sentence=of_two(over, *names),
             looks=(found[0].looks, found[1].looks),
         )
-        path = both[0] / f"against-{names[1]}.json"
-        write_text(path, result.model_dump_json(indent=1))
+        name = f"{both[1].parent.name}-{both[1].name}" if same else both[1].name
+        write_text(both[0] / f"against-{name}.json", result.model_dump_json(indent=1))
+        for study in (one, other):
+            (study.context.folder.confirmed / BEGUN).unlink(missing_ok=True)
     return result
 
 

@@ -7,23 +7,25 @@ from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from safetensors.numpy import save
 
 from nas_kd.confirm.confirmation import (
     Confirmation,
     Seeds,
+    Trained,
     confirmed,
     difference,
     read_confirmation,
-    sentences,
+    verdict_of,
 )
-from nas_kd.confirm.finalists import ALONE, RANDOM, TWIN, Finalist, baselines, finalists
+from nas_kd.confirm.finalists import RANDOM, TWIN, Finalist, baselines, finalists, role_of
 from nas_kd.confirm.opening import Opened, opened
 from nas_kd.confirm.random_search import best_of_random
 from nas_kd.confirm.trainings import (
     ConfirmContext,
     Training,
-    answers_of,
+    found_of,
     job_of,
     kept,
     known_rate,
@@ -34,13 +36,16 @@ from nas_kd.confirm.trainings import (
 from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
-from nas_kd.errors import InvalidSpec
+from nas_kd.errors import InvalidSpec, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import Estimate
+from nas_kd.records import read_record
 from nas_kd.study.looks import all_scores
 from nas_kd.training import PROOF
 from nas_kd.workers.executors import open_executor
 from nas_kd.workers.job_queue import JobQueue
+
+BEGUN = "begun.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
         looks = looks_before(context, chosen, asked.seeds)
         found = scored(context, chosen, asked.seeds)
         result = summed_up(study, asked, chosen, found, looks)
-        keep(context, result)
+        keep_result(context, result)
     return result
 
 
@@ -118,22 +123,45 @@ def say_plan(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) ->
     ))  # fmt: skip
 
 
-def looks_before(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> int:
-    """How many scores on the test split others had before this confirm; they are told.
+class Begun(BaseModel):
+    """A confirm that has begun to score, and has not ended."""
 
-    Those that it has already are its own, but for seeds that are added to a confirm that ended.
+    epochs: int
+    seeds: int
+    looks: int
+    """How many scores on the test split there were before."""
+
+
+def looks_before(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> int:
+    """How many scores on the test split there were before this confirm began; they are told.
+
+    One that goes on, or that is only read again, has its own scores already.
     """
-    before = read_confirmation(context.folder.confirmation)
-    mine = {context.place(Training(one, seed)) for one in chosen for seed in range(seeds)}
-    again = before is None or (before.epochs, before.seeds) == (context.recipe.epochs, seeds)
-    own = sum(kept(place) is not None for place in mine) if again else 0
-    looks = max(0, all_scores(context.folder.root) - own)
+    ended, path = read_confirmation(context.folder.confirmation), context.folder.confirmed / BEGUN
+    begun = read_record(Begun, path, f"Remove {path}.", UnusableStudy) if path.exists() else None
+    like, own = (context.recipe.epochs, seeds), own_scores(context, chosen, seeds)
+    if begun and (begun.epochs, begun.seeds) == like:
+        looks = begun.looks
+    elif own is None:
+        looks = all_scores(context.folder.root)
+        text = Begun(epochs=like[0], seeds=like[1], looks=looks).model_dump_json()
+        write_text(path, text)
+    elif ended and (ended.epochs, ended.seeds) == like:
+        looks = ended.looks
+    else:
+        looks = max(0, all_scores(context.folder.root) - own)
     if looks:
         context.observe(Step(
             f"test      was looked at before: {looks} scores. Whatever was chosen since then leans "
             "upward"
         ))  # fmt: skip
     return looks
+
+
+def own_scores(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> int | None:
+    """How many scores a confirm has, if it has all of them."""
+    places = {context.place(Training(one, seed)) for one in chosen for seed in range(seeds)}
+    return None if any(kept(place) is None for place in places) else len(places)
 
 
 def estimate(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int, workers: int) -> None:
@@ -169,13 +197,11 @@ def scored(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> M
     )
     trainings = [Training(one, seed) for seed in range(seeds) for one in chosen]
     train(context, trainings, context.recipe.data.test)
-    found: dict[str, dict[int, tuple[float, NDArray[np.uint16]]]] = {}
+    results: dict[str, dict[int, Trained]] = {one.key: {} for one in chosen}
     for training in trainings:
-        outcome, answers_NK = kept(context.place(training)), answers_of(context, training)
-        mine = found.setdefault(training.finalist.key, {})
-        if outcome and answers_NK is not None:
-            mine[training.seed] = outcome.accuracy, answers_NK
-    return found
+        if found := found_of(context, training):
+            results[training.finalist.key][training.seed] = found
+    return results
 
 
 def first_inputs(context: ConfirmContext) -> NDArray[np.generic]:
@@ -190,14 +216,13 @@ def summed_up(
     """Every student with its interval, and the verdict."""
     view, metric = study.view, study.view.spec.metric
     by_role = {finalist.role: finalist for finalist in chosen}
-    best, largest = chosen[0], view.largest
+    best = chosen[0]
 
     def compare(first: str, second: str) -> Estimate | None:
         keys = by_role[first].key, by_role[second].key
         return difference(found[keys[0]], found[keys[1]], study.labels_N, metric)
 
-    role = f"largest {largest.config.family}" + ("" if largest.taught else ALONE)
-    said, gained, over = sentences(by_role, compare, role, view.cost)
+    said = verdict_of(by_role, compare, role_of(view.best_default), view.cost)
     students = tuple(
         confirmed(
             finalist, found[finalist.key], asked.seeds, study.labels_N, metric,
@@ -214,19 +239,17 @@ def summed_up(
         examples=len(study.labels_N),
         teacher=study.teacher,
         students=students,
-        distillation=gained,
-        search=over,
-        sentences=said,
+        distillation=said.distillation,
+        search=said.search,
+        sentences=said.sentences,
         looks=looks,
     )
 
 
-def keep(context: ConfirmContext, result: Confirmation) -> None:
+def keep_result(context: ConfirmContext, result: Confirmation) -> None:
     """Write confirm.json, unless it says the same already."""
     path = context.folder.confirmation
     before = read_confirmation(path)
-    same = (
-        before and result.model_copy(update={"when": before.when, "looks": before.looks}) == before
-    )
-    if not same:
+    if before is None or result.model_copy(update={"when": before.when}) != before:
         write_text(path, result.model_dump_json(indent=1))
+    (context.folder.confirmed / BEGUN).unlink(missing_ok=True)

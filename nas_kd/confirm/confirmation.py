@@ -1,22 +1,23 @@
 """What a confirm found: every student with its interval, and the verdict; kept as confirm.json."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from nas_kd.confirm.finalists import BEST, DISTILLED, TWIN, Finalist
+from nas_kd.confirm.finalists import ALONE, BEST, DISTILLED, TWIN, Finalist
 from nas_kd.crossed import Values, difference_of, mean_of
 from nas_kd.errors import UnusableStudy
 from nas_kd.intervals import Estimate
-from nas_kd.metrics import METRICS, metric_in_words
+from nas_kd.metrics import METRICS, metric_in_words, parts_of
 from nas_kd.records import read_record
 from nas_kd.study.record import StudentRecord
-from nas_kd.verdict import of_distillation, of_search
+from nas_kd.study.view import StudyView
+from nas_kd.verdict import of_distillation, of_search, of_the_largest
 
 Answers = NDArray[np.uint16]
 Trained = tuple[float, Answers]
@@ -63,17 +64,12 @@ class Confirmation(BaseModel):
     """The best student minus the largest that fits; None where they are one."""
     sentences: tuple[str, ...]
     looks: int
-    """How many scores on the test split others had before this confirm."""
+    """How many scores on the test split there were before this confirm began."""
 
     @property
     def metric_name(self) -> str:
         """What the students are judged by, in words."""
         return metric_in_words(self.metric)
-
-    def same_as(self, record: StudentRecord) -> Confirmed | None:
-        """The confirmed student that a trial is; None if it was not confirmed."""
-        key = Finalist.of(BEST, record).key
-        return next((one for one in self.students if one.key == key and one.reached), None)
 
     def student(self, role: str) -> Confirmed | None:
         """The student in a role."""
@@ -91,14 +87,9 @@ def read_confirmation(path: Path) -> Confirmation | None:
 def values_of(trained: Sequence[Trained], labels_N: NDArray[np.int64], metric: str) -> Values:
     """What each seed and example adds to the metric [S, N]; of a metric without known parts what
     each seed reached, [1, S], whose interval covers the seeds alone."""
-    parts = METRICS[metric].parts
-    if parts is None:
-        return np.array([[reached for reached, _ in trained]])
-    labels = torch.from_numpy(np.array(labels_N))
-    return np.stack([
-        parts(torch.from_numpy(answers_NK.astype(np.int64)), labels).numpy()
-        for _, answers_NK in trained
-    ])  # fmt: skip
+    parts = [parts_of(METRICS[metric], answers_NK, labels_N) for _, answers_NK in trained]
+    known = [values_N for values_N in parts if values_N is not None]
+    return np.stack(known) if known else np.array([[reached for reached, _ in trained]])
 
 
 Seeds = Mapping[int, Trained]
@@ -141,30 +132,54 @@ def confirmed(
     )
 
 
-def sentences(
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What distillation gained and what the search gained, and both in words."""
+
+    distillation: Estimate | None
+    search: Estimate | None
+    sentences: tuple[str, str]
+
+
+def verdict_of(
     students: Mapping[str, Finalist],
     compare: Callable[[str, str], Estimate | None],
     largest: str,
     cost: str,
-) -> tuple[tuple[str, ...], Estimate | None, Estimate | None]:
-    """The verdict: what distillation gained, and what the search gained over the largest that fits;
-    with both differences."""
+) -> Verdict:
+    """The verdict of a confirm: the best distilled student against its twin, the best against the
+    largest that fits, which has this role."""
     taught = students.get(DISTILLED, students[BEST])
-    size = f"at {taught.costs[cost]:,} {cost}"
     gained = compare(taught.role, TWIN) if TWIN in students else None
     if TWIN not in students:
         first = "Every student was trained without the teacher (alpha 0)."
     elif gained is None:
         first = "What distillation gained is not known: too many seeds failed."
     else:
-        first = of_distillation(gained, size)
-    same = students[BEST].key == students[largest].key
-    over = None if same else compare(BEST, largest)
-    if over is None and not same:
-        second = "What the search gained is not known: too many seeds failed."
-    else:
-        second = of_search(over, students[largest].label)
+        first = of_distillation(gained, f"at {taught.costs[cost]:,} {cost}")
     if DISTILLED in students:
         of_the_other = f"{first[0].lower()}{first[1:]}"
         first = f"The best student has no teacher. Of the best distilled one: {of_the_other}"
-    return (first, second), gained, over
+    name = students[largest].label + (ALONE if largest.endswith(ALONE) else "")
+    if students[BEST].key == students[largest].key:
+        return Verdict(gained, None, (first, of_the_largest(name)))
+    over = compare(BEST, largest)
+    lost = "What the search gained is not known: too many seeds failed."
+    return Verdict(gained, over, (first, of_search(over, name) if over else lost))
+
+
+def confirm_of_the_best(view: StudyView) -> Confirmation | None:
+    """The last confirm of a study, if its best student is still the study's. Raises
+    UnusableStudy."""
+    found = read_confirmation(view.folder.confirmation)
+    best = found.student(BEST) if found else None
+    return found if best and best.key == Finalist.of(BEST, view.pick(BEST)).key else None
+
+
+def confirmed_as(view: StudyView, row: StudentRecord) -> tuple[Confirmation, Confirmed] | None:
+    """The last confirm of a study and what it found of a trial; None if that was not confirmed, or
+    failed with every seed. Raises UnusableStudy."""
+    found = read_confirmation(view.folder.confirmation)
+    key = Finalist.of(BEST, row).key
+    one = next((o for o in found.students if o.key == key and o.reached), None) if found else None
+    return (found, one) if found and one else None

@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any, Self
 
 import torch
 from torch import nn
 
+from nas_kd.costs.budgets import COSTS, LATENCY
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.intervals import not_told_apart
@@ -63,20 +65,18 @@ def finalists(view: StudyView, front: bool) -> list[Finalist]:
     """The best student, its twin without the teacher, and each family's default student with and
     without; with `front` also the knee, and the smallest within one standard error of the best.
 
-    The best is preceded by the best distilled student where it has no teacher itself, whose twin is
-    then meant. Raises UnusableStudy for a study that has not ended.
+    Where the best had no teacher, the best distilled student follows it, and the twin is its twin.
+    Raises UnusableStudy for a study that has not ended.
     """
-    top = view.pick(BEST)
-    taught = view.best_taught
+    expect_ended(view)
+    top, taught = view.pick(BEST), view.best_taught
     found = [Finalist.of(BEST, top)]
     if taught and taught.number != top.number:
         found.append(Finalist.of(DISTILLED, taught))
     if taught:
-        found.append(twin_of(view, taught))
+        found.append(of_control(TWIN, view.facts["twin"]))
     for family in view.facts["families"]:
-        for record in view.defaults(family):
-            how = "" if record.taught else ALONE
-            found.append(Finalist.of(f"largest {family}{how}", record))
+        found += [Finalist.of(role_of(row), row) for row in view.defaults(family)]
         if alone := view.facts.get(f"largest {family} alone"):
             found.append(of_control(f"largest {family}{ALONE}", alone))
     if front:
@@ -86,30 +86,46 @@ def finalists(view: StudyView, front: bool) -> list[Finalist]:
     return found
 
 
-def twin_of(view: StudyView, taught: StudentRecord) -> Finalist:
-    """The twin without the teacher that the search trained of this student."""
-    twin = view.facts.get("twin")
-    if not twin or twin["trial"] != taught.number:
-        wrong = "has not ended: the best student's twin without the teacher is not trained"
-        right = f"Run the search to its end: nas-kd search --study {view.folder.root}"
+def role_of(default: StudentRecord) -> str:
+    """The role of a family's default student."""
+    return f"largest {default.config.family}" + ("" if default.taught else ALONE)
+
+
+def expect_ended(view: StudyView) -> None:
+    """Raise UnusableStudy for a study whose controls are not all trained."""
+    twin, taught = view.facts.get("twin"), view.best_taught
+    lacks = ["the best student's twin"] if taught and (
+        not twin or twin["trial"] != taught.number
+    ) else []  # fmt: skip
+    for family in view.facts["families"]:
+        name = f"largest {family} alone"
+        if all(row.taught for row in view.defaults(family)) and name not in view.facts:
+            lacks.append(name)
+    if lacks:
+        wrong = f"has not ended: not trained yet is {', '.join(lacks)}"
+        right = f"Run the search to its end: nas-kd search --study {quote(str(view.folder.root))}"
         raise UnusableStudy(str(view.folder.root), wrong, right)
-    return of_control(TWIN, twin)
 
 
 def of_control(role: str, facts: Mapping[str, Any]) -> Finalist:
     """A control of the search as a finalist."""
     config = StudentConfig.from_json(facts["student"])
-    costs = {kind: facts[kind] for kind in ("parameters", "macs", "bytes", "ram") if kind in facts}
+    costs = {kind: facts[kind] for kind in (*COSTS, LATENCY) if kind in facts}
     return Finalist(role, config, json.loads(facts["settings"]), costs, facts["trial"])
 
 
 def baselines(name: str, view: StudyView, data: TransferSet) -> list[Finalist]:
-    """The user's own network as it is, with the settings of a default student and without the
-    teacher. Raises Unusable for one that does not answer the study's examples."""
+    """The user's own network as it is, distilled and alone, with a default student's settings.
+
+    Raises Unusable for one that does not answer the study's examples.
+    """
     config = StudentConfig(f"{WHOLE}{name}", data.input_shape, len(data.classes), 1, ())
     given = f"--baseline {name}"
     right = "Name a function without arguments that returns a network for the study's data."
-    network = build(config).eval()
+    try:
+        network = build(config).eval()
+    except Unusable as error:
+        raise Unusable(given, error.wrong, right) from error
     try:
         with torch.inference_mode():
             answer = network(torch.zeros(2, *data.input_shape))

@@ -10,7 +10,6 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.loading import TRAINED
-from nas_kd.training import derive
 
 
 def best_of_random(options: RunOptions, observe: Observe) -> StudentRecord:
@@ -20,8 +19,7 @@ def best_of_random(options: RunOptions, observe: Observe) -> StudentRecord:
     view = read_study(folder)
     trials = trials_for(view)
     spec = view.spec.model_copy(update={
-        "sampler": "random", "rungs": (), "trials": trials,
-        "seed": derive(view.spec.seed, "random"), "epochs": view.epochs,
+        "sampler": "random", "rungs": (), "trials": trials, "epochs": view.epochs,
     })  # fmt: skip
     place = StudyFolder(folder.confirmed / f"random-{trials}")
     own = view.spec.teacher != TRAINED

@@ -27,6 +27,7 @@ from nas_kd.study.sharing import hashed
 from nas_kd.training import RungJob, RungResult, derive
 from nas_kd.training.recipe import Recipe
 
+Answers = NDArray[np.uint16]
 ANSWERS, OUTCOME = "answers.npy", "outcome.json"
 RATES = (1.0, 1 / 3, 3.0)
 """The twin's learning rate is one of these times the one that was found with the teacher."""
@@ -113,19 +114,22 @@ def kept(place: Path) -> Outcome | None:
     return outcome
 
 
-def answers_of(context: ConfirmContext, training: Training) -> NDArray[np.uint16] | None:
-    """The top-5 classes [N, K] that a student gave to each test example; None if it failed."""
+def found_of(context: ConfirmContext, training: Training) -> tuple[float, Answers] | None:
+    """What a student reached, and the top-5 classes [N, K] that it gave to each test example; None
+    if it failed."""
     place = context.place(training)
     outcome = kept(place)
     if outcome is None or outcome.fault:
         return None
-    found: NDArray[np.uint16] = np.load(place / ANSWERS)
-    return found
+    answers_NK: Answers = np.load(place / ANSWERS)
+    return outcome.accuracy, answers_NK
 
 
 def train(context: ConfirmContext, trainings: Iterable[Training], rows: Rows) -> None:
     """Train and score what is not kept yet."""
-    wanted = {context.place(training): training for training in trainings}
+    wanted: dict[Path, Training] = {}
+    for training in trainings:
+        wanted.setdefault(context.place(training), training)
     for place, training in wanted.items():
         if kept(place) is None:
             send(context, training, place, rows)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from nas_kd.data.columns import column_in_words
-from nas_kd.intervals import interval_in_words
+from nas_kd.intervals import Estimate, interval_in_words
 from nas_kd.metrics import metric_in_words, of_teachers
 from nas_kd.package.config import columns_of
 from nas_kd.spec.settings import as_text, beside_config, heading
@@ -28,9 +28,12 @@ def card_table(facts: dict[str, Any]) -> str:
         f"| {heading(name)} | {as_text(name, value)} |"
         for name, value in beside_config(facts["settings"]).items()
     )
+    mean = ""
+    if tested := facts["confirmed"]:
+        mean = Estimate(tested["mean"], tested["low"], tested["high"]).in_words()
     anew, reached = facts["confirmed"], interval_in_words(seen["accuracy"], seen["examples"])
     confirmed = (
-        f"| test {metric} | {points(anew)}, 95% interval of the mean of {anew['seeds']} seeds |\n"
+        f"| test {metric} | {mean}, 95% interval of the mean of {anew['seeds']} seeds |\n"
         if anew
         else ""
     )
@@ -42,12 +45,6 @@ def card_table(facts: dict[str, Any]) -> str:
 | epochs | {facts["epochs"]} |
 | input | {"x".join(map(str, facts["input"]["shape"]))}; the student normalises |
 {values}| classes | {classes} |"""
-
-
-def points(found: dict[str, Any]) -> str:
-    """A mean with its interval, in points of a hundred."""
-    mean, low, high = (100 * found[name] for name in ("mean", "low", "high"))
-    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
 
 
 def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:

@@ -33,9 +33,9 @@ class Judged(BaseModel):
     examples: int
 
 
-class Anew(BaseModel):
+class Tested(BaseModel):
     """What a confirm found of the student: trained anew with several seeds, of which the package
-    has the first, and scored on the test split."""
+    has the first that did not fail, and scored on the test split."""
 
     mean: float
     low: float
@@ -85,7 +85,7 @@ class Config(BaseModel):
     metric: str
     validation: Judged
     """Of the trial, as the search trained it."""
-    confirmed: Anew | None
+    confirmed: Tested | None
     settings: dict[str, Option]
     epochs: int
     teacher: Taught

@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save
 
-from nas_kd.confirm.confirmation import read_confirmation
+from nas_kd.confirm.confirmation import confirmed_as
 from nas_kd.data.source import ASKED
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
@@ -63,17 +63,18 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
 
 
 def source(view: StudyView, row: StudentRecord) -> tuple[Path, Path, dict[str, Any]]:
-    """Where a trial's student lies and the inputs of its proof, and what its config says of that:
-    the first seed of a confirmed one, else the student as the search trained it."""
-    found = read_confirmation(view.folder.confirmation)
-    one = found.same_as(row) if found else None
-    if not found or not one or not one.reached:
+    """The folder of a trial's student, the file of its proof's inputs, and what its config says of
+    a confirm: of the first seed that did not fail, if it was confirmed; else as it was searched."""
+    anew = confirmed_as(view, row)
+    reached = anew[1].reached if anew else None
+    if anew is None or reached is None:
         number = row.number if row.duplicate_of is None else row.duplicate_of
         return view.folder.student(number), view.folder.proof, {"confirmed": None}
+    found, one = anew
     seed = next(seed for seed, reached in enumerate(one.seeds) if reached is not None)
     place = view.folder.confirmed / f"epochs-{found.epochs}" / one.key / f"seed-{seed}"
-    anew = asdict(one.reached) | {"examples": found.examples, "seeds": found.seeds, "seed": seed}
-    facts = {"confirmed": anew, "epochs": found.epochs}
+    tested = {"examples": found.examples, "seeds": found.seeds, "seed": seed}
+    facts = {"confirmed": asdict(reached) | tested, "epochs": found.epochs}
     return place, view.folder.confirmed / "inputs.safetensors", facts
 
 

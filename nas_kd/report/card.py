@@ -1,6 +1,6 @@
 """A card: one thing that a study has to say, with the numbers behind it; drawn alike everywhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
@@ -11,6 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from nas_kd.intervals import Estimate
 
 State = Literal["good", "look here", "bad", "not yet"]
 COLOURS = {"good": "green", "look here": "yellow", "bad": "red", "not yet": "dim"}
@@ -56,6 +58,28 @@ class Card:
         return Group(head, Text(self.subtitle))
 
 
+def interval_columns(name: str, found: Estimate | None) -> dict[str, float | None]:
+    """A mean and its interval as three columns of a frame."""
+    if found is None:
+        return {name: None, f"{name}{LOW}": None, f"{name}{HIGH}": None}
+    return {name: found.mean, f"{name}{LOW}": found.low, f"{name}{HIGH}": found.high}
+
+
+def differences_frame(rows: Mapping[str, Estimate | None], measured_on: str) -> pd.DataFrame:
+    """Differences with their intervals, a row each."""
+    return pd.DataFrame([
+        {"of": name, "measured on": measured_on, **interval_columns("difference", found)}
+        for name, found in rows.items()
+    ])  # fmt: skip
+
+
+def state_of(signs: Sequence[int], doubts: bool) -> State:
+    """Bad where anything was lost, good where anything was gained, else a look is due."""
+    if -1 in signs:
+        return "bad"
+    return "look here" if doubts or 1 not in signs else "good"
+
+
 def shown(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """The heads and cells of a frame as people read them: a number and its interval in one cell."""
     heads = [str(name) for name in frame.columns]
@@ -72,12 +96,12 @@ def cell(name: str, row: "pd.Series[Any]", sure: bool) -> str:
     if value is None or value != value:
         return ""
     if sure:
-        sign = "+" if name in DIFFERENCES else ""
-        ends = [row[f"{name}{end}"] for end in (LOW, HIGH)]
-        mean, *around = (format(100 * float(str(x)), f"{sign}.2f") for x in (value, *ends))
-        return mean if any(end != end for end in ends) else f"{mean} ({around[0]} to {around[1]})"
-    if isinstance(value, str | bool):
-        return str(value).lower() if isinstance(value, bool) else value
+        low, high = (row[f"{name}{end}"] for end in (LOW, HIGH))
+        found = Estimate(float(value), float(low), float(high))
+        words = found.in_words(sign="+" if name in DIFFERENCES else "")
+        return words if low == low and high == high else words.split(" ")[0]
+    if isinstance(value, str):
+        return value
     number = float(str(value))
     if name == "times smaller":
         return times(number)

@@ -7,12 +7,12 @@ import pandas as pd
 from plotly.graph_objects import Figure
 
 from nas_kd.check.findings import read_findings
-from nas_kd.confirm.confirmation import Confirmation, Confirmed, read_confirmation
+from nas_kd.confirm.confirmation import confirm_of_the_best
 from nas_kd.driver.stopper import LEADERS
 from nas_kd.front import hypervolume
 from nas_kd.intervals import Estimate, interval
-from nas_kd.metrics import metric_in_words
-from nas_kd.report.card import HIGH, LOW, Card, State
+from nas_kd.report.card import HIGH, LOW, Card, State, differences_frame, interval_columns, state_of
+from nas_kd.report.confirmed import confirmed_controls, confirmed_verdict
 from nas_kd.report.figures import (
     bars_figure,
     differences_figure,
@@ -21,8 +21,8 @@ from nas_kd.report.figures import (
     rungs_figure,
 )
 from nas_kd.report.smallest import rise
-from nas_kd.report.summary import Line, Summary, summarize, teacher_line
-from nas_kd.report.verdict import SearchVerdict, verdict_of
+from nas_kd.report.summary import Line, doubts_of, lines_of, place_of
+from nas_kd.report.verdict import verdict_of
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
 
@@ -35,85 +35,50 @@ def cards(view: StudyView) -> tuple[Card, ...]:
     )  # fmt: skip
 
 
-def valid_confirmation(view: StudyView) -> Confirmation | None:
-    """The study's confirm, if its best student is still the study's best."""
-    found = read_confirmation(view.folder.confirmation)
-    best = found.student("best") if found else None
-    return found if best and best.trial == view.pick("best").number else None
-
-
-def interval_columns(name: str, found: Estimate | None) -> dict[str, float | None]:
-    """A mean and its interval as three columns of a frame."""
-    if found is None:
-        return {name: None, f"{name}{LOW}": None, f"{name}{HIGH}": None}
-    return {name: found.mean, f"{name}{LOW}": found.low, f"{name}{HIGH}": found.high}
-
-
 def verdict(view: StudyView) -> Card:
-    """What distillation gained, and what the search gained: of a confirm, or of the search."""
-    found, summary = valid_confirmation(view), summarize(view)
-    if found:
-        said = f"{found.seeds} seeds, {found.examples:,} test examples"
-        rows = {"distilled minus alone": found.distillation, "best minus largest": found.search}
-        signs = [one.sign for one in rows.values() if one]
-        sentences = (*found.sentences, *summary.doubts)
-        state = state_of(signs, bool(summary.doubts))
-    else:
-        before = verdict_of(view)
-        said = f"one seed, {view.examples:,} validation examples"
-        rows = {"distilled minus alone": before.distillation}
-        again = f"With several seeds, on the test split: nas-kd confirm {view.folder.root.name}."
-        sentences = (*summary.sentences, *summary.doubts, again)
-        state = before_confirm(before, bool(summary.doubts))
-    frame = pd.DataFrame([
-        {"of": name, "measured on": said, **interval_columns("difference", one)}
-        for name, one in rows.items()
-    ])  # fmt: skip
-    return Card("verdict", "Verdict", " ".join(sentences), state, frame, differences_figure(rows))
-
-
-def state_of(signs: list[int], doubts: bool) -> State:
-    """Bad where anything was lost, good where anything was gained, else a look is due."""
-    if -1 in signs:
-        return "bad"
-    if doubts or 1 not in signs:
-        return "look here"
-    return "good"
-
-
-def before_confirm(found: SearchVerdict, doubts: bool) -> State:
-    """The state of a verdict of one seed."""
-    if found.distillation is None and found.search is None:
-        return "not yet"
-    signs = [found.distillation.sign] if found.distillation else []
-    return state_of([*signs, int((found.search or 0.0) > 0)], doubts)
+    """What distillation gained, and what the search gained: of a confirm of the best student, or of
+    the search."""
+    found = confirm_of_the_best(view)
+    return confirmed_verdict(view, found) if found else search_verdict(view)
 
 
 def controls(view: StudyView) -> Card:
-    """The best student beside what it must beat: of a confirm, or of the search."""
-    found = valid_confirmation(view)
-    if found:
-        rows = [confirmed_row(found, one) for one in found.students]
-        frame = pd.DataFrame(rows)
-        if told := teacher_line(view):
-            frame = pd.concat([pd.DataFrame([teacher_row(found, told[0])]), frame])
-        beaten = [one.role for one in found.students if one.behind and one.behind.sign < 0]
-        state: State = "look here" if beaten else "good"
-        said = confirmed_on(found) + (f" Better than the best: {', '.join(beaten)}." * bool(beaten))
+    """The best student beside what it must beat: of a confirm of it, or of the search."""
+    found = confirm_of_the_best(view)
+    return confirmed_controls(view, found) if found else search_controls(view)
+
+
+def search_verdict(view: StudyView) -> Card:
+    """What a search says before any confirm."""
+    found, doubts = verdict_of(view), doubts_of(view)
+    rows = {"distilled minus alone": found.distillation}
+    count = view.facts["data"]["validation"]
+    frame = differences_frame(rows, f"one seed, {count:,} validation examples")
+    again = f"With several seeds, on the test split: nas-kd confirm {place_of(view)}"
+    said = " ".join((*found.sentences, *doubts, again))
+    if found.distillation is None and found.search is None:
+        state: State = "not yet"
     else:
-        summary = summarize(view)
-        frame = pd.DataFrame([line_row(view, one) for one in summary.lines])
-        beaten = [one.name for one in summary.lines if better(one, summary)]
-        state = "look here" if beaten else "good"
-        said = judged_on(view)
-    return Card("controls", "The best and its controls", said, state, frame, marked=(1,))
+        signs = [found.distillation.sign] if found.distillation else []
+        state = state_of([*signs, int((found.search or 0.0) > 0)], bool(doubts))
+    return Card("verdict", "Verdict", said, state, frame, differences_figure(rows))
 
 
-def better(one: Line, summary: Summary) -> bool:
-    """Whether a control has a higher accuracy than the best: then the best is alone in its trials
-    only."""
-    best = summary.best.accuracy or 0.0
-    return one.name != "teacher" and one.accuracy is not None and one.accuracy > best
+def search_controls(view: StudyView) -> Card:
+    """The closing table of a search."""
+    lines, best = lines_of(view), view.pick("best")
+    frame = pd.DataFrame([line_row(view, one) for one in lines])
+    over = [
+        one.name
+        for one in lines[1:]
+        if one.accuracy is not None and one.accuracy > (best.accuracy or 0.0)
+    ]
+    said = judged_on(view)
+    if over:
+        said += f" Better than the best trial: {', '.join(over)}."
+    marked = tuple(n for n, one in enumerate(lines) if one.name.startswith("best ("))
+    state: State = "look here" if over else "good"
+    return Card("controls", "The best and its controls", said, state, frame, marked=marked)
 
 
 def line_row(view: StudyView, one: Line) -> dict[str, Any]:
@@ -128,45 +93,12 @@ def line_row(view: StudyView, one: Line) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def teacher_row(found: Confirmation, line: Line) -> dict[str, Any]:
-    """The teacher beside confirmed students."""
-    extra = {} if found.cost == "parameters" else {found.cost: line.cost}
-    return {"network": line.name, "student": line.label, "parameters": line.parameters, **extra,
-            found.metric_name: found.teacher}  # fmt: skip
-
-
-def confirmed_row(found: Confirmation, one: Confirmed) -> dict[str, Any]:
-    """A confirmed student as a row."""
-    kinds = dict.fromkeys(("parameters", found.cost))
-    failed = sum(seed is None for seed in one.seeds)
-    state = {"state": f"{failed} of {len(one.seeds)} seeds failed"} if failed else {}
-    return {
-        "network": one.role
-        if one.trial is None or one.role == f"trial {one.trial}"
-        else f"{one.role} (trial {one.trial})",
-        "student": one.label,
-        **{kind: one.costs.get(kind) for kind in kinds},
-        **interval_columns(found.metric_name, one.reached),
-        **interval_columns("best minus it", one.behind),
-        **state,
-    }
-
-
 def judged_on(view: StudyView) -> str:
     """What stands behind the figures of a search."""
     count = view.facts["data"]["validation"]
     return (
         f"Alone: trained without the teacher. {view.metric.capitalize()} on {count:,} validation "
         "examples, one seed, 95% intervals."
-    )
-
-
-def confirmed_on(found: Confirmation) -> str:
-    """What stands behind the figures of a confirm."""
-    return (
-        f"Alone: trained without the teacher. {metric_in_words(found.metric).capitalize()} on "
-        f"{found.examples:,} test examples, means of {found.seeds} seeds of {found.epochs} epochs, "
-        "95% intervals over seeds and examples."
     )
 
 
@@ -197,11 +129,11 @@ def budget_use(view: StudyView) -> Card:
         for which in ("best", "knee"):
             used = view.pick(which).costs[kind]
             rows.append((f"{bound:,.0f} {kind}", which, used, used / bound))
-    frame = pd.DataFrame(rows, columns=["budget", "student", "used", "share of it"])
+    frame = pd.DataFrame(rows, columns=["budget", "student", "used", "share of the budget"])
     best = view.pick("best")
     said = f"The best student, trial {best.number}, uses {best.fill:.1%} of the first budget."
     if best.fill < 0.5:
-        said += " A smaller budget would do, for larger students were not better."
+        said += " A smaller budget may do."
     over = any(share > 1 for *_, share in rows)
     names = [f"{which}: {budget}" for budget, which, *_ in rows]
     figure = bars_figure(names, [100 * row[-1] for row in rows], "share of the budget, %")
@@ -215,11 +147,12 @@ def time(view: StudyView) -> Card:
         "teacher": [teacher["seconds"]] if teacher else [],
         "students to the end": [r.seconds or 0 for r in view.rows if r.state == "complete"],
         "students that were stopped": [r.seconds or 0 for r in view.rows if r.state == "stopped"],
+        "students that failed": [r.seconds or 0 for r in view.rows if r.state == "failed"],
     }
     total = sum(map(sum, parts.values())) or 1.0
     frame = pd.DataFrame(
         [(name, len(some), sum(some), sum(some) / total) for name, some in parts.items()],
-        columns=["what", "trainings", "seconds", "share of it"],
+        columns=["what", "trainings", "seconds", "share of the time"],
     )
     said = f"{total:,.0f} seconds of work in all, which the workers shared."
     figure = bars_figure([*parts], [sum(some) for some in parts.values()], "seconds")
@@ -250,7 +183,7 @@ def stopped(view: StudyView) -> Card:
     else:
         said = "There are no rungs: every trial is trained to its end."
     if failed:
-        said += f" {failed} failed or were cancelled: nas-kd trials {view.folder.root.name}."
+        said += f" {failed} failed or were cancelled: nas-kd trials {place_of(view)}."
     figure: Figure | None = rungs_figure(view) if view.rungs else None
     return Card("stopped", "Rungs", said, "look here" if failed else "good", frame, figure)
 
@@ -258,9 +191,8 @@ def stopped(view: StudyView) -> Card:
 def findings(view: StudyView) -> Card:
     """What the last `check` of the study found."""
     found = read_findings(view.folder.findings)
-    name = view.folder.root.name
     if found is None:
-        said = f"Nobody looked yet: nas-kd check {name}"
+        said = f"Nobody looked yet: nas-kd check {place_of(view)}"
         return Card("check", "Findings", said, "not yet", pd.DataFrame())
     frame = pd.DataFrame(
         [(one.how_bad, one.about, one.what, one.what_to_do) for one in found.findings],

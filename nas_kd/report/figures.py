@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from nas_kd.intervals import Estimate
-from nas_kd.report.summary import summarize
+from nas_kd.report.summary import lines_of
 from nas_kd.spec.settings import settings_in_words
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -38,7 +38,7 @@ def pareto_data(view: StudyView) -> ParetoData:
     families = {row.config.family: () for row in done}
     lines = tuple(
         (one.name, one.accuracy)
-        for one in summarize(view).lines
+        for one in lines_of(view)
         if one.accuracy is not None and (one.name == "teacher" or one.name.startswith("largest"))
     )
     return ParetoData(

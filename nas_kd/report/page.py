@@ -9,7 +9,7 @@ from nas_kd.intervals import not_told_apart
 from nas_kd.report.card import html, html_table
 from nas_kd.report.cards import cards
 from nas_kd.report.figures import history_figure
-from nas_kd.report.summary import summarize
+from nas_kd.report.summary import student_in_words
 from nas_kd.report.terminal import percent
 from nas_kd.spec.settings import as_text, heading
 from nas_kd.study.view import StudyView, remark
@@ -90,7 +90,7 @@ def looks(view: StudyView) -> str:
 
 def page(view: StudyView) -> str:
     """The whole page. Raises UnusableStudy before the first completed trial."""
-    summary = summarize(view)
+    best = view.pick("best")
     said = cards(view)
     first = next(card.name for card in said if card.figure)
     drawn_cards = "".join(
@@ -104,7 +104,7 @@ def page(view: StudyView) -> str:
 <h1>{name}</h1>
 <small>{escape(view.facts["data"]["name"])}, at most {escape(bounds)}, {len(view.rows)} trials of
 {view.epochs} epochs, seed {escape(str(view.spec.seed))}</small>
-<p>Best student: trial {summary.best.number}, {escape(summary.settings)}. It was chosen on the
+<p>Best student: trial {best.number}, {escape(student_in_words(best))}. It was chosen on the
 validation examples, so its accuracy there leans upward. {looks(view)}</p>
 {drawn_cards}
 <h2>History</h2>{drawn(history_figure(view))}

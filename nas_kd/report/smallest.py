@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import log, sqrt
 from shlex import quote
 
-from nas_kd.confirm.confirmation import read_confirmation
+from nas_kd.confirm.confirmation import confirmed_as
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.driver.options import root_flag
 from nas_kd.errors import InvalidSpec
@@ -82,6 +82,7 @@ def answer_in_words(view: StudyView, answer: Answer) -> str:
         lines.append(
             "It was chosen for its accuracy, which leans upward; trained anew and scored on the "
             f"test split: nas-kd confirm {place} --trial {answer.reached.number}"
+            f"{trust_flag(view.spec.model_dump())}"
         )
     reached = answer.reached.costs[view.cost]
     low = answer.below.costs[view.cost] if answer.below else reached / 2
@@ -93,8 +94,7 @@ def named(view: StudyView, row: StudentRecord) -> str:
     """A trial with its size and its accuracy; if it was confirmed, also that on the test split."""
     reached = f"{interval_in_words(accuracy(row), view.examples)}% on validation"
     if anew := confirmed(view, row):
-        low, mean, high = (100 * share for share in (anew.low, anew.mean, anew.high))
-        reached += f", confirmed {mean:.2f} ({low:.2f} to {high:.2f})% on test"
+        reached += f", confirmed {anew.in_words()}% on test"
     return (
         f"trial {row.number} ({row.config.name()}, {row.costs[view.cost]:,} {view.cost}, {reached})"
     )
@@ -102,9 +102,8 @@ def named(view: StudyView, row: StudentRecord) -> str:
 
 def confirmed(view: StudyView, row: StudentRecord) -> Estimate | None:
     """What a confirm found of a trial; None if it was not confirmed."""
-    found = read_confirmation(view.folder.confirmation)
-    one = found.same_as(row) if found else None
-    return one.reached if one else None
+    found = confirmed_as(view, row)
+    return found[1].reached if found else None
 
 
 UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENCY: "us"}

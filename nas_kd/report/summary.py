@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nas_kd.intervals import gain, interval
@@ -49,6 +51,13 @@ class Summary:
 
 def summarize(view: StudyView) -> Summary:
     """The closing table and verdict. Raises UnusableStudy before the first completed trial."""
+    top = view.pick("best")
+    said = verdict_of(view).sentences
+    return Summary(lines_of(view), said, doubts_of(view), top, student_in_words(top))
+
+
+def lines_of(view: StudyView) -> tuple[Line, ...]:
+    """The closing table. Raises UnusableStudy before the first completed trial."""
     top, taught = view.pick("best"), view.best_taught
     lines = [*teacher_line(view), student_line(view, f"best (trial {top.number})", top)]
     if taught and taught.number != top.number:
@@ -56,12 +65,17 @@ def summarize(view: StudyView) -> Summary:
     twin = view.facts.get("twin")
     if taught and twin and twin["trial"] == taught.number:
         lines.append(control_line(view, "its twin, alone", twin))
-    lines += largest_lines(view)
-    said, doubts = verdict_of(view).sentences, tuple(filter(None, (doubt_of_teacher(view),)))
-    return Summary(tuple(lines), said, doubts, top, student_in_words(top))
+    return (*lines, *largest_lines(view))
 
 
-def doubt_of_teacher(view: StudyView) -> str:
+def place_of(view: StudyView) -> str:
+    """The study's folder as it is typed in a command: where it can be, from the working folder."""
+    root = view.folder.root
+    near = root.is_relative_to(Path.cwd()) and root != Path.cwd()
+    return quote(str(root.relative_to(Path.cwd()) if near else root))
+
+
+def doubts_of(view: StudyView) -> tuple[str, ...]:
     """A sentence where a student alone beats the teacher; else nothing."""
     scores = [row.accuracy for row in view.rows if not row.taught]
     scores += [fact["accuracy"] for name, fact in view.facts.items()
@@ -69,8 +83,9 @@ def doubt_of_teacher(view: StudyView) -> str:
     known = [score for score in scores if score is not None]
     teacher = view.facts.get("teacher")
     if not known or not teacher:
-        return ""
-    return worse_teacher(teacher, view.teacher_score, max(known), view.examples)
+        return ()
+    said = worse_teacher(teacher, view.teacher_score, max(known), view.examples)
+    return (said,) if said else ()
 
 
 def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, examples: int) -> str:

@@ -45,7 +45,8 @@ class Display:
         """Note an event."""
         match event:
             case Planned():
-                self.plan = event
+                self.plan, self.trained, self.first = event, 0, None
+                self.scored.clear()
             case Started():
                 self.running[event.job] = event
                 if event.planned:

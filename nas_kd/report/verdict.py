@@ -3,7 +3,8 @@
 What distillation gained is read off a student that was named before anything was trained: a
 family's default student and the same without the teacher. Of several families that pair is taken
 whose mean is highest, which says nothing of its difference. What the search gained is read off the
-best student, which was chosen for its accuracy; so the bound holds for the best of all.
+best student, which was chosen for its accuracy; so the bound holds for the best of all that were
+trained to their end.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from nas_kd.intervals import Estimate, gain
 from nas_kd.study.answers import kept_values, values_of
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
-from nas_kd.verdict import of_distillation, of_search
+from nas_kd.verdict import of_distillation, of_search_at_least, of_the_largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +94,21 @@ def distillation(view: StudyView) -> tuple[Estimate | None, str]:
 
 def search(view: StudyView) -> tuple[float | None, str]:
     """What the search gained over the largest that fits, at least, and that in words."""
-    best, largest = view.pick("best"), view.largest
-    name = largest.config.name() + (", alone" if not largest.taught else "")
+    best, largest, name = view.pick("best"), view.best_default, view.default_name
     if best.number == largest.number:
-        return None, of_search(None, name)
-    bound = bound_of_the_best(view, best, largest)
-    better = 100 * ((best.accuracy or 0.0) - (largest.accuracy or 0.0))
-    if bound is not None and bound > 0:
-        return bound, (
-            f"The search gained at least {100 * bound:.1f} points over the largest that fits, "
-            f"{name}."
+        return None, of_the_largest(name)
+    if largest.accuracy is None:
+        return (
+            None,
+            "What the search gained is not known: no default student was trained to its end.",
         )
-    return bound, (
-        f"No student was found that is surely better than the largest that fits, {name}: the best "
-        f"is {better:.1f} points better on the examples on which it was chosen."
-    )
+    bound = bound_of_the_best(view, best, largest)
+    if bound is None:
+        return None, (
+            "What the search gained is not known: the students' answers are not in the study, or "
+            "the metric does not say what each adds."
+        )
+    return bound, of_search_at_least(bound, (best.accuracy or 0.0) - largest.accuracy, name)
 
 
 def bound_of_the_best(view: StudyView, best: StudentRecord, largest: StudentRecord) -> float | None:

@@ -6,10 +6,9 @@ Suffixes: N examples, K of the largest logits.
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from nas_kd.crossed import Values
-from nas_kd.metrics import METRICS
+from nas_kd.metrics import METRICS, parts_of
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
 
@@ -23,14 +22,11 @@ def values_of(view: StudyView, student: StudentRecord) -> Values | None:
 def kept_values(view: StudyView, place: Path) -> Values | None:
     """What each validation example adds to the metric [N] of the student in a folder; None where
     the metric does not tell, or the answers are not here any more."""
-    metric = METRICS.get(view.spec.metric)  # one from outside may not be imported here
-    if metric is None or metric.parts is None:
-        return None
     try:
         answers_NK, labels_N = np.load(place / "answers.npy"), np.load(view.folder.truth)
     except (OSError, ValueError):
         return None
     if len(answers_NK) != len(labels_N):
         return None
-    answers, labels = (torch.from_numpy(x.astype(np.int64)) for x in (answers_NK, labels_N))
-    return metric.parts(answers, labels).numpy()
+    metric = METRICS.get(view.spec.metric)  # one from outside may not be imported here
+    return parts_of(metric, answers_NK, labels_N)

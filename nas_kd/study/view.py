@@ -119,11 +119,17 @@ class StudyView:
         return tuple(row for row in fixed if row.config.family == family)
 
     @property
-    def largest(self) -> StudentRecord:
+    def best_default(self) -> StudentRecord:
         """The largest student that fits: of the families' default students, with the teacher or
         without, that of highest validation accuracy."""
         fixed = self.rows[: self.facts["fixed"]]
         return max(fixed, key=lambda row: (row.accuracy or 0.0, -row.number))
+
+    @property
+    def default_name(self) -> str:
+        """What the largest student that fits is called: cnn 12-24, alone."""
+        row = self.best_default
+        return row.config.name() + ("" if row.taught else ", alone")
 
     def pick(self, which: str) -> StudentRecord:
         """The trial called `best`, `knee`, or by its number. Raises UnusableStudy."""

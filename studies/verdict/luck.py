@@ -15,17 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from nas_kd.confirm.confirmation import read_confirmation
+from nas_kd.crossed import mean_squares
 from nas_kd.study.folder import StudyFolder
-
-
-def variance_of_seeds(values_SN: np.ndarray) -> float:
-    """The variance of the mean over endless examples, from seed to seed; may be negative."""
-    seeds, examples = values_SN.shape
-    mean = values_SN.mean()
-    seed_S, example_N = values_SN.mean(1) - mean, values_SN.mean(0) - mean
-    rest = np.square(values_SN - mean - seed_S[:, None] - example_N).sum()
-    rest /= (seeds - 1) * (examples - 1)
-    return float((np.square(seed_S).sum() * examples / (seeds - 1) - rest) / examples)
 
 
 def students(place: Path) -> list[dict[str, object]]:
@@ -40,7 +31,9 @@ def students(place: Path) -> list[dict[str, object]]:
         seeds = sorted(epochs.glob("seed-*/answers.npy"))
         right_SN = np.stack([np.load(path)[:, 0] == labels_N for path in seeds]).astype(float)
         accuracy = float(right_SN.mean())
-        variance = variance_of_seeds(right_SN) / (accuracy * (1 - accuracy))
+        found_of = mean_squares(right_SN)
+        variance = (found_of.seeds - found_of.rest) / len(labels_N)  # may be negative
+        variance /= accuracy * (1 - accuracy)
         found.append({
             "study": place.name, "student": f"{one.role}: {one.label}", "epochs": result.epochs,
             "seeds": len(seeds), "examples": len(labels_N), "accuracy": round(accuracy, 4),

@@ -18,7 +18,7 @@ from nas_kd.api import Study
 from nas_kd.confirm import confirm as confirming
 from nas_kd.confirm.against import against
 from nas_kd.confirm.confirm import Asked, confirm
-from nas_kd.confirm.confirmation import Confirmation, read_confirmation
+from nas_kd.confirm.confirmation import Confirmation, confirmed_as, read_confirmation
 from nas_kd.confirm.finalists import finalists
 from nas_kd.confirm.opening import options_of
 from nas_kd.confirm.random_search import trials_for
@@ -367,14 +367,14 @@ def test_the_cards_are_of_the_confirm_until_another_student_is_the_best(done: Do
 
 
 def test_the_smallest_student_is_told_with_its_interval_on_test(done: Done) -> None:
-    view, result, _ = done
+    view, *_ = done
     best = view.pick("best")
     assert best.accuracy is not None
     words = answer_in_words(view, find(view, best.accuracy))
     assert "confirmed" in words
     low = find(view, 0.12)
     assert low.reached is not None
-    if result.same_as(low.reached) is None:
+    if confirmed_as(view, low.reached) is None:
         assert f"nas-kd confirm {view.folder.root} --trial {low.reached.number}" in (
             answer_in_words(view, low)
         )
@@ -514,7 +514,6 @@ def test_a_teacher_that_was_given_from_python_is_not_scored_in_another_process(
     assert "given from Python" in texts(events)
     study = Study.open(view.folder.root)
     there = study.confirm(seeds=2, epochs=1, teacher=teacher, workers=0, quiet=True)
-    assert isinstance(there, Confirmation)
     assert there.teacher is not None
     assert there.students == result.students
 

@@ -12,20 +12,11 @@ from nas_kd.check.finding import Finding
 from nas_kd.check.findings import keep_findings
 from nas_kd.intervals import Estimate
 from nas_kd.report import verdict as searching
-from nas_kd.report.card import Card, shown
-from nas_kd.report.cards import (
-    budget_use,
-    cards,
-    controls,
-    findings,
-    front,
-    state_of,
-    stopped,
-    time,
-    verdict,
-)
+from nas_kd.report.card import Card, shown, state_of
+from nas_kd.report.cards import budget_use, cards, controls, findings, front, stopped, time, verdict
 from nas_kd.report.figures import differences_figure
 from nas_kd.report.page import page
+from nas_kd.report.summary import place_of
 from nas_kd.report.verdict import pairs, verdict_of
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView
@@ -82,9 +73,9 @@ def test_lost_is_bad_gained_is_good_and_nothing_found_wants_a_look() -> None:
 
 def test_the_verdict_says_how_to_have_it_of_several_seeds(study: StudyView) -> None:
     card = verdict(study)
-    assert "nas-kd confirm digits-2k" in card.subtitle
+    assert f"nas-kd confirm {place_of(study)}" in card.subtitle
     (measured,) = card.frame["measured on"]
-    assert measured == f"one seed, {study.examples:,} validation examples"
+    assert measured == "one seed, 360 validation examples"
 
 
 def test_the_front_has_its_students_with_their_intervals(study: StudyView) -> None:
@@ -97,7 +88,9 @@ def test_the_use_of_every_budget_is_shown(tmp_path: Path) -> None:
     card = budget_use(view)
     assert card.frame["budget"].tolist() == ["2,000 parameters"] * 2 + ["60,000 macs"] * 2
     best = view.pick("best")
-    assert card.frame["share of it"].iloc[0] == pytest.approx(best.costs["parameters"] / 2000)
+    assert card.frame["share of the budget"].iloc[0] == pytest.approx(
+        best.costs["parameters"] / 2000
+    )
     assert card.state == "good"
 
 
@@ -150,11 +143,11 @@ def test_the_verdict_of_a_search_is_of_default_students_that_were_named_beforeha
     assert found.distillation.mean == pytest.approx(named.taught - named.alone)
     assert f"the largest {named.family} that fits" in found.sentences[0]
     best = study.pick("best")
-    if best.number == study.largest.number:
+    if best.number == study.best_default.number:
         assert found.search is None
     else:
         assert found.search is not None
-        gain = (best.accuracy or 0) - (study.largest.accuracy or 0)
+        gain = (best.accuracy or 0) - (study.best_default.accuracy or 0)
         assert found.search < gain
 
 
@@ -167,6 +160,8 @@ def test_without_kept_answers_the_two_are_taken_as_independent_and_nothing_is_sa
     assert without.distillation is not None
     assert without.distillation.mean == pytest.approx(with_answers.distillation.mean)
     assert without.search is None
+    if study.pick("best").number != study.best_default.number:
+        assert "is not known" in without.sentences[1]
 
 
 def test_a_search_that_found_much_more_than_the_largest_says_at_least_how_much(
