@@ -279,7 +279,7 @@ class Study:
         """
         row = self._view.pick(str(trial))
         found = confirmed_as(self._view, row)
-        anew = f"-confirmed-{found[0].epochs}" if found else ""
+        anew = f"-confirmed-{found[0].epochs}-{found[0].seeds}" if found else ""
         number, target = row.number, self._view.folder.root / f"{row.number}{anew}"
         package = target if target.exists() else self.export(number, target, trust=trust)
         return load_student(package, trust)

@@ -48,7 +48,7 @@ class Spread:
 
     mean: float
     standard_error: float
-    """Zero where no two values differ: then nothing was observed, which is not to be sure."""
+    """Zero where no two examples differ, which is not to be sure."""
     degrees_of_freedom: float
 
 
@@ -74,19 +74,25 @@ def spread(values_SN: Values) -> Spread:
     return Spread(mean, sqrt(variance / values_SN.size), freedom)
 
 
-def mean_of(values_SN: Values) -> Estimate:
+NOTHING = 1e-9
+"""A standard error that is no larger is one of rounding: no two values differ."""
+
+
+def mean_of(values_SN: Values, most: float | None = None) -> Estimate:
     """A mean with its 95% interval, of values whose mean lies in [0, 1].
 
     The interval is Wilson's for as many independent examples as the standard error is worth, or for
-    N where it is zero; so it stays within [0, 1] and is never empty. Wilson 1927, "Probable
-    inference, the law of succession, and statistical inference".
+    N where it is zero, but for no more than `most` where that is said; so it stays within [0, 1]
+    and is never empty. Wilson 1927, "Probable inference, the law of succession, and statistical
+    inference".
     """
     found, examples = spread(values_SN), values_SN.shape[1]
-    mean, error = found.mean, found.standard_error
-    effective = max(1.0, mean * (1 - mean) / error**2) if error else examples
+    mean, error = min(1.0, max(0.0, found.mean)), found.standard_error
+    worth = mean * (1 - mean) / error**2 if error > NOTHING else examples
+    effective = max(1.0, worth if most is None else min(worth, most))
     part = float(stdtrit(found.degrees_of_freedom, 0.975)) ** 2 / effective
     middle = (mean + part / 2) / (1 + part)
-    reach = sqrt(max(0.0, mean * (1 - mean)) * part + part**2 / 4) / (1 + part)
+    reach = sqrt(mean * (1 - mean) * part + part**2 / 4) / (1 + part)
     return Estimate(mean, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
@@ -94,13 +100,15 @@ def difference_of(first_SN: Values, second_SN: Values, luck: float = 0.0) -> Est
     """The mean of the first minus that of the second, paired by seed and example, with its 95%
     interval.
 
-    `luck` is a standard deviation that is known beforehand, for what one seed cannot tell. Two that
-    never differ have an interval of no width.
+    `luck` is a standard deviation that is known beforehand, for what one seed cannot tell. Where no
+    example tells the two apart, the interval reaches to 3 / N on either side (the rule of three).
     """
     found = spread(first_SN - second_SN)
     error = hypot(found.standard_error, luck)
     reach = float(stdtrit(found.degrees_of_freedom, 0.975)) * error
-    return Estimate(found.mean, found.mean - reach, found.mean + reach)
+    if found.standard_error <= NOTHING:
+        reach = max(reach, 3 / first_SN.shape[1])
+    return Estimate(found.mean, max(-1.0, found.mean - reach), min(1.0, found.mean + reach))
 
 
 LUCK = 0.013

@@ -155,8 +155,8 @@ class StudyLocked(NasKDError):
 
     def __str__(self) -> str:
         return (
-            f"The study {self.folder} is being searched by {self.holder}. One driver drives a "
-            "study: wait for it, stop it, or name another folder with --study."
+            f"The study {self.folder} is being searched or confirmed by {self.holder}. One driver "
+            "drives a study: wait for it, stop it, or name another study."
         )
 
 

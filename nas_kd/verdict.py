@@ -4,8 +4,10 @@ from nas_kd.intervals import Estimate
 
 
 def digits(found: Estimate) -> int:
-    """A second digit where the interval is shorter than a point."""
-    return 1 if found.high - found.low >= 0.01 else 2
+    """A second digit where the interval is shorter than a point, or where an end that is not zero
+    would be read as zero."""
+    near = min(abs(found.low), abs(found.high))
+    return 2 if found.high - found.low < 0.01 or (found.sign and near < 0.0005) else 1
 
 
 def points(found: Estimate) -> str:
@@ -51,7 +53,7 @@ def of_search_at_least(bound: float, better: float, largest: str) -> str:
     least, and how much it was where it was chosen."""
     if bound > 0:
         return (
-            f"The search gained at least {100 * bound:.1f} points over the largest that fits, "
+            f"The search gained at least {100 * bound:.2g} points over the largest that fits, "
             f"{largest}."
         )
     return (

@@ -54,7 +54,17 @@ def test_a_difference_with_one_seed_is_the_paired_t_test() -> None:
 def test_two_that_answer_alike_differ_by_nothing() -> None:
     values = np.ones((3, 20))
     found = difference_of(values, values)
-    assert (found.mean, found.low, found.high, found.sign) == (0, 0, 0, 0)
+    assert (found.mean, found.low, found.high, found.sign) == (0, -0.15, 0.15, 0)
+    surely = difference_of(np.ones((2, 3)), np.zeros((2, 3)))
+    assert (surely.mean, surely.low, surely.high) == (1, 0, 1)
+    for value in (0.7, 0.9):
+        assert mean_of(np.full((1, 3), value)).high > 0.95
+
+
+def test_a_mean_is_no_surer_than_of_the_examples_that_it_is_worth() -> None:
+    sure, doubtful = mean_of(np.ones((2, 1000))), mean_of(np.ones((2, 1000)), most=8)
+    assert sure.low > 0.99
+    assert doubtful.low < 0.7
 
 
 def test_the_interval_of_a_mean_stays_between_nothing_and_all_and_is_never_empty() -> None:

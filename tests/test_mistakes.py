@@ -301,7 +301,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (teacher(SMALL, "pickled.pt"), "weights_only=False"),
     (teacher(SMALL, "epoch.pt"), "epoch.pt: hold no state dict"),
     (teacher(SMALL, "text.pt"), "text.pt: are no file that torch saved"),
-    (flag("--study", "held"), "is being searched by process"),
+    (flag("--study", "held"), "is being searched or confirmed by process"),
     (flag("--study", "full/file"), "cannot be written"),
     (flag("--study", "other"), "epochs: 7 there, unset asked"),
     (flag("--study", "taken"), "taken: holds no study, but checkpoints of something else"),

@@ -68,7 +68,9 @@ def run_confirm(options: RunOptions, asked: Asked, quiet: bool) -> None:
     console().print(controls(view))
     console().print(verdict(view).headline())
     place, code = quote(str(options.folder)), trust_flag(view.spec.model_dump())
-    typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}{code}")
+    taken = (options.folder / "best").exists()
+    target = f" --to {quote(str(options.folder / 'confirmed'))}" if taken else ""
+    typer.echo(f"\nNext:\n  nas-kd report {place}\n  nas-kd export {place}{target}{code}")
 
 
 def run_against(first: RunOptions, second: RunOptions, asked: Asked, quiet: bool) -> None:

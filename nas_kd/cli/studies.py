@@ -66,6 +66,8 @@ def report(
     """
     from nas_kd.api import Study
 
+    if here and to:
+        raise InvalidSpec(("--print: writes no page: leave --to out",))
     if here:
         from nas_kd.report.terminal import console
 

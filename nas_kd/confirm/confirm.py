@@ -19,7 +19,16 @@ from nas_kd.confirm.confirmation import (
     read_confirmation,
     verdict_of,
 )
-from nas_kd.confirm.finalists import RANDOM, TWIN, Finalist, baselines, finalists, role_of
+from nas_kd.confirm.finalists import (
+    BEST,
+    RANDOM,
+    TWIN,
+    Finalist,
+    baselines,
+    expect_families,
+    finalists,
+    role_of,
+)
 from nas_kd.confirm.opening import Opened, opened
 from nas_kd.confirm.random_search import best_of_random
 from nas_kd.confirm.trainings import (
@@ -39,6 +48,7 @@ from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
 from nas_kd.errors import InvalidSpec, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import Estimate
+from nas_kd.metrics import METRICS
 from nas_kd.records import read_record
 from nas_kd.study.looks import all_scores
 from nas_kd.training import PROOF
@@ -46,6 +56,8 @@ from nas_kd.workers.executors import open_executor
 from nas_kd.workers.job_queue import JobQueue
 
 BEGUN = "begun.json"
+FEW = 4
+"""With fewer seeds an interval is mostly their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +96,24 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
     is kept.
     """
     asked.expect_sound()
-    random = best_of_random(options, observe) if asked.random else None
     with working(options) as queue, opened(options, asked.epochs, queue, observe) as study:
         view, context = study.view, study.context
+        read_confirmation(context.folder.confirmation)  # to say at once if it cannot be read
         chosen = finalists(view, asked.front)
-        chosen += [Finalist.of(f"trial {number}", view.pick(number)) for number in asked.trials]
+        further = {row.number: row for row in map(view.pick, asked.trials)}
+        chosen += [Finalist.of(f"trial {number}", row) for number, row in further.items()]
+        expect_families(view, chosen)
         if asked.baseline:
             chosen += baselines(asked.baseline, view, context.recipe.data)
-        if random:
+        if asked.random:
+            random = best_of_random(view, options, observe)
             chosen.append(replace(Finalist.of(RANDOM, random), trial=None))
         say_plan(context, chosen, asked.seeds)
         estimate(context, chosen, asked.seeds, options.workers)
         chosen = [with_own_rate(context, f) if f.role == TWIN else f for f in chosen]
         looks = looks_before(context, chosen, asked.seeds)
         found = scored(context, chosen, asked.seeds)
-        result = summed_up(study, asked, chosen, found, looks)
-        keep_result(context, result)
-    return result
+        return keep_result(context, summed_up(study, asked, chosen, found, looks))
 
 
 @contextmanager
@@ -116,10 +129,11 @@ def working(options: RunOptions) -> Iterator[JobQueue]:
 
 def say_plan(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> None:
     """Say how many students are trained, and how long."""
-    count = len({finalist.key for finalist in chosen})
+    count, epochs = len({finalist.key for finalist in chosen}), context.recipe.epochs
+    few = ". An interval over so few seeds is wide: 5 are usual" * (seeds < FEW)
     context.observe(Step(
-        f"confirm   {count} student{'s' * (count > 1)}, {seeds} seeds of {context.recipe.epochs} "
-        "epochs"
+        f"confirm   {context.folder.root.name}: {count} student{'s' * (count > 1)}, {seeds} seeds "
+        f"of {epochs} epoch{'s' * (epochs > 1)}{few}"
     ))  # fmt: skip
 
 
@@ -237,6 +251,8 @@ def summed_up(
         epochs=study.context.recipe.epochs,
         seeds=asked.seeds,
         examples=len(study.labels_N),
+        data=study.context.recipe.data.key,
+        covers="seeds and examples" if METRICS[metric].parts else "seeds",
         teacher=study.teacher,
         students=students,
         distillation=said.distillation,
@@ -246,10 +262,31 @@ def summed_up(
     )
 
 
-def keep_result(context: ConfirmContext, result: Confirmation) -> None:
-    """Write confirm.json, unless it says the same already."""
-    path = context.folder.confirmation
-    before = read_confirmation(path)
+def keep_result(context: ConfirmContext, result: Confirmation) -> Confirmation:
+    """Write confirm.json, unless it says the same already; what was written is returned.
+
+    Students that only an earlier confirm of the same best, seeds and epochs had stay in it. One of
+    others is kept beside, which is said.
+    """
+    path, before = context.folder.confirmation, read_confirmation(context.folder.confirmation)
+    if before and like(before) == like(result):
+        roles = {one.role for one in result.students}
+        others = tuple(one for one in before.students if one.role not in roles)
+        result = result.model_copy(update={"students": (*result.students, *others)})
+    elif before:
+        kept = context.folder.confirmed / f"earlier-{before.epochs}-{before.seeds}.json"
+        write_text(kept, before.model_dump_json(indent=1))
+        context.observe(Step(
+            f"confirm   the one of {before.seeds} seeds and {before.epochs} epochs that was here "
+            f"is kept as {kept.relative_to(context.folder.root)}"
+        ))  # fmt: skip
     if before is None or result.model_copy(update={"when": before.when}) != before:
         write_text(path, result.model_dump_json(indent=1))
     (context.folder.confirmed / BEGUN).unlink(missing_ok=True)
+    return result
+
+
+def like(one: Confirmation) -> tuple[object, ...]:
+    """What two confirms have in common whose students can stand in one table."""
+    best = one.student(BEST)
+    return one.epochs, one.seeds, one.metric, one.data, best.key if best else None

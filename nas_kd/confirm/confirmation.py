@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from nas_kd.confirm.finalists import ALONE, BEST, DISTILLED, TWIN, Finalist
+from nas_kd.confirm.finalists import ALONE, BASELINE, BEST, DISTILLED, TWIN, Finalist
 from nas_kd.crossed import Values, difference_of, mean_of
 from nas_kd.errors import UnusableStudy
 from nas_kd.intervals import Estimate
@@ -17,7 +18,7 @@ from nas_kd.metrics import METRICS, metric_in_words, parts_of
 from nas_kd.records import read_record
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
-from nas_kd.verdict import of_distillation, of_search, of_the_largest
+from nas_kd.verdict import of_distillation, of_search, of_the_largest, of_two
 
 Answers = NDArray[np.uint16]
 Trained = tuple[float, Answers]
@@ -55,6 +56,10 @@ class Confirmation(BaseModel):
     epochs: int
     seeds: int
     examples: int
+    data: str
+    """The key of the data."""
+    covers: str
+    """What the intervals cover: seeds and examples, or of a metric without parts the seeds."""
     teacher: float | None
     """What the teacher reaches on the test split; None where it is not here to be asked."""
     students: tuple[Confirmed, ...]
@@ -110,6 +115,20 @@ def difference(
     return difference_of(one, other)
 
 
+def reached(found: Seeds, labels_N: NDArray[np.int64], metric: str) -> Estimate | None:
+    """The mean over the seeds that did not fail; None if all did.
+
+    Where classes count alike, it is no surer than of as many examples as they are worth, few where a
+    class is rare: its few answers may all be right, and then do not vary.
+    """
+    if not found:
+        return None
+    one = METRICS[metric]
+    counts_C = torch.from_numpy(np.bincount(labels_N))
+    most = one.examples(counts_C) if one.parts and one.even else None
+    return mean_of(values_of([*found.values()], labels_N, metric), most)
+
+
 def confirmed(
     finalist: Finalist,
     found: Seeds,
@@ -127,7 +146,7 @@ def confirmed(
         learning_rate=float(finalist.settings["learning_rate"]),
         costs=dict(finalist.costs),
         seeds=tuple(found[seed][0] if seed in found else None for seed in range(seeds)),
-        reached=mean_of(values_of([*found.values()], labels_N, metric)) if found else None,
+        reached=reached(found, labels_N, metric),
         behind=behind,
     )
 
@@ -138,7 +157,7 @@ class Verdict:
 
     distillation: Estimate | None
     search: Estimate | None
-    sentences: tuple[str, str]
+    sentences: tuple[str, ...]
 
 
 def verdict_of(
@@ -148,7 +167,7 @@ def verdict_of(
     cost: str,
 ) -> Verdict:
     """The verdict of a confirm: the best distilled student against its twin, the best against the
-    largest that fits, which has this role."""
+    largest that fits, which has this role, and against a network of the user's."""
     taught = students.get(DISTILLED, students[BEST])
     gained = compare(taught.role, TWIN) if TWIN in students else None
     if TWIN not in students:
@@ -161,19 +180,33 @@ def verdict_of(
         of_the_other = f"{first[0].lower()}{first[1:]}"
         first = f"The best student has no teacher. Of the best distilled one: {of_the_other}"
     name = students[largest].label + (ALONE if largest.endswith(ALONE) else "")
+    yours = tuple(
+        of_two(compare(BEST, role), "The best student", f"{students[role].label} ({role})")
+        for role in (BASELINE, f"{BASELINE}{ALONE}")
+        if role in students
+    )[:1]
     if students[BEST].key == students[largest].key:
-        return Verdict(gained, None, (first, of_the_largest(name)))
+        return Verdict(gained, None, (first, of_the_largest(name), *yours))
     over = compare(BEST, largest)
     lost = "What the search gained is not known: too many seeds failed."
-    return Verdict(gained, over, (first, of_search(over, name) if over else lost))
+    return Verdict(gained, over, (first, of_search(over, name) if over else lost, *yours))
 
 
 def confirm_of_the_best(view: StudyView) -> Confirmation | None:
-    """The last confirm of a study, if its best student is still the study's. Raises
-    UnusableStudy."""
+    """The last confirm of a study, if its best student, and the best distilled one, are still the
+    study's. Raises UnusableStudy."""
     found = read_confirmation(view.folder.confirmation)
-    best = found.student(BEST) if found else None
-    return found if best and best.key == Finalist.of(BEST, view.pick(BEST)).key else None
+    if found is None or (found.metric, found.cost) != (view.spec.metric, view.cost):
+        return None
+    top, taught = view.pick(BEST), view.best_taught
+    wanted = {BEST: top} if taught in (None, top) else {BEST: top, DISTILLED: taught}
+    roles = {role for role in (BEST, DISTILLED) if found.student(role)}
+    same = roles == wanted.keys() and all(
+        record and one and one.key == Finalist.of(role, record).key
+        for role, record in wanted.items()
+        for one in (found.student(role),)
+    )
+    return found if same else None
 
 
 def confirmed_as(view: StudyView, row: StudentRecord) -> tuple[Confirmation, Confirmed] | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, Self
@@ -38,6 +38,8 @@ class Finalist:
     """What it costs, of each kind that could be counted."""
     trial: int | None = None
     """The trial of the study that it is, or is the twin of."""
+    over: bool = False
+    """Whether it is over the study's budget, as a network of the user's may be."""
 
     @classmethod
     def of(cls, role: str, record: StudentRecord) -> Self:
@@ -54,7 +56,8 @@ class Finalist:
     def label(self) -> str:
         """The student in words: cnn 12-24, or what a network of the user's is called."""
         family = self.config.family
-        return family.removeprefix(WHOLE) if family.startswith(WHOLE) else self.config.name()
+        name = family.removeprefix(WHOLE) if family.startswith(WHOLE) else self.config.name()
+        return name + ", over the budget" * self.over
 
     def with_rate(self, rate: float) -> Self:
         """The same student at another learning rate."""
@@ -81,9 +84,21 @@ def finalists(view: StudyView, front: bool) -> list[Finalist]:
             found.append(of_control(f"largest {family}{ALONE}", alone))
     if front:
         near = not_told_apart(view.points, view.examples)
-        least = min((view.rows[n] for n in near), key=lambda r: (r.costs[view.cost], r.number))
+        least = min(
+            (view.rows[n] for n in near),
+            key=lambda r: (r.costs[view.cost], -(r.accuracy or 0.0), r.number),
+        )
         found += [Finalist.of(KNEE, view.pick(KNEE)), Finalist.of(SMALLEST, least)]
     return found
+
+
+def expect_families(view: StudyView, found: Iterable[Finalist]) -> None:
+    """Raise UnusableStudy for students of families that the spec does not name: a family can be
+    code, which only the database would name."""
+    if strange := {one.config.family for one in found} - {*view.spec.family}:
+        wrong = f"has students of {', '.join(sorted(strange))}, which its spec does not name"
+        right = "Somebody else wrote them; search in a new folder."
+        raise UnusableStudy(str(view.folder.database), wrong, right)
 
 
 def role_of(default: StudentRecord) -> str:
@@ -117,34 +132,41 @@ def of_control(role: str, facts: Mapping[str, Any]) -> Finalist:
 def baselines(name: str, view: StudyView, data: TransferSet) -> list[Finalist]:
     """The user's own network as it is, distilled and alone, with a default student's settings.
 
-    Raises Unusable for one that does not answer the study's examples.
+    Raises Unusable for one that cannot be trained on the study's examples.
     """
     config = StudentConfig(f"{WHOLE}{name}", data.input_shape, len(data.classes), 1, ())
-    given = f"--baseline {name}"
-    right = "Name a function without arguments that returns a network for the study's data."
-    try:
-        network = build(config).eval()
-    except Unusable as error:
-        raise Unusable(given, error.wrong, right) from error
-    try:
-        with torch.inference_mode():
-            answer = network(torch.zeros(2, *data.input_shape))
-    except Exception as error:  # whatever a forward of the user's does
-        wrong = f"cannot answer examples of shape {data.input_shape} ({error})"
-        raise Unusable(given, wrong, right) from error
-    if not isinstance(answer, torch.Tensor) or answer.shape != (2, len(data.classes)):
-        shape = tuple(getattr(answer, "shape", ()))
-        wrong = f"gives {shape or type(answer).__name__} for 2 examples of {len(data.classes)}"
-        raise Unusable(given, f"{wrong} classes", right)
+    network = trainable(f"--baseline {name}", config)
     config = replace(config, options={"form": form_of(network)})
     parameters, macs, _ = sizes(network, data.input_shape)
     costs = {"parameters": parameters} | ({} if macs is None else {"macs": macs})
+    over = any(costs.get(cost, 0) > bound for cost, bound in view.facts["budgets"])
     first = view.rows[0]
-    alone = alone_settings(view)
-    found = [Finalist(f"{BASELINE}{ALONE}", config, alone, costs)]
+    found = [Finalist(f"{BASELINE}{ALONE}", config, alone_settings(view), costs, over=over)]
     if first.taught:
-        found.insert(0, Finalist(BASELINE, config, first.settings, costs))
+        found.insert(0, Finalist(BASELINE, config, first.settings, costs, over=over))
     return found
+
+
+def trainable(given: str, config: StudentConfig) -> nn.Module:
+    """The user's network, which took a step on two made-up examples. Raises Unusable."""
+    right = "Name a function without arguments that returns a network for the study's data."
+    examples_BX = torch.zeros(2, *config.input_shape)
+    try:
+        network = build(config)
+        network.eval()
+        with torch.no_grad():
+            answer = network(examples_BX)
+        network.train()
+        network(torch.cat([examples_BX, examples_BX + 1])).sum().backward()
+    except (Exception, SystemExit) as error:  # whatever code of the user's does
+        cause = error.wrong if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
+        wrong = f"cannot be made and trained on examples of shape {config.input_shape} ({cause})"
+        raise Unusable(given, wrong, right) from error
+    shape = tuple(getattr(answer, "shape", ()))
+    if shape != (2, config.classes):
+        wrong = f"gives {shape or type(answer).__name__} for 2 examples of {config.classes} classes"
+        raise Unusable(given, wrong, right)
+    return network
 
 
 def form_of(network: nn.Module) -> str:

@@ -25,7 +25,9 @@ from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.spec.trust import expect_trusted
+from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
+from nas_kd.study.lease import lease
 from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.loading import FROM_PYTHON, GIVEN
 from nas_kd.teachers.signals import SignalsJob, compute_signals, signals_key
@@ -92,8 +94,11 @@ def opened(
             wrong = "has no test split, and a confirm is scored on nothing else"
             raise Unusable(f"data {data.name!r}", wrong, "Search on data that have one.")
         stage = StageContext(Recipe(spec, data, kind(options.devices)), folder, queue, both)
+        ledger = Ledger.open(folder.database)
         try:
-            yield with_teacher(view, stage)
+            with lease(ledger, str(folder.root), held.holder) as expect_leased:
+                queue.checks.append(expect_leased)
+                yield with_teacher(view, stage)
         finally:
             if folder.is_held(held):
                 folder.clear()

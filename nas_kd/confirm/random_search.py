@@ -12,12 +12,10 @@ from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.loading import TRAINED
 
 
-def best_of_random(options: RunOptions, observe: Observe) -> StudentRecord:
+def best_of_random(view: StudyView, options: RunOptions, observe: Observe) -> StudentRecord:
     """The best student of the random search, which is run in the study's folder, or taken from
     there. It begins with the same default students and stops nobody. Raises NasKDError."""
-    folder = StudyFolder(options.folder.resolve())
-    view = read_study(folder)
-    trials = trials_for(view)
+    folder, trials = view.folder, trials_for(view)
     spec = view.spec.model_copy(update={
         "sampler": "random", "rungs": (), "trials": trials, "epochs": view.epochs,
     })  # fmt: skip

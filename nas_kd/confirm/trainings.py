@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from nas_kd.confirm.finalists import Finalist
 from nas_kd.data.signals import Signals
@@ -38,6 +38,8 @@ RATE_SEED = -1
 
 class Outcome(BaseModel):
     """What became of a training. It is written last, so that it counts."""
+
+    model_config = ConfigDict(frozen=True)
 
     accuracy: float
     """The study's metric: on the test split, or where a learning rate is chosen on validation."""
@@ -147,7 +149,8 @@ def send(context: ConfirmContext, training: Training, place: Path, rows: Rows) -
         if training.seed != RATE_SEED:
             count_score(context.folder.root)
         keep(place, training, result)
-        context.observe(Trained(training.name, result.accuracy, result.fault))
+        split = "validation" if training.seed == RATE_SEED else "test"
+        context.observe(Trained(training.name, result.accuracy, split, result.fault))
 
     context.observe(Started(training.name, context.recipe.epochs, progress, planned=True))
     job = job_of(context, training, rows)
@@ -156,6 +159,9 @@ def send(context: ConfirmContext, training: Training, place: Path, rows: Rows) -
 
 def keep(place: Path, training: Training, result: RungResult) -> None:
     """Keep a student with its answers, and last its outcome."""
+    if not 0 <= result.accuracy <= 1:
+        wrong = f"the metric gives {result.accuracy}, which is not in 0 to 1"
+        result = replace(result, accuracy=0.0, fault=result.fault or wrong)
     sound = result.fault is None
     if sound:
         keep_student(place, training.finalist.config, result)

@@ -74,6 +74,7 @@ class Trained:
 
     name: str
     accuracy: float
+    split: str
     fault: str | None = None
 
 

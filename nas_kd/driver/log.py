@@ -27,7 +27,8 @@ def line(event: Step | Scored | Trained) -> str:
     if isinstance(event, Step):
         return event.text
     if isinstance(event, Trained):
-        return f"confirm   {event.name}: {event.fault or f'{100 * event.accuracy:.2f}%'}"
+        reached = f"{100 * event.accuracy:.2f}% on {event.split}"
+        return f"confirm   {event.name}: {event.fault or reached}"
     record = event.student
     how = settings_in_words(record.settings)
     score = event.stopped or f"{100 * event.accuracy:.2f}%"

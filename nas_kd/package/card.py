@@ -88,8 +88,8 @@ A student network within {bounds}: {size_of}.
 
 {card_table(facts)}
 
-The student was chosen on the validation examples, so that accuracy leans upward. {anew}The
-package was scored on the test split {looks}.{tests}
+The student was chosen on the validation examples, so that accuracy leans upward. {anew}By
+`nas-kd evaluate` it was scored on the test split {looks}.{tests}
 
 {notes}Bytes are those of weights and of one bias a channel, norms folded; a file's header comes on
 top.

@@ -28,6 +28,7 @@ from nas_kd.package.teacher import teacher_of
 from nas_kd.spec.fields import PLACES, paired, placed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.study.looks import EVALUATIONS, read_looks
+from nas_kd.study.sharing import hashed
 
 
 def evaluate(
@@ -64,6 +65,7 @@ def evaluate(
         "teacher": asked,
         "examples": len(part.labels_N),
         "trial": facts["trial"],
+        "weights": hashed(package / "weights.safetensors"),
         **({"said": said} if said else {}),
     }
     if split != "test" or mine is None:

@@ -89,18 +89,23 @@ class Student(nn.Module):
         return torch.from_numpy(encode_frame(given, self.columns))
 
     def predict(self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor") -> NDArray[Any]:
-        """The name of the likeliest class of each example [B].
+        """The likeliest class of each example [B]: its number where all classes are called by whole
+        numbers, else its name.
 
         Takes what `forward` takes, or what `encode` takes: a frame, or the file of a picture.
+        Raises ValueError for other shapes, UnusableData.
         """
-        names: NDArray[Any] = np.array(self.classes)[self.answer(given).argmax(-1).numpy()]
-        return names
+        called: NDArray[Any] = np.array(self.classes)
+        if all(name.isdecimal() and str(int(name)) == name for name in self.classes):
+            called = called.astype(np.int64)
+        found: NDArray[Any] = called[self.answer(given).argmax(-1).numpy()]
+        return found
 
     def predict_proba(
         self, given: "pd.DataFrame | str | Path | NDArray[Any] | Tensor"
     ) -> NDArray[Any]:
-        """The probability of each class [B, C], in the order of `classes`; takes what `predict`
-        takes."""
+        """The probability of each class [B, C], in the order of `classes`; takes and raises what
+        `predict` does."""
         shares_BC: NDArray[Any] = self.answer(given).softmax(-1).numpy()
         return shares_BC
 
@@ -109,8 +114,8 @@ class Student(nn.Module):
         """The logits [B, C] of examples, a piece at a time, without gradients."""
         if isinstance(given, Tensor):
             examples = given
-        elif isinstance(given, np.ndarray):
-            examples = torch.from_numpy(given.copy())  # it may be read-only
+        elif isinstance(given, np.ndarray | list | tuple):
+            examples = torch.from_numpy(np.array(given))  # a copy: it may be read-only
         else:
             examples = self.encode(given)
         return torch.cat([self(piece) for piece in examples.split(PIECE)])

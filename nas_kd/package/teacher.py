@@ -7,6 +7,7 @@ from typing import Any
 from nas_kd.driver.teacher_stage import as_kept, describe, known
 from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.package.load import Student
+from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import code_named
 from nas_kd.study.folder import StudyFolder
 from nas_kd.teachers.loading import FROM_PYTHON, GIVEN, load
@@ -24,17 +25,21 @@ def teacher_of(
     for study in studies:
         folder = StudyFolder(study)
         try:
-            kept = known(folder)
-            if kept and kept["sha256"] == facts["teacher"]["sha256"]:
-                return network_of(folder, kept, student)
+            kept, spec = known(folder), folder.read_spec()
+            told = (target, facts["teacher"]["sha256"])
+            if kept and (spec.teacher, kept["sha256"]) == told == (kept["target"], told[1]):
+                return network_of(folder, spec, kept, student)
+            return "its study has another teacher, or none any more"
         except (UnusableStudy, UnusableTeacher) as error:
             return f"it cannot be loaded ({error})"
     return "the package does not lie in its study's folder"
 
 
-def network_of(folder: StudyFolder, kept: dict[str, Any], student: Student) -> Student:
+def network_of(
+    folder: StudyFolder, spec: StudySpec, kept: dict[str, Any], student: Student
+) -> Student:
     """A study's teacher. Raises UnusableStudy, UnusableTeacher."""
     weights = Path(kept["weights"]) if kept["weights"] else None
     data = folder.read_data()
-    teacher = as_kept(folder, describe(folder.read_spec(), data, weights), kept)
+    teacher = as_kept(folder, describe(spec, data, weights), kept)
     return Student(load(teacher), data.mean, data.std, student.shape).eval()

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from nas_kd.confirm.confirmation import confirmed_as
@@ -24,6 +25,7 @@ from nas_kd.package.config import SCHEMA
 from nas_kd.package.load import load_student
 from nas_kd.study.looks import EVALUATIONS, read_looks
 from nas_kd.study.record import StudentRecord
+from nas_kd.study.sharing import hashed
 from nas_kd.study.view import StudyView
 
 
@@ -41,14 +43,20 @@ def export(view: StudyView, which: str, to: Path, trust: bool = False) -> Path:
         )
     data = view.folder.read_data()
     kept, proof, anew = source(view, chosen)
-    if not (kept / "config.json").exists():
-        right = "Bring the study's folder back as a whole, or search again in a new one."
-        raise UnusableStudy(str(kept), "is missing: the student's weights were there", right)
-    inputs = load_file(proof)["inputs"]
-    logits = load_file(kept / "proof.safetensors")["logits"]
+    right = "Bring the study's folder back as a whole, or search again in a new one."
+    needed = [kept / name for name in ("config.json", "weights.safetensors", "proof.safetensors")]
+    for path in (*needed, proof):
+        if not path.exists():
+            raise UnusableStudy(str(path), "is missing: the student was there", right)
+    try:
+        inputs = load_file(proof)["inputs"]
+        logits = load_file(kept / "proof.safetensors")["logits"]
+    except (SafetensorError, KeyError) as error:
+        raise UnusableStudy(str(kept), f"holds no proof of its student ({error})", right) from error
     facts = describe(view, chosen, data) | anew
     evaluations = read_looks(view.folder.root)
-    mine = [one for one in evaluations if one["trial"] == chosen.number]
+    whose = hashed(kept / "weights.safetensors")
+    mine = [one for one in evaluations if one.get("weights") == whose]
     write_bytes(to / "weights.safetensors", (kept / "weights.safetensors").read_bytes())
     write_bytes(to / "proof.safetensors", save({"inputs": inputs, "logits": logits}))
     write_text(to / EVALUATIONS, json.dumps(mine))

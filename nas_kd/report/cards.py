@@ -54,7 +54,9 @@ def search_verdict(view: StudyView) -> Card:
     rows = {"distilled minus alone": found.distillation}
     count = view.facts["data"]["validation"]
     frame = differences_frame(rows, f"one seed, {count:,} validation examples")
-    again = f"With several seeds, on the test split: nas-kd confirm {place_of(view)}"
+    kept = view.folder.confirmation.exists()
+    stale = "Its confirm is of other students. " * (kept and confirm_of_the_best(view) is None)
+    again = f"{stale}With several seeds, on the test split: nas-kd confirm {place_of(view)}"
     said = " ".join((*found.sentences, *doubts, again))
     if found.distillation is None and found.search is None:
         state: State = "not yet"

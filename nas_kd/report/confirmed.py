@@ -33,8 +33,9 @@ def confirmed_controls(view: StudyView, found: Confirmation) -> Card:
     beaten = [one.role for one in found.students if one.behind and one.behind.sign < 0]
     said = (
         f"Alone: trained without the teacher. {found.metric_name.capitalize()} on "
-        f"{found.examples:,} test examples, means of {found.seeds} seeds of {found.epochs} epochs, "
-        "95% intervals over seeds and examples."
+        f"{found.examples:,} test examples, means of {found.seeds} seeds of {found.epochs} "
+        f"epoch{'s' * (found.epochs > 1)}, "
+        f"95% intervals over {found.covers}."
     )
     if beaten:
         said += f" Better than the best: {', '.join(beaten)}."

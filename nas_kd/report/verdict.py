@@ -9,6 +9,7 @@ trained to their end.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def distillation(view: StudyView) -> tuple[Estimate | None, str]:
     if taught_N is None or alone_N is None:
         found = gain(named.taught, named.alone, view.examples)
     else:
-        luck = luck_of(named.taught) * 2**0.5
+        luck = hypot(luck_of(named.taught), luck_of(named.alone))
         found = difference_of(taught_N[None], alone_N[None], luck)
     return found, of_distillation(found, f"for the largest {named.family} that fits")
 

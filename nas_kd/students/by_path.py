@@ -2,6 +2,7 @@
 `module:function` or `torchvision:model`, whose network is scaled as a whole, and `whole:` before
 one of these two, which is the network as it is."""
 
+import copy
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,9 @@ def as_it_is(name: str) -> Family:
     torchvision = name.startswith(TORCHVISION)
     make = from_torchvision(name) if torchvision else made(name, found(name))
     return Family(
-        lambda config: make(config.classes), depths=range(1, 2), sides=frozenset({0, 1, 2})
+        lambda config: copy.deepcopy(make(config.classes)),
+        depths=range(1, 2),
+        sides=frozenset({0, 1, 2}),
     )
 
 

@@ -167,8 +167,8 @@ class StudyFolder:
     def expect_held(self, lock: "Lock") -> None:
         """Raise UnusableStudy if the folder that was locked is not here any more."""
         if not self.is_held(lock):
-            wrong = "was moved or removed while it was searched"
-            right = "Go on where it is now: nas-kd search --study FOLDER."
+            wrong = "was moved or removed while it was searched or confirmed"
+            right = "Go on where it is now: the same command with its new folder."
             raise UnusableStudy(str(self.root), wrong, right)
 
     def clear(self) -> None:

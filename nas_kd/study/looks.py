@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from nas_kd.files import write_text
 from nas_kd.records import read_record
@@ -42,15 +42,18 @@ class Scores(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    scores: int
+    scores: NonNegativeInt
 
 
 def scores_of_confirms(folder: Path) -> int:
-    """How many scores the confirms of a study made. Raises Unusable."""
+    """How many scores the confirms of a study made: as many as were counted, and no fewer than are
+    kept. Raises Unusable."""
     path = folder / SCORES
+    kept = sum(1 for _ in folder.glob("confirm/epochs-*/*/seed-*/outcome.json"))
     if not path.exists():
-        return 0
-    return read_record(Scores, path, "Bring the file back as it was: it counts.").scores
+        return kept
+    right = "Bring the file back as it was: it counts."
+    return max(kept, read_record(Scores, path, right).scores)
 
 
 def count_score(folder: Path) -> None:

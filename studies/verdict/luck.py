@@ -4,7 +4,8 @@
 
 Reads the answers that `nas-kd confirm` keeps of every student and seed. The variance of the seeds
 is (MS_seeds - MS_rest) / N of the two-way layout of seeds and examples; `share` is its root over
-sqrt(accuracy * (1 - accuracy)), and `pooled` the root of the mean square of all shares.
+sqrt(accuracy * (1 - accuracy)), and `pooled` the root of the mean square of the shares of students
+with enough test examples.
 """
 
 import json
@@ -17,6 +18,9 @@ import numpy as np
 from nas_kd.confirm.confirmation import read_confirmation
 from nas_kd.crossed import mean_squares
 from nas_kd.study.folder import StudyFolder
+
+ENOUGH = 10_000
+"""With fewer test examples what a seed does cannot be told from what the examples do."""
 
 
 def students(place: Path) -> list[dict[str, object]]:
@@ -47,8 +51,9 @@ def main(to: str, *places: str) -> None:
     found = [one for place in places for one in students(Path(place))]
     for one in found:
         print(f"{one['study']:<14}{one['student']:<36}{one['accuracy']:.4f}  {one['share']:.4f}")
-    pooled = sqrt(float(np.mean([one["variance_share"] for one in found])))
-    print(f"pooled {pooled:.4f} of {len(found)} students")
+    sharp = [one["variance_share"] for one in found if one["examples"] >= ENOUGH]
+    pooled = sqrt(float(np.mean(sharp)))
+    print(f"pooled {pooled:.4f} of {len(sharp)} students")
     Path(to).write_text(json.dumps({"pooled": round(pooled, 4), "students": found}, indent=1))
 
 

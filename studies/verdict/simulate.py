@@ -5,9 +5,10 @@
 A student answers example i with seed k rightly if
     mean + spread * (sqrt(0.8) shared_i + sqrt(0.2) own_i) + seed_k + noise_ik > 0,
 all normal: examples that are hard for one student are mostly hard for another, and a seed moves a
-student's accuracy on endless examples by LUCK * sqrt(accuracy * (1 - accuracy)), times 0, 1 or 1.5,
-which is drawn for each student: they differ in that as much within a study as between studies
-(luck.json). The truth is then known, and the functions that judge real studies judge these.
+student's accuracy on endless examples by a share of sqrt(accuracy * (1 - accuracy)), which is drawn
+for each student from those that were measured on enough examples (luck.json). The truth is then
+known, and the functions that judge real studies judge these. Two things of a search are left out:
+students that were stopped, and that later ones are proposed after seeing the earlier ones' scores.
 """
 
 import json
@@ -16,11 +17,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
+from luck import ENOUGH
 from scipy.stats import norm
 
 from nas_kd.crossed import LUCK, at_least, difference_of, luck_of
@@ -30,7 +32,8 @@ SPREAD, SHARED = 2.0, 0.8
 STUDENTS, SEEDS = 20, 5
 EXAMPLES = (360, 1000, 4000, 10000)
 ACCURACIES = (0.7, 0.9, 0.95)
-LUCKS = (0.0, 1.0, 1.5)
+MEASURED = json.loads(Path(__file__).with_name("luck.json").read_text())
+LUCKS = [one["share"] for one in MEASURED["students"] if one["examples"] >= ENOUGH]
 POWER = 3.5
 
 
@@ -49,7 +52,7 @@ class World:
     def answers(self, random: np.random.Generator, students: int, seeds: int, gains) -> np.ndarray:
         """Right or wrong [students, seeds, examples], of students that are so much better."""
         point = norm.ppf(self.accuracy)
-        luck_J = LUCK * random.choice(LUCKS, students)
+        luck_J = random.choice(LUCKS, students)
         moved_J = luck_J * sqrt(self.accuracy * (1 - self.accuracy)) / norm.pdf(point) * self.scale
         mean_J = norm.ppf(self.accuracy + np.asarray(gains)) * np.sqrt(self.scale**2 + moved_J**2)
         shared_N = random.normal(size=self.examples)
@@ -85,7 +88,7 @@ def distillation(world: World, random: np.random.Generator, gain: float) -> bool
     higher mean."""
     right_J1N = world.answers(random, 4, 1, (gain, 0, gain, 0))
     pair = max((right_J1N[:2], right_J1N[2:]), key=np.mean)
-    luck = luck_of(float(pair[0].mean())) * 2**0.5
+    luck = hypot(luck_of(float(pair[0].mean())), luck_of(float(pair[1].mean())))
     return difference_of(pair[0], pair[1], luck).low > 0
 
 

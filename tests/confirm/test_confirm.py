@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -16,6 +17,7 @@ from torch import nn
 
 from nas_kd.api import Study
 from nas_kd.confirm import confirm as confirming
+from nas_kd.confirm import trainings
 from nas_kd.confirm.against import against
 from nas_kd.confirm.confirm import Asked, confirm
 from nas_kd.confirm.confirmation import Confirmation, confirmed_as, read_confirmation
@@ -23,7 +25,7 @@ from nas_kd.confirm.finalists import finalists
 from nas_kd.confirm.opening import options_of
 from nas_kd.confirm.random_search import trials_for
 from nas_kd.driver.events import Event, Step, Trained
-from nas_kd.errors import InvalidSpec, Unusable, UnusableStudy
+from nas_kd.errors import InvalidSpec, StudyLocked, Unusable, UnusableStudy
 from nas_kd.metrics import METRICS, Metric
 from nas_kd.package.evaluate import evaluate
 from nas_kd.package.load import load_student
@@ -31,6 +33,7 @@ from nas_kd.package.write import export
 from nas_kd.report.cards import cards, controls, verdict
 from nas_kd.report.smallest import answer_in_words, find
 from nas_kd.students import FAMILIES
+from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.looks import scores_of_confirms
 from nas_kd.study.view import StudyView, read_study
@@ -138,6 +141,12 @@ def test_the_twin_has_the_best_of_three_learning_rates_on_validation(done: Done)
     twin = result.student("its twin, alone")
     assert twin is not None
     found = float(view.pick("best").settings["learning_rate"])
+    tried = {
+        path.parent.parent.name: json.loads(path.read_text())["accuracy"]
+        for path in view.folder.confirmed.glob("epochs-1/*/rate/outcome.json")
+    }
+    assert len(tried) == 3
+    assert tried[twin.key] == max(tried.values())
     assert any(twin.learning_rate == pytest.approx(found * share) for share in (1, 1 / 3, 3))
     assert "on validation" in texts(events)
 
@@ -155,7 +164,8 @@ def test_again_nothing_is_trained_and_the_result_is_the_same(done: Done) -> None
     before = (view.folder.confirmation).read_text()
     again, events = run_confirm(view.folder.root)
     assert not any(isinstance(event, Trained) for event in events)
-    assert again.model_copy(update={"when": result.when, "looks": result.looks}) == result
+    assert again.model_copy(update={"when": result.when}) == result
+    assert not any(text.startswith("time ") for text in texts(events).splitlines())
     assert view.folder.confirmation.read_text() == before
     assert "was looked at before" not in texts(events)
 
@@ -173,21 +183,39 @@ def test_more_seeds_are_added_to_those_that_are_there_and_it_is_said(
     assert "was looked at before" in texts(events)
     for one, other in zip(first.students, more.students, strict=True):
         assert other.seeds[:2] == one.seeds
+    again, _ = run_confirm(view.folder.root, replace(SHORT, seeds=3))
+    assert again.looks == more.looks
+    added, events = run_confirm(view.folder.root, replace(SHORT, seeds=3, trials=("5",)))
+    if any(isinstance(event, Trained) for event in events):
+        assert added.looks == scores_of_confirms(view.folder.root) - 3
 
 
-class Ends(InProcess):
-    """Ends in the middle: at the job of this number."""
+def test_an_extended_confirm_that_is_ended_counts_the_looks_from_before_it_began(
+    done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = copied(done[0], tmp_path / "study")
+    run_confirm(view.folder.root)
+    before = scores_of_confirms(view.folder.root)
+    with monkeypatch.context() as patch:
+        end_after(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            run_confirm(view.folder.root, replace(SHORT, seeds=3))
+    assert scores_of_confirms(view.folder.root) > before
+    more, _ = run_confirm(view.folder.root, replace(SHORT, seeds=3))
+    assert more.looks == before
 
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at, self.jobs = at, 0
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        if args and isinstance(args[0], RungJob):
-            self.jobs += 1
-            if self.jobs == self.at:
-                raise KeyboardInterrupt
-        return super().submit(fn, *args, **kwargs)
+def end_after(patch: pytest.MonkeyPatch, count: int) -> None:
+    """End the confirm when so many trainings are kept."""
+    keep, kept = trainings.keep, list[int]()
+
+    def ending(*arguments: Any) -> None:
+        keep(*arguments)
+        kept.append(1)
+        if len(kept) == count:
+            raise KeyboardInterrupt
+
+    patch.setattr(trainings, "keep", ending)
 
 
 @pytest.mark.parametrize("at", [2, 5, 9])
@@ -197,12 +225,12 @@ def test_a_confirm_that_was_ended_goes_on_to_the_same_result(
     whole, result, _ = done
     view = copied(whole, tmp_path / "study")
     with monkeypatch.context() as patch:
-        patch.setattr(confirming, "open_executor", lambda *_: Ends(at))
+        end_after(patch, at)
         with pytest.raises(KeyboardInterrupt):
             run_confirm(view.folder.root)
     assert not view.folder.confirmation.exists()
     again, _ = run_confirm(view.folder.root)
-    assert again.model_copy(update={"when": result.when, "looks": 0}) == result
+    assert again.model_copy(update={"when": result.when}) == result
     assert scores_of_confirms(view.folder.root) == scores_of_confirms(whole.folder.root)
 
 
@@ -271,7 +299,7 @@ def test_a_network_of_the_users_is_a_baseline_distilled_and_alone(
     other = again.student("baseline, alone")
     assert other is not None
     assert (other.key != kept, other.costs["parameters"]) == (True, 641)
-    for name, wrong in (("ours:five", "gives"), ("ours:narrow", "cannot answer examples")):
+    for name, wrong in (("ours:five", "gives"), ("ours:narrow", "cannot be made and trained")):
         with pytest.raises(Unusable, match=wrong):
             run_confirm(view.folder.root, replace(SHORT, baseline=name))
     with pytest.raises(Unusable, match="cannot be imported"):
@@ -288,6 +316,10 @@ def test_the_knee_the_smallest_a_trial_and_the_best_of_a_random_search_can_be_ad
     assert roles[-4:] == ["knee", "smallest", "trial 0", "best of random"]
     found = read_study(StudyFolder(view.folder.confirmed / f"random-{trials_for(view)}"))
     assert found.spec.sampler == "random"
+    assert found.facts["teacher"]["sha256"] == view.facts["teacher"]["sha256"]
+    of_random = result.student("best of random")
+    assert of_random is not None
+    assert of_random.trial is None
     assert len(found.rows) == trials_for(view) == 8
     assert found.looks == 0
     assert "random    searching" in texts(events)
@@ -550,4 +582,91 @@ def test_the_command_prints_the_table_and_the_verdict(
     pictures = torch.rand(3, 1, 8, 8) * 16
     names, shares = student.predict(pictures), student.predict_proba(pictures.numpy())
     assert shares.sum(-1) == pytest.approx([1, 1, 1], abs=1e-5)
-    assert names.tolist() == [student.classes[number] for number in shares.argmax(-1)]
+    assert names.tolist() == shares.argmax(-1).tolist()
+    assert student.predict(pictures.tolist()).tolist() == names.tolist()
+    student.classes = tuple("abcdefghij")
+    assert student.predict(pictures).tolist() == ["abcdefghij"[n] for n in names]
+
+
+def test_a_family_that_only_the_database_names_is_not_imported(
+    study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    view = copied(study, tmp_path / "study")
+    ledger = Ledger.open(view.folder.database)
+    twin = ledger.facts()["twin"]
+    student = json.loads(twin["student"]) | {"family": "evil:net"}
+    ledger.note("twin", twin | {"student": json.dumps(student)})
+    with pytest.raises(UnusableStudy, match="evil:net, which its spec does not name"):
+        run_confirm(view.folder.root)
+
+
+def test_a_study_that_another_host_drives_is_not_confirmed(
+    study: StudyView, tmp_path: Path
+) -> None:
+    view = copied(study, tmp_path / "study")
+    held = {"holder": "process 1 on elsewhere", "until": time.time() + 3000}
+    Ledger.open(view.folder.database).note("driver", held)
+    with pytest.raises(StudyLocked, match="process 1 on elsewhere"):
+        run_confirm(view.folder.root)
+
+
+def test_an_earlier_confirm_is_kept_and_its_students_stay(study: StudyView, tmp_path: Path) -> None:
+    view = copied(study, tmp_path / "study")
+    run_confirm(view.folder.root, replace(SHORT, trials=("0",), front=True))
+    again, _ = run_confirm(view.folder.root)
+    roles = [one.role for one in again.students]
+    assert {"knee", "smallest", "trial 0"} <= {*roles}
+    assert read_confirmation(view.folder.confirmation) == again
+    other, events = run_confirm(view.folder.root, replace(SHORT, epochs=2))
+    assert other.student("knee") is None
+    assert read_confirmation(view.folder.confirmed / "earlier-1-2.json") == again
+    assert "is kept as confirm/earlier-1-2.json" in texts(events)
+
+
+def test_a_metric_that_gives_no_share_is_a_fault_of_the_student(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = searched(tmp_path / "study", trials=3, family="mlp", alpha=[0.5, 1.0])
+
+    def strange(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return METRICS["macro-f1"].score(logits, labels) * float("nan")
+
+    monkeypatch.setitem(METRICS, "accuracy", Metric(strange))
+    result, _ = run_confirm(view.folder.root)
+    assert all(one.reached is None for one in result.students)
+    again, _ = run_confirm(view.folder.root)
+    assert again.students == result.students
+
+
+@pytest.mark.parametrize("name", [":", "ours:lazy", "ours:leaves", "ours:bare", "broken:net"])
+def test_a_baseline_that_cannot_be_trained_is_one_message(
+    name: str, study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ours.py").write_text(
+        "import sys\nfrom torch import nn\n\n"
+        "def lazy():\n    return nn.LSTM(3, 3)\n\n"
+        "def leaves():\n    sys.exit(3)\n\n"
+        "def bare():\n    return nn.Flatten()\n"
+    )
+    (tmp_path / "broken.py").write_text("def net(:\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "ours", raising=False)
+    view = copied(study, tmp_path / "study")
+    with pytest.raises(Unusable, match="--baseline"):
+        run_confirm(view.folder.root, replace(SHORT, baseline=name))
+
+
+def test_the_files_of_a_confirmed_student_that_are_gone_are_named(
+    done: Done, tmp_path: Path
+) -> None:
+    view = copied(done[0], tmp_path / "study")
+    run_confirm(view.folder.root)
+    inputs = view.folder.confirmed / "inputs.safetensors"
+    inputs.unlink()
+    with pytest.raises(UnusableStudy, match=r"inputs\.safetensors: is missing"):
+        export(view, "best", tmp_path / "package")
+    inputs.write_bytes(b"")
+    with pytest.raises(UnusableStudy, match="holds no proof"):
+        export(view, "best", tmp_path / "package")

@@ -35,7 +35,7 @@ def found(folder: Path) -> Confirmation:
     """What a confirm found, without the moment."""
     result = read_confirmation(folder / "confirm.json")
     assert result is not None
-    return result.model_copy(update={"when": "", "looks": 0})
+    return result.model_copy(update={"when": ""})
 
 
 @pytest.fixture(scope="module")

@@ -249,6 +249,10 @@ def test_the_live_display_shows_trial_epoch_front_and_time_left(tmp_path: object
     text = printed(state)
     for part in ("trial 2/8", "trial 3", "epoch 3/5", "front:", "50.0%", "left"):
         assert part in text
+    state.take(Planned(5, 5, 1, "training"))
+    assert "training 1/5" in printed(state)
+    state.take(Planned(8, 5, 1))
+    state.take(Scored(record(2), 0.5, "parameters"))
     state.take(Ended("trial 3"))
     assert "epoch 3/5" not in printed(state)
     for trial in range(3, 9):
