@@ -201,9 +201,28 @@ def test_a_family_that_only_a_studys_database_names_is_not_called(
         assert done.returncode == 2
         assert f"family {family}" in done.stderr
         assert not (tmp_path / "to").exists()
+        done = run("confirm", str(copied), "--seeds", "2", "--epochs", "1", "--workers", "0")
+        assert done.returncode == 2
+        assert f"has students of {family}, which its spec does not name" in done.stderr
         for typed in (["trials"], ["report"], ["smallest", "--accuracy", "1%"]):
             assert run(typed[0], str(copied), *typed[1:]).returncode == 0
     assert not ran(evil, tmp_path)
+
+
+def test_a_teacher_that_only_the_spec_of_a_packages_study_names_is_not_imported(
+    copied: Path, evil: str, run: Run, tmp_path: Path
+) -> None:
+    assert run("export", str(copied)).returncode == 0
+    spec = (copied / "spec.toml").read_text()
+    (copied / "spec.toml").write_text(spec.replace('teacher = "train"', f'teacher = "{evil}:made"'))
+    done = run("evaluate", str(copied / "best"), "--split", "validation")
+    assert done.returncode == 0
+    assert "its study has another teacher" in done.stderr
+    assert not ran(evil, tmp_path)
+    for typed in ([], ["--trust"]):
+        done = run("confirm", str(copied), "--seeds", "2", "--epochs", "1", *typed)
+        assert done.returncode == 2
+        assert ran(evil, tmp_path) is bool(typed)
 
 
 def test_a_plug_in_that_is_here_already_does_not_open_the_working_folder(

@@ -118,8 +118,8 @@ def difference(
 def reached(found: Seeds, labels_N: NDArray[np.int64], metric: str) -> Estimate | None:
     """The mean over the seeds that did not fail; None if all did.
 
-    Where classes count alike, it is no surer than of as many examples as they are worth, few where a
-    class is rare: its few answers may all be right, and then do not vary.
+    Where classes count alike, it is no surer than of as many examples as they are worth, few where
+    a class is rare: its few answers may all be right, and then do not vary.
     """
     if not found:
         return None
