@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from nas_kd.confirm.confirmation import Confirmation, read_confirmation
+from nas_kd.crossed import LUCK
 from nas_kd.report.card import shown
 from nas_kd.report.confirmed import confirmed_row
 from nas_kd.spec import StudySpec
@@ -76,3 +77,19 @@ def test_the_readme_has_the_numbers_of_the_first_search_and_its_confirm() -> Non
     assert mnist is not None
     mean, low, high = (100 * x for x in (mnist.mean, mnist.low, mnist.high))
     assert f"{mean:+.2f} points, {low:+.2f} to {high:+.2f}" in plain(text)
+
+
+def test_the_study_of_the_verdict_has_the_numbers_of_its_result() -> None:
+    place = ROOT / "studies" / "verdict"
+    text = plain((place / "README.md").read_text())
+    found = json.loads((place / "result.json").read_text())
+    assert max(v for k, v in found["false_gained"].items() if k != "before") <= 0.06
+    assert 0.935 <= found["holds_the_truth"]["confirm"] <= 0.965
+    assert min(found["found"].values()) >= 0.8
+    shares = [*found["false_gained"].values(), *found["found"].values()]
+    for share in shares:
+        near = {f"{100 * share + step:.1f}%" for step in (-0.04, 0, 0.04)}
+        assert any(number in text for number in near), share
+    luck = json.loads((place / "luck.json").read_text())
+    assert f"{luck['pooled']:.4f}" in text
+    assert luck["pooled"] <= LUCK <= 1.2 * luck["pooled"]

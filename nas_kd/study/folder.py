@@ -168,7 +168,7 @@ class StudyFolder:
         """Raise UnusableStudy if the folder that was locked is not here any more."""
         if not self.is_held(lock):
             wrong = "was moved or removed while it was searched or confirmed"
-            right = "Go on where it is now: the same command with its new folder."
+            right = "Go on where it is now: nas-kd search --study FOLDER, or nas-kd confirm FOLDER."
             raise UnusableStudy(str(self.root), wrong, right)
 
     def clear(self) -> None:
