@@ -172,6 +172,7 @@ class Study:
         random: bool = False,
         front: bool = False,
         trials: Sequence[int] = (),
+        data: str | None = None,
         teacher: nn.Module | None = None,
         workers: int | None = None,
         data_root: str | Path | None = None,
@@ -185,16 +186,17 @@ class Study:
 
         `epochs` is three times the search's unless it is said. `baseline` is a network of yours as
         it is, `module:function`; `random` adds the best of a random search of equal epochs, `front`
-        the knee and the smallest that is as good, `trials` further trials. `teacher` is the module
-        that the search had. Stopped, the same call goes on.
+        the knee and the smallest that is as good, `trials` further trials. `data` is where the
+        study's data lie now, if they were moved, and `teacher` the module that the search had.
+        Stopped, the same call goes on.
         Raises NasKDError for what you can mend.
         """
         if teacher is not None:
             give(teacher)
-        asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)))
+        asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)), data)
         root = None if data_root is None else Path(data_root)
         place = self._view.folder.root
-        options = options_of(place, workers, device, root, job_limit, trust, baseline)
+        options = options_of(place, workers, device, root, job_limit, trust, baseline, data)
         with display(console(), quiet) as observe:
             return confirm(options, asked, observe)
 

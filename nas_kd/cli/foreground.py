@@ -99,6 +99,7 @@ def confirm_command(asked: Asked, *studies: RunOptions) -> str:
     said += [f"--epochs {asked.epochs}"] * (asked.epochs is not None)
     said += [f"--baseline {quote(asked.baseline)}"] if asked.baseline else []
     said += [f"--trial {number}" for number in asked.trials]
+    said += [f"--data {quote(asked.data)}"] if asked.data else []
     said += ["--random"] * asked.random + ["--front"] * asked.front
     places = " ".join(quote(str(one.folder)) for one in studies)
     root = root_flag(studies[0].data_root)

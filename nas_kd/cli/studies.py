@@ -101,6 +101,9 @@ def confirm(
     trial: Annotated[
         list[str] | None, typer.Option(help="Also this trial. Repeat for several.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Where the data lie now, if moved: npz:NEW.npz.")
+    ] = None,
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the data's files; the search's.")
     ] = None,
@@ -119,11 +122,12 @@ def confirm(
     from nas_kd.confirm.confirm import Asked
     from nas_kd.confirm.opening import options_of
 
-    asked = Asked(seeds, epochs, baseline, random, front, tuple(trial or ()))
+    asked = Asked(seeds, epochs, baseline, random, front, tuple(trial or ()), data)
     limit = flags.seconds("--job-limit", job_limit)
     folders = [study] if other is None else [study, other]
     options = [
-        options_of(folder, workers, device, data_root, limit, trust, baseline) for folder in folders
+        options_of(folder, workers, device, data_root, limit, trust, baseline, data)
+        for folder in folders
     ]
     if len(options) == 2:
         run_against(options[0], options[1], asked, quiet)

@@ -53,8 +53,8 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
         raise Unusable(str(both[0]), "is one study, named twice", "Name two, or one once.")
     with (
         working(first) as queue,
-        opened(first, asked.epochs, queue, observe) as one,
-        opened(second, asked.epochs, queue, observe) as other,
+        opened(first, asked.epochs, asked.data, queue, observe) as one,
+        opened(second, asked.epochs, asked.data, queue, observe) as other,
     ):
         expect_comparable(one, other)
         found = [best_of(study, asked, first.workers) for study in (one, other)]

@@ -75,6 +75,8 @@ class Asked:
     """Also the knee, and the smallest within one standard error of the best."""
     trials: tuple[str, ...] = ()
     """Further trials by number."""
+    data: str | None = None
+    """Where the study's data lie now, such as npz:NEW.npz, if they were moved."""
 
     def expect_sound(self) -> None:
         """Raise InvalidSpec for numbers that no interval can be had of."""
@@ -96,7 +98,10 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
     is kept.
     """
     asked.expect_sound()
-    with working(options) as queue, opened(options, asked.epochs, queue, observe) as study:
+    with (
+        working(options) as queue,
+        opened(options, asked.epochs, asked.data, queue, observe) as study,
+    ):
         view, context = study.view, study.context
         read_confirmation(context.folder.confirmation)  # to say at once if it cannot be read
         chosen = finalists(view, asked.front)

@@ -24,6 +24,7 @@ from nas_kd.driver.teacher_stage import as_kept, describe, known
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
+from nas_kd.spec.fields import placed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
@@ -59,13 +60,15 @@ def options_of(
     job_limit: float = 3600.0,
     trust: bool = False,
     baseline: str | None = None,
+    moved: str | None = None,
 ) -> RunOptions:
     """How a study is confirmed; its data come from where the search had them unless it is said.
 
     Raises UnusableStudy, and Unusable for code that only the study names, unless there is trust.
     """
     view = read_study(StudyFolder(study.resolve()))
-    expect_trusted(str(study), view.spec.model_dump(), trust, {"family": baseline or ()})
+    said = {"family": baseline or (), "data": moved or ()}
+    expect_trusted(str(study), view.spec.model_dump(), trust, said)
     devices = parse_devices(device)
     return RunOptions(
         folder=study,
@@ -79,9 +82,10 @@ def options_of(
 
 @contextmanager
 def opened(
-    options: RunOptions, epochs: int | None, queue: JobQueue, observe: Observe
+    options: RunOptions, epochs: int | None, moved: str | None, queue: JobQueue, observe: Observe
 ) -> Iterator[Opened]:
-    """A study, locked, with all that its students' trainings need. Raises NasKDError."""
+    """A study, locked, with all that its students' trainings need; `moved` is where its data lie
+    now, if that is not where they were. Raises NasKDError."""
     folder = StudyFolder(options.folder.resolve())
     view = read_study(folder)
     import_plugins(view.spec.plugins)
@@ -89,7 +93,8 @@ def opened(
         queue.checks.append(lambda: folder.expect_held(held))
         spec = view.spec.model_copy(update={"epochs": epochs or LONGER * view.epochs, "rungs": ()})
         both = logged(folder, observe)
-        data = same_data(view.spec, options, folder, lambda text: None)
+        here = {} if moved is None else {"data": placed(moved)}
+        data = same_data(view.spec.model_copy(update=here), options, folder, lambda text: None)
         if size(data.test) < 2:
             wrong = "has no test split, and a confirm is scored on nothing else"
             raise Unusable(f"data {data.name!r}", wrong, "Search on data that have one.")

@@ -72,8 +72,8 @@ def search_controls(view: StudyView) -> Card:
     frame = pd.DataFrame([line_row(view, one) for one in lines])
     over = [
         one.name
-        for one in lines[1:]
-        if one.accuracy is not None and one.accuracy > (best.accuracy or 0.0)
+        for one in lines
+        if one.name != "teacher" and (one.accuracy or 0.0) > (best.accuracy or 0.0)
     ]
     said = judged_on(view)
     if over:

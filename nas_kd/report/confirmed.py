@@ -15,12 +15,13 @@ from nas_kd.study.view import StudyView
 
 def confirmed_verdict(view: StudyView, found: Confirmation) -> Card:
     """What distillation gained, and what the search gained."""
-    rows = {"distilled minus alone": found.distillation, "best minus largest": found.search}
+    both = {"distilled minus alone": found.distillation, "best minus largest": found.search}
+    rows = {name: one for name, one in both.items() if one}
     frame = differences_frame(rows, f"{found.seeds} seeds, {found.examples:,} test examples")
     doubts = doubts_of(view)
     looked = f"The test split had been looked at before: {found.looks} scores." * bool(found.looks)
     said = " ".join(filter(None, (*found.sentences, *doubts, looked)))
-    signs = [one.sign for one in rows.values() if one]
+    signs = [one.sign for one in rows.values()]
     state = state_of(signs, bool(doubts or looked))
     return Card("verdict", "Verdict", said, state, frame, differences_figure(rows))
 

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import nn
 
 from nas_kd.api import Study
@@ -25,7 +26,14 @@ from nas_kd.confirm.finalists import finalists
 from nas_kd.confirm.opening import options_of
 from nas_kd.confirm.random_search import trials_for
 from nas_kd.driver.events import Event, Step, Trained
-from nas_kd.errors import InvalidSpec, StudyLocked, Unusable, UnusableStudy
+from nas_kd.errors import (
+    InvalidSpec,
+    SpecDiffers,
+    StudyLocked,
+    Unusable,
+    UnusableData,
+    UnusableStudy,
+)
 from nas_kd.metrics import METRICS, Metric
 from nas_kd.package.evaluate import evaluate
 from nas_kd.package.load import load_student
@@ -519,7 +527,6 @@ class Small(nn.Module):
 
 def fitted() -> Small:
     """A teacher that knows the digits a little."""
-    from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
 
     X, y = load_digits(return_X_y=True)
@@ -670,3 +677,18 @@ def test_the_files_of_a_confirmed_student_that_are_gone_are_named(
     inputs.write_bytes(b"")
     with pytest.raises(UnusableStudy, match="holds no proof"):
         export(view, "best", tmp_path / "package")
+
+
+def test_data_that_were_moved_are_named_by_where_they_are_now(tmp_path: Path) -> None:
+    X, y = load_digits(return_X_y=True)
+    np.savez(tmp_path / "old.npz", X=X.reshape(-1, 8, 8), y=y)
+    data = f"npz:{tmp_path / 'old.npz'}"
+    view = searched(tmp_path / "study", data=data, trials=3, family="mlp", alpha=[0.5, 1.0])
+    (tmp_path / "old.npz").rename(tmp_path / "new.npz")
+    with pytest.raises(UnusableData, match=r"old\.npz"):
+        run_confirm(view.folder.root)
+    result, _ = run_confirm(view.folder.root, replace(SHORT, data=f"npz:{tmp_path / 'new.npz'}"))
+    assert result.students[0].reached is not None
+    np.savez(tmp_path / "other.npz", X=X.reshape(-1, 8, 8)[::-1], y=y[::-1])
+    with pytest.raises(SpecDiffers, match="content"):
+        run_confirm(view.folder.root, replace(SHORT, data=f"npz:{tmp_path / 'other.npz'}"))
