@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from torch import nn
 
 from nas_kd.confirm.against import Against, against
-from nas_kd.confirm.confirm import Asked, confirm
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.confirm import confirm
 from nas_kd.confirm.confirmation import Confirmation, confirmed_as
 from nas_kd.confirm.opening import options_of
 from nas_kd.data.given import raw_of, to_npz

@@ -12,7 +12,8 @@ from rich.markup import escape
 from nas_kd.check import Fact, Finding, check
 from nas_kd.check.findings import keep_findings
 from nas_kd.confirm.against import against
-from nas_kd.confirm.confirm import Asked, confirm
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.confirm import confirm
 from nas_kd.driver.drive import drive
 from nas_kd.driver.options import RunOptions, command, root_flag
 from nas_kd.driver.teacher_stage import WEIGHTS

@@ -119,7 +119,7 @@ def confirm(
     Example: nas-kd confirm runs/glyphs-20k
     """
     from nas_kd.cli.foreground import run_against, run_confirm
-    from nas_kd.confirm.confirm import Asked
+    from nas_kd.confirm.asked import Asked
     from nas_kd.confirm.opening import options_of
 
     asked = Asked(seeds, epochs, baseline, random, front, tuple(trial or ()), data)

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from nas_kd.confirm.confirm import BEGUN, Asked, estimate, looks_before, say_plan, scored, working
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.begun import end, looks_before
+from nas_kd.confirm.confirm import estimate, say_plan, scored, working
 from nas_kd.confirm.confirmation import Confirmed, Seeds, confirmed, difference
 from nas_kd.confirm.finalists import BEST, Finalist
 from nas_kd.confirm.opening import Opened, opened
@@ -82,7 +84,7 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
         name = f"{both[1].parent.name}-{both[1].name}" if same else both[1].name
         write_text(both[0] / f"against-{name}.json", result.model_dump_json(indent=1))
         for study in (one, other):
-            (study.context.folder.confirmed / BEGUN).unlink(missing_ok=True)
+            end(study.context)
     return result
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from safetensors.numpy import save
 
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.begun import end, looks_before
 from nas_kd.confirm.confirmation import (
     Confirmation,
     Seeds,
@@ -45,50 +46,15 @@ from nas_kd.confirm.trainings import (
 from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
-from nas_kd.errors import InvalidSpec, UnusableStudy
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import Estimate
 from nas_kd.metrics import METRICS
-from nas_kd.records import read_record
-from nas_kd.study.looks import all_scores
 from nas_kd.training import PROOF
 from nas_kd.workers.executors import open_executor
 from nas_kd.workers.job_queue import JobQueue
 
-BEGUN = "begun.json"
 FEW = 4
 """With fewer seeds an interval is mostly their number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a confirm is asked for."""
-
-    seeds: int = 5
-    epochs: int | None = None
-    """None is three times the search's."""
-    baseline: str | None = None
-    """The user's own network: `module:function`."""
-    random: bool = False
-    """Also the best of a random search of equal student-epochs."""
-    front: bool = False
-    """Also the knee, and the smallest within one standard error of the best."""
-    trials: tuple[str, ...] = ()
-    """Further trials by number."""
-    data: str | None = None
-    """Where the study's data lie now, such as npz:NEW.npz, if they were moved."""
-
-    def expect_sound(self) -> None:
-        """Raise InvalidSpec for numbers that no interval can be had of."""
-        wrong = []
-        if self.seeds < 2:
-            wrong.append(f"--seeds: must be at least 2, to see what a seed does ({self.seeds})")
-        if self.epochs is not None and self.epochs < 1:
-            wrong.append(f"--epochs: must be at least 1 ({self.epochs})")
-        if self.baseline is not None and ":" not in self.baseline:
-            wrong.append(f"--baseline: say module:function (given: {self.baseline!r})")
-        if wrong:
-            raise InvalidSpec(tuple(wrong))
 
 
 def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation:
@@ -140,47 +106,6 @@ def say_plan(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) ->
         f"confirm   {context.folder.root.name}: {count} student{'s' * (count > 1)}, {seeds} seeds "
         f"of {epochs} epoch{'s' * (epochs > 1)}{few}"
     ))  # fmt: skip
-
-
-class Begun(BaseModel):
-    """A confirm that has begun to score, and has not ended."""
-
-    epochs: int
-    seeds: int
-    looks: int
-    """How many scores on the test split there were before."""
-
-
-def looks_before(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> int:
-    """How many scores on the test split there were before this confirm began; they are told.
-
-    One that goes on, or that is only read again, has its own scores already.
-    """
-    ended, path = read_confirmation(context.folder.confirmation), context.folder.confirmed / BEGUN
-    begun = read_record(Begun, path, f"Remove {path}.", UnusableStudy) if path.exists() else None
-    like, own = (context.recipe.epochs, seeds), own_scores(context, chosen, seeds)
-    if begun and (begun.epochs, begun.seeds) == like:
-        looks = begun.looks
-    elif own is None:
-        looks = all_scores(context.folder.root)
-        text = Begun(epochs=like[0], seeds=like[1], looks=looks).model_dump_json()
-        write_text(path, text)
-    elif ended and (ended.epochs, ended.seeds) == like:
-        looks = ended.looks
-    else:
-        looks = max(0, all_scores(context.folder.root) - own)
-    if looks:
-        context.observe(Step(
-            f"test      was looked at before: {looks} scores. Whatever was chosen since then leans "
-            "upward"
-        ))  # fmt: skip
-    return looks
-
-
-def own_scores(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int) -> int | None:
-    """How many scores a confirm has, if it has all of them."""
-    places = {context.place(Training(one, seed)) for one in chosen for seed in range(seeds)}
-    return None if any(kept(place) is None for place in places) else len(places)
 
 
 def estimate(context: ConfirmContext, chosen: Sequence[Finalist], seeds: int, workers: int) -> None:
@@ -287,7 +212,7 @@ def keep_result(context: ConfirmContext, result: Confirmation) -> Confirmation:
         ))  # fmt: skip
     if before is None or result.model_copy(update={"when": before.when}) != before:
         write_text(path, result.model_dump_json(indent=1))
-    (context.folder.confirmed / BEGUN).unlink(missing_ok=True)
+    end(context)
     return result
 
 

@@ -20,7 +20,8 @@ from nas_kd.api import Study
 from nas_kd.confirm import confirm as confirming
 from nas_kd.confirm import trainings
 from nas_kd.confirm.against import against
-from nas_kd.confirm.confirm import Asked, confirm
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.confirm import confirm
 from nas_kd.confirm.confirmation import Confirmation, confirmed_as, read_confirmation
 from nas_kd.confirm.finalists import finalists
 from nas_kd.confirm.opening import options_of

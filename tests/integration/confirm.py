@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nas_kd.confirm import confirm as confirming
 from nas_kd.confirm import trainings
-from nas_kd.confirm.confirm import Asked, confirm
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.confirm import confirm
 from nas_kd.confirm.opening import options_of
 from tests.integration.drive import after, remember_pools
 

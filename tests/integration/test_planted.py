@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nas_kd.confirm.confirm import Asked, confirm
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.confirm import confirm
 from nas_kd.confirm.confirmation import Confirmation
 from nas_kd.confirm.opening import options_of
 from nas_kd.report.cards import verdict

@@ -1,0 +1,36 @@
+"""What a confirm is asked for."""
+
+from dataclasses import dataclass
+
+from nas_kd.errors import InvalidSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a confirm is asked for."""
+
+    seeds: int = 5
+    epochs: int | None = None
+    """None is three times the search's."""
+    baseline: str | None = None
+    """The user's own network: `module:function`."""
+    random: bool = False
+    """Also the best of a random search of equal student-epochs."""
+    front: bool = False
+    """Also the knee, and the smallest within one standard error of the best."""
+    trials: tuple[str, ...] = ()
+    """Further trials by number."""
+    data: str | None = None
+    """Where the study's data lie now, such as npz:NEW.npz, if they were moved."""
+
+    def expect_sound(self) -> None:
+        """Raise InvalidSpec for numbers that no interval can be had of."""
+        wrong = []
+        if self.seeds < 2:
+            wrong.append(f"--seeds: must be at least 2, to see what a seed does ({self.seeds})")
+        if self.epochs is not None and self.epochs < 1:
+            wrong.append(f"--epochs: must be at least 1 ({self.epochs})")
+        if self.baseline is not None and ":" not in self.baseline:
+            wrong.append(f"--baseline: say module:function (given: {self.baseline!r})")
+        if wrong:
+            raise InvalidSpec(tuple(wrong))
