@@ -227,8 +227,7 @@ class Study:
     def cards(self) -> tuple[Card, ...]:
         """All that the study has to say: verdict, controls, front, budget use, time, rungs,
         findings; each with a title, a subtitle, a state, a frame and perhaps a figure. A notebook
-        shows them as the report does, but for the figure. Raises UnusableStudy before the first
-        completed trial."""
+        shows them as the report does. Raises UnusableStudy before the first completed trial."""
         return cards(self._view)
 
     def trials(self) -> pd.DataFrame:

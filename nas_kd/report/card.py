@@ -44,9 +44,13 @@ class Card:
     marked: tuple[int, ...] = ()
     """The rows of the frame that stand out."""
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows of it; its figure is a figure of its own there."""
-        return html(self)
+    def _ipython_display_(self) -> None:
+        """Show it in a notebook, its figure below it."""
+        from IPython.display import HTML, display
+
+        display(HTML(html(self)))
+        if self.figure is not None:
+            display(self.figure)
 
     def __rich__(self) -> RenderableType:
         """What a terminal shows of it."""

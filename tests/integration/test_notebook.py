@@ -38,4 +38,11 @@ def test_the_tutorial_shows_the_front_as_a_table_and_a_figure(tmp_path: Path) ->
         if "text/html" in output.get("data", {})
     ]
     assert sum("its twin, alone" in page for page in pages) >= 2
+    figures = [
+        number
+        for number, cell in enumerate(notebook.cells)
+        for output in cell.get("outputs", [])
+        if "application/vnd.plotly.v1+json" in output.get("data", {})
+    ]
+    assert len(figures) >= 2  # the front, and that of a card below its table
     assert (tmp_path / "runs" / "tutorial" / "study.db").exists()

@@ -13,6 +13,7 @@ from nas_kd.check.findings import keep_findings
 from nas_kd.intervals import Estimate
 from nas_kd.report import verdict as searching
 from nas_kd.report.card import Card, shown, state_of
+from nas_kd.report.card import html as as_html
 from nas_kd.report.cards import budget_use, cards, controls, findings, front, stopped, time, verdict
 from nas_kd.report.figures import differences_figure
 from nas_kd.report.page import page
@@ -37,7 +38,7 @@ def test_every_card_has_what_the_terminal_the_page_and_the_notebook_draw(study: 
     assert [card.name for card in made] == NAMES
     for card in made:
         heads, rows = shown(card.frame)
-        terminal, html = printed(card), card._repr_html_()
+        terminal, html = printed(card), as_html(card)
         assert html in text
         assert card.state in ("good", "look here", "bad", "not yet")
         for part in (card.title, card.state, card.subtitle):
