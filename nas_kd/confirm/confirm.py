@@ -193,7 +193,7 @@ def summed_up(
 
 
 def keep_result(context: ConfirmContext, result: Confirmation) -> Confirmation:
-    """Write confirm.json, unless it says the same already; what was written is returned.
+    """Write confirm.json, unless it says the same already; return what is in it.
 
     Students that only an earlier confirm of the same best, seeds and epochs had stay in it. One of
     others is kept beside, which is said.
@@ -210,7 +210,9 @@ def keep_result(context: ConfirmContext, result: Confirmation) -> Confirmation:
             f"confirm   the one of {before.seeds} seeds and {before.epochs} epochs that was here "
             f"is kept as {kept.relative_to(context.folder.root)}"
         ))  # fmt: skip
-    if before is None or result.model_copy(update={"when": before.when}) != before:
+    if before and result.model_copy(update={"when": before.when}) == before:
+        result = before
+    else:
         write_text(path, result.model_dump_json(indent=1))
     end(context)
     return result
