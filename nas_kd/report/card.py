@@ -101,9 +101,10 @@ def cell(name: str, row: "pd.Series[Any]", sure: bool) -> str:
         return ""
     if sure:
         low, high = (row[f"{name}{end}"] for end in (LOW, HIGH))
+        if pd.isna(low) or pd.isna(high):
+            return f"{100 * float(value):.2f}"
         found = Estimate(float(value), float(low), float(high))
-        words = found.in_words(sign="+" if name in DIFFERENCES else "")
-        return words if low == low and high == high else words.split(" ")[0]
+        return found.in_words(sign="+" if name in DIFFERENCES else "")
     if isinstance(value, str):
         return value
     number = float(str(value))

@@ -39,7 +39,9 @@ from nas_kd.metrics import METRICS, Metric
 from nas_kd.package.evaluate import evaluate
 from nas_kd.package.load import load_student
 from nas_kd.package.write import export
+from nas_kd.report.card import shown
 from nas_kd.report.cards import cards, controls, verdict
+from nas_kd.report.confirmed import against_card
 from nas_kd.report.smallest import answer_in_words, find
 from nas_kd.students import FAMILIES
 from nas_kd.study.database import Ledger
@@ -347,6 +349,11 @@ def test_two_studies_are_compared_best_against_best(study: StudyView, tmp_path: 
     assert result.difference.mean == pytest.approx(one.mean - other.mean)
     kept = json.loads((tmp_path / "first" / "against-second.json").read_text())
     assert kept["sentence"] == result.sentence
+    card = against_card(result)
+    heads, rows = shown(card.frame)
+    assert heads[-1] == "teacher's accuracy, %"
+    assert [row[0] for row in rows] == ["first", "second"]
+    assert rows[0][-1] == f"{100 * (result.teachers[0] or 0):.2f}"
     reverse = against(options[1], options[0], SHORT, lambda event: None)
     assert reverse.difference is not None
     assert reverse.difference.mean == pytest.approx(-result.difference.mean)

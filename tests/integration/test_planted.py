@@ -75,10 +75,10 @@ def test_in_a_space_of_one_student_the_search_gained_nothing(tmp_path: Path) -> 
         learning_rate=0.02, trials=6, epochs=10,
     )  # fmt: skip
     assert len({row.identity for row in view.rows}) == 1
-    assert "is the largest that fits" in verdict_of(view).sentences[1]
+    assert "is itself the largest that fits" in verdict_of(view).sentences[1]
     result = confirmed(view)
     assert result.search is None
-    assert "is the largest that fits" in result.sentences[1]
+    assert "is itself the largest that fits" in result.sentences[1]
     alone = {one.key for one in result.students if "alone" in one.role}
     assert len({one.key for one in result.students} - alone) == 1
 

@@ -5,6 +5,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -59,6 +60,13 @@ def test_a_number_and_its_interval_are_one_cell(study: StudyView) -> None:
     assert rows[1][0] == f"best (trial {best.number})"
     assert rows[1][-1].startswith(f"{100 * best.accuracy:.2f} (")
     assert card.frame["accuracy"].iloc[1] == best.accuracy
+
+
+def test_a_number_without_an_interval_stands_alone() -> None:
+    frame = pd.DataFrame([{"x": 0.5, "x low": None, "x high": None}, {"x": None}])
+    assert shown(frame) == (["x, %"], [["50.00"], [""]])
+    mixed = pd.DataFrame([{"x": 0.5, "x low": 0.4, "x high": 0.6}, {"x": 0.25}])
+    assert shown(mixed)[1] == [["50.00 (40.00 to 60.00)"], ["25.00"]]
 
 
 def test_lost_is_bad_gained_is_good_and_nothing_found_wants_a_look() -> None:
