@@ -46,11 +46,13 @@ def whole(study: StudyView, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
-    ("moment", "count"),
-    [("result", 1), ("result", 5), ("result", 10), ("student", 6), ("score", 3), ("end", 1)],
-)
+    ("moment", "count", "workers"),
+    [
+        ("result", 5, "1"), ("end", 1, "1"), ("result", 1, "2"), ("result", 10, "2"),
+        ("student", 6, "2"), ("score", 3, "2"),
+    ],
+)  # fmt: skip
 def test_a_killed_confirm_goes_on_to_the_same_result(
     moment: str, count: int, workers: str, whole: Path, study: StudyView, tmp_path: Path
 ) -> None:
