@@ -204,6 +204,11 @@ def test_a_family_that_only_a_studys_database_names_is_not_called(
         done = run("confirm", str(copied), "--seeds", "2", "--epochs", "1", "--workers", "0")
         assert done.returncode == 2
         assert f"has students of {family}, which its spec does not name" in done.stderr
+        other = shutil.copytree(copied, tmp_path / "other", dirs_exist_ok=True)
+        quick = ("--seeds", "2", "--epochs", "1", "--workers", "0")
+        done = run("confirm", str(copied), str(other), *quick)
+        assert done.returncode == 2
+        assert f"has students of {family}, which its spec does not name" in done.stderr
         for typed in (["trials"], ["report"], ["smallest", "--accuracy", "1%"]):
             assert run(typed[0], str(copied), *typed[1:]).returncode == 0
     assert not ran(evil, tmp_path)

@@ -111,7 +111,7 @@ def confirm(
     device: flags.DeviceFlag = "auto",
     job_limit: flags.JobLimitFlag = "1h",
     trust: flags.TrustFlag = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the table and the verdict.")] = False,
 ) -> None:
     """Train the best student and its controls anew with several seeds, and score them on the test
     split: what the search and distillation gained, with intervals. Stopped, it goes on.

@@ -11,6 +11,7 @@ from nas_kd.confirm.confirm import estimate, say_plan, scored, working
 from nas_kd.confirm.confirmation import Confirmed, Seeds, confirmed, difference
 from nas_kd.confirm.finalists import BEST, Finalist
 from nas_kd.confirm.opening import Opened, opened
+from nas_kd.driver.drive import expect_families
 from nas_kd.driver.events import Observe
 from nas_kd.driver.options import RunOptions
 from nas_kd.errors import InvalidSpec, Unusable
@@ -101,6 +102,7 @@ class Best:
 def best_of(study: Opened, asked: Asked, workers: int) -> Best:
     """Train and score the best student of a study."""
     context, best = study.context, Finalist.of(BEST, study.view.pick(BEST))
+    expect_families(study.view.spec, [best.config])
     say_plan(context, [best], asked.seeds)
     estimate(context, [best], asked.seeds, workers)
     looks = looks_before(context, [best], asked.seeds)

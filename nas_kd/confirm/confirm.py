@@ -20,16 +20,7 @@ from nas_kd.confirm.confirmation import (
     read_confirmation,
     verdict_of,
 )
-from nas_kd.confirm.finalists import (
-    BEST,
-    RANDOM,
-    TWIN,
-    Finalist,
-    baselines,
-    expect_families,
-    finalists,
-    role_of,
-)
+from nas_kd.confirm.finalists import BEST, RANDOM, TWIN, Finalist, baselines, finalists, role_of
 from nas_kd.confirm.opening import Opened, opened
 from nas_kd.confirm.random_search import best_of_random
 from nas_kd.confirm.trainings import (
@@ -43,6 +34,7 @@ from nas_kd.confirm.trainings import (
     train,
     with_own_rate,
 )
+from nas_kd.driver.drive import expect_families
 from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
@@ -73,7 +65,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
         chosen = finalists(view, asked.front)
         further = {row.number: row for row in map(view.pick, asked.trials)}
         chosen += [Finalist.of(f"trial {number}", row) for number, row in further.items()]
-        expect_families(view, chosen)
+        expect_families(view.spec, [finalist.config for finalist in chosen])
         if asked.baseline:
             chosen += baselines(asked.baseline, view, context.recipe.data)
         if asked.random:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any, Self
@@ -90,15 +90,6 @@ def finalists(view: StudyView, front: bool) -> list[Finalist]:
         )
         found += [Finalist.of(KNEE, view.pick(KNEE)), Finalist.of(SMALLEST, least)]
     return found
-
-
-def expect_families(view: StudyView, found: Iterable[Finalist]) -> None:
-    """Raise UnusableStudy for students of families that the spec does not name: a family can be
-    code, which only the database would name."""
-    if strange := {one.config.family for one in found} - {*view.spec.family}:
-        wrong = f"has students of {', '.join(sorted(strange))}, which its spec does not name"
-        right = "Somebody else wrote them; search in a new folder."
-        raise UnusableStudy(str(view.folder.database), wrong, right)
 
 
 def role_of(default: StudentRecord) -> str:

@@ -1,7 +1,7 @@
 """The straight line: data, teacher, signals, generations, controls; resumed where it stopped."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import join
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
@@ -112,7 +113,7 @@ def run(
     observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
     ledger = Ledger.create(folder.database, folder.root.name, *objectives)
-    expect_families_of(spec, ledger)
+    expect_families(spec, [record.config for record in ledger.records()])
     with lease(ledger, str(folder.root), holder) as expect_held:
         queue.checks.append(expect_held)
         record_facts(ledger, space, stage.recipe, options)
@@ -161,10 +162,10 @@ def finished(folder: StudyFolder, spec: StudySpec) -> bool:
     return bool(ledger.facts().get("finished") == spec.trials)
 
 
-def expect_families_of(spec: StudySpec, ledger: Ledger) -> None:
-    """Raise UnusableStudy for a database with students of families that the spec does not name:
-    a family can be code."""
-    if strange := {record.config.family for record in ledger.records()} - {*spec.family}:
+def expect_families(spec: StudySpec, students: Iterable[StudentConfig]) -> None:
+    """Raise UnusableStudy for students of families that the spec does not name: a family can be
+    code, which only the database would name."""
+    if strange := {student.family for student in students} - {*spec.family}:
         wrong = f"has students of {', '.join(sorted(strange))}, which its spec does not name"
         right = "Somebody else wrote them; search in a new folder: --study FOLDER."
         raise UnusableStudy("study.db", wrong, right)

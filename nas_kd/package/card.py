@@ -28,15 +28,13 @@ def card_table(facts: dict[str, Any]) -> str:
         f"| {heading(name)} | {as_text(name, value)} |"
         for name, value in beside_config(facts["settings"]).items()
     )
-    mean = ""
-    if tested := facts["confirmed"]:
-        mean = Estimate(tested["mean"], tested["low"], tested["high"]).in_words()
     anew, reached = facts["confirmed"], interval_in_words(seen["accuracy"], seen["examples"])
-    confirmed = (
-        f"| test {metric} | {mean}, 95% interval of the mean of {anew['seeds']} seeds |\n"
-        if anew
-        else ""
-    )
+    confirmed = ""
+    if anew:
+        mean = Estimate(anew["mean"], anew["low"], anew["high"]).in_words()
+        confirmed = (
+            f"| test {metric} | {mean}, 95% interval of the mean of {anew['seeds']} seeds |\n"
+        )
     return f"""| | |
 |---|---|
 {confirmed}| validation {metric}{" in the search" if anew else ""} | {reached}, 95% interval |

@@ -81,7 +81,11 @@ def source(view: StudyView, row: StudentRecord) -> tuple[Path, Path, dict[str, A
     found, one = anew
     seed = next(seed for seed, reached in enumerate(one.seeds) if reached is not None)
     place = view.folder.confirmed / f"epochs-{found.epochs}" / one.key / f"seed-{seed}"
-    tested = {"examples": found.examples, "seeds": found.seeds, "seed": seed}
+    tested = {
+        "examples": found.examples,
+        "seeds": sum(seed is not None for seed in one.seeds),
+        "seed": seed,
+    }
     facts = {"confirmed": asdict(reached) | tested, "epochs": found.epochs}
     return place, view.folder.confirmed / "inputs.safetensors", facts
 
