@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from torch import nn
 
 from nas_kd.confirm.against import Against, against
 from nas_kd.confirm.asked import Asked
@@ -18,7 +17,6 @@ from nas_kd.data.layout import LAYOUTS
 from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Event, Observe, Told
 from nas_kd.driver.options import RunOptions, default_folder
-from nas_kd.errors import UnusableTeacher
 from nas_kd.files import cache_folder, write_text
 from nas_kd.package.load import Student, load_student
 from nas_kd.package.onnx import needed, to_onnx
@@ -33,7 +31,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study, remark
-from nas_kd.teachers.loading import give
+from nas_kd.teachers.from_python import give
 from nas_kd.workers.devices import default_workers, parse_devices
 
 
@@ -41,15 +39,16 @@ def search(
     budget: str | int | Sequence[str],
     *,
     data: Any = "glyphs",
-    teacher: str | nn.Module = "train",
+    teacher: Any = "train",
     study: str | Path | None = None,
     workers: int | None = None,
     data_root: str | Path = "data",
-    teacher_weights: str | Path | None = None,
+    teacher_weights: str | Path | Sequence[str | Path] = (),
     device: str = "auto",
     seconds: float | None = None,
     job_limit: float = 3600.0,
     large: bool = False,
+    trust: bool = False,
     quiet: bool = False,
     on_trial: Callable[[StudentRecord], None] | None = None,
     **settings: Any,
@@ -57,8 +56,10 @@ def search(
     """Search the best student within a budget, or go on with the study in the folder.
 
     `data` is a source's name, `(X, y)` arrays, a Dataset of (x, y), a pair (train, test), or a
-    dict with the keys train, validation, test, teacher and unlabelled. `teacher` is `train`,
-    `module:function`, `torchvision:NAME` or your nn.Module, which stays in this process.
+    dict with the keys train, validation, test, teacher and unlabelled. `teacher` is a name as the
+    command takes it (`train`, `module:function`, `teacher.onnx`, `a+b` for an ensemble), or your
+    nn.Module or fitted estimator, which stays in this process; a list of several searches them.
+    `trust` reads a teacher's file that can run code.
     `device` is auto, cpu or GPUs: cuda:0,cuda:1. After `seconds` no generation begins; a job of
     more than `job_limit` seconds is ended. `large` says that a study of many gigabytes is meant.
     Prints the closing table unless `quiet`. `on_trial` is called with the record of each trial once
@@ -69,7 +70,7 @@ def search(
     """
     texts = (str(budget),) if isinstance(budget, str | int) else tuple(budget)
     layout = settings.get("layout", "auto")
-    named = {"data": source_text(data, layout), "teacher": teacher_text(teacher)}
+    named = {"data": source_text(data, layout), "teacher": teacher_names(teacher)}
     spec = StudySpec.create({"budget": texts} | named | settings)
     devices = parse_devices(device)
     options = RunOptions(
@@ -77,7 +78,8 @@ def search(
         workers=default_workers(devices) if workers is None else workers,
         devices=devices,
         data_root=Path(data_root),
-        teacher_weights=Path(teacher_weights) if teacher_weights else None,
+        teacher_weights=paths_of(teacher_weights),
+        trust=trust,
         seconds=seconds,
         job_limit=job_limit,
         large=large,
@@ -118,12 +120,17 @@ def called(data: Any) -> str:
     return "data" if first is None or plain else type(first).__name__
 
 
-def teacher_text(teacher: str | nn.Module) -> str:
-    """A teacher's name; a module is known in this process, under its weights."""
-    if isinstance(teacher, type):
-        right = f"Give an instance with its weights: {teacher.__name__}(...)."
-        raise UnusableTeacher(f"teacher {teacher.__name__}", "is a class, not a network", right)
-    return give(teacher) if isinstance(teacher, nn.Module) else teacher
+def teacher_names(teacher: Any) -> tuple[str, ...]:
+    """The names of one teacher or of several; objects are known in this process. Raises
+    UnusableTeacher."""
+    every = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
+    objects = iter(give([one for one in every if not isinstance(one, str)]))
+    return tuple(one if isinstance(one, str) else next(objects) for one in every)
+
+
+def paths_of(files: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+    """One file, or several, as paths."""
+    return tuple(map(Path, (files,) if isinstance(files, str | Path) else files))
 
 
 class Study:
@@ -174,7 +181,7 @@ class Study:
         front: bool = False,
         trials: Sequence[int] = (),
         data: str | None = None,
-        teacher: nn.Module | None = None,
+        teacher: Any = None,
         workers: int | None = None,
         data_root: str | Path | None = None,
         device: str = "auto",
@@ -188,12 +195,13 @@ class Study:
         `epochs` is three times the search's unless it is said. `baseline` is a network of yours as
         it is, `module:function`; `random` adds the best of a random search of equal epochs, `front`
         the knee and the smallest that is as good, `trials` further trials. `data` is where the
-        study's data lie now, if they were moved, and `teacher` the module that the search had.
+        study's data lie now, if they were moved, and `teacher` the object that the search had, or
+        the list of them.
         Stopped, the same call goes on.
         Raises NasKDError for what you can mend.
         """
         if teacher is not None:
-            give(teacher)
+            teacher_names(teacher)
         asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)), data)
         root = None if data_root is None else Path(data_root)
         place = self._view.folder.root

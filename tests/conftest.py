@@ -89,7 +89,8 @@ def searched(
     folder: Path, workers: int = 0, executor: Executor | None = None, **settings: Any
 ) -> StudyView:
     """Search and read the study."""
-    options = RunOptions(folder, workers, teacher_weights=settings.pop("teacher_weights", None))
+    weights, trust = settings.pop("teacher_weights", ()), settings.pop("trust", False)
+    options = RunOptions(folder, workers, teacher_weights=weights, trust=trust)
     drive(tiny(**settings), options, lambda event: None, executor)
     return read_study(StudyFolder(folder))
 

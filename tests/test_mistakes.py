@@ -280,7 +280,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (data("faulty:jittered"), "a random transform"),
     (data("faulty:text"), "has text"),
     (data("faulty:number"), "gives int"),
-    (teacher("resnet"), "teacher 'resnet': is not of the form module:function"),
+    (teacher("resnet"), "teacher: 'resnet' names no teacher; say train, module:function"),
     (teacher("nowhere:net"), "teacher 'nowhere:net': cannot be made"),
     (teacher("faulty:number"), "returns int, not an nn.Module"),
     (teacher("faulty:twice"), "--teacher-output NAME"),

@@ -34,7 +34,7 @@ def kept_lines(study: str) -> set[str]:
     found = confirmation(study)
     controls = pd.DataFrame(search["controls"])
     teacher = controls.iloc[:1][["network", "student", "parameters"]].assign(
-        **{found.metric_name: found.teacher}
+        **{found.metric_name: found.teachers[0]}
     )
     confirmed = pd.DataFrame([confirmed_row(found, one) for one in found.students])
     rows = [*shown(controls)[1], *shown(confirmed)[1]]

@@ -143,7 +143,7 @@ def test_code_that_a_studys_spec_names_is_not_imported_without_trust(
     setting: str, copied: Path, evil: str, run: Run, tmp_path: Path
 ) -> None:
     name = evil if setting == "plugins" else f"{evil}:made"
-    value = json.dumps([name] if setting in ("plugins", "family") else name)
+    value = json.dumps(name if setting == "data" else [name])
     lines = (copied / "spec.toml").read_text().splitlines()
     kept = [f"{setting} = {value}" if line.startswith(f"{setting} = ") else line for line in lines]
     assert kept != lines
@@ -219,7 +219,9 @@ def test_a_teacher_that_only_the_spec_of_a_packages_study_names_is_not_imported(
 ) -> None:
     assert run("export", str(copied)).returncode == 0
     spec = (copied / "spec.toml").read_text()
-    (copied / "spec.toml").write_text(spec.replace('teacher = "train"', f'teacher = "{evil}:made"'))
+    (copied / "spec.toml").write_text(
+        spec.replace('teacher = ["train"]', f'teacher = ["{evil}:made"]')
+    )
     done = run("evaluate", str(copied / "best"), "--split", "validation")
     assert done.returncode == 0
     assert "its study has another teacher" in done.stderr
@@ -242,19 +244,19 @@ def test_a_plug_in_that_is_here_already_does_not_open_the_working_folder(
 def test_a_study_of_code_says_how_to_go_on_with_trust(study: StudyView) -> None:
     options = RunOptions(Path("runs/mine"), 2)
     assert command(study.spec, options) == "nas-kd search --study runs/mine"
-    own = study.spec.model_copy(update={"teacher": "mymodels:net"})
+    own = study.spec.model_copy(update={"teacher": ("mymodels:net",)})
     assert command(own, options) == "nas-kd search --study runs/mine --trust"
 
 
 def test_a_study_of_code_that_was_made_otherwise_is_named_with_trust(tmp_path: Path) -> None:
-    own = tiny().model_copy(update={"teacher": "mymodels:net"})
+    own = tiny().model_copy(update={"teacher": ("mymodels:net",)})
     (tmp_path / "spec.toml").write_text(own.to_toml())
     with pytest.raises(SpecDiffers, match=f"nas-kd search --study {tmp_path} --trust"):
         StudyFolder(tmp_path).compare(tiny())
 
 
 def test_the_teacher_that_a_study_has_is_checked(tmp_path: Path) -> None:
-    own = tiny().model_copy(update={"teacher": "mymodels:net"})
+    own = tiny().model_copy(update={"teacher": ("mymodels:net",)})
     (tmp_path / "spec.toml").write_text(own.to_toml())
     assert kept_weights(own, tmp_path) is None
     (tmp_path / "teacher").mkdir()

@@ -6,24 +6,26 @@ Suffixes: N examples, C classes.
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_kd.check.finding import Fact, Finding
+from nas_kd.data.source import UNLABELLED
 from nas_kd.data.transfer import Rows, TransferSet, size
-from nas_kd.driver.teacher_stage import MEND_TEACHER, describe, judged
+from nas_kd.driver.teacher_stage import MEND_TEACHER, judged
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.intervals import at_chance, half_width, told_from_chance
-from nas_kd.spec import StudySpec
+from nas_kd.teachers import opened
 from nas_kd.teachers.adapting import Adapted
-from nas_kd.teachers.loading import load_and_tell
+from nas_kd.teachers.asking import answers_to
+from nas_kd.teachers.doubts import doubts
 from nas_kd.teachers.making import converted
 from nas_kd.teachers.steady import expect_steady
+from nas_kd.teachers.teacher import Answerer, Teacher
 from nas_kd.training import BATCH, answer, normaliser, tensor
 
 MOST = 5_000
@@ -36,29 +38,34 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class TeacherUnderTest:
     """A teacher, the data, and what it answers on both splits."""
 
-    network: Adapted
+    answerer: Answerer
     data: TransferSet
     notes: tuple[str, ...]
     train: Rows
     validation: Rows
-    answers_NC: Tensor
-    """On the validation examples."""
+    train_NC: Tensor
+    """Its answers to the train examples."""
+    answers_NC: Tensor | None
+    """Its answers to the validation examples; None where it has none, or they have no labels."""
 
     @classmethod
-    def load(cls, spec: StudySpec, data: TransferSet, weights: Path | None) -> "TeacherUnderTest":
-        """The teacher of a spec. Raises UnusableTeacher."""
-        network, notes = load_and_tell(describe(spec, data, weights))
-        assert isinstance(network, Adapted)
+    def load(cls, teacher: Teacher, data: TransferSet) -> "TeacherUnderTest":
+        """A teacher, asked. Raises UnusableTeacher."""
+        answerer = opened(teacher, data)
+        notes = answerer.notes + converted(answerer, data)
         train, validation = (
             (rows[0], min(rows[1], rows[0] + MOST)) for rows in (data.labelled, data.validation)
         )
-        notes += converted(network, data)
-        return cls(network, data, notes, train, validation, asked(network, data, validation))
+        train_NC = answers_to(answerer, data, train)
+        labelled = (tensor(data.labels)[slice(*validation)] != UNLABELLED).all()
+        known = labelled and answerer.knows(*validation)
+        validation_NC = answers_to(answerer, data, validation) if known else None
+        return cls(answerer, data, notes, train, validation, train_NC, validation_NC)
 
     @property
-    def parameters(self) -> int:
-        """How many the teacher has, for budgets that are a share of it."""
-        return sum(value.numel() for value in self.network.parameters())
+    def network(self) -> Adapted | None:
+        """The network, where it is one that takes normalised examples."""
+        return self.answerer.network if isinstance(self.answerer.network, Adapted) else None
 
     def right(self, answers_NC: Tensor, rows: Rows) -> float:
         """The accuracy of answers to the examples of these rows."""
@@ -70,7 +77,8 @@ class TeacherUnderTest:
 
     @property
     def accuracy(self) -> float:
-        """On the validation examples."""
+        """On the validation examples, which are answered."""
+        assert self.answers_NC is not None
         return self.right(self.answers_NC, self.validation)
 
     @property
@@ -79,41 +87,39 @@ class TeacherUnderTest:
         return max(0.03, 4.2 * half_width(self.accuracy, size(self.validation)))
 
 
-def asked(network: nn.Module, data: TransferSet, rows: Rows) -> Tensor:
-    """The network's answers [N, C]. Raises UnusableTeacher for examples that it cannot take."""
-    try:
-        return answer(network, data, rows)
-    except NasKDError:
-        raise
-    except (RuntimeError, ValueError, TypeError) as error:
-        wrong = f"cannot take examples {data.input_shape} ({error})"
-        right = "Say how it wants them: --teacher-size, --teacher-mean, --teacher-std."
-        raise UnusableTeacher("the teacher", wrong, right) from error
-
-
 def of_teacher(teacher: TeacherUnderTest) -> Iterator[Fact | Finding]:
     """Everything that can be said of a teacher on the data."""
-    train = teacher.right(asked(teacher.network, teacher.data, teacher.train), teacher.train)
-    yield Fact("teacher", f"{100 * teacher.accuracy:.1f}% of {size(teacher.validation):,} "
-                          f"validation examples, {100 * train:.1f}% of {size(teacher.train):,} "
-                          "train examples")  # fmt: skip
+    known = teacher.answers_NC is not None
+    if known:
+        train = teacher.right(teacher.train_NC, teacher.train)
+        yield Fact("teacher", f"{100 * teacher.accuracy:.1f}% of {size(teacher.validation):,} "
+                              f"validation examples, {100 * train:.1f}% of {size(teacher.train):,} "
+                              "train examples")  # fmt: skip
+    else:
+        yield Fact("teacher", "its accuracy on validation is not known")
     for note in teacher.notes:
         yield Fact("teacher", note)
-    for look in (steady, answers, normalisation, order, modes, knowledge):
+    for look in (steady, answers, by_heart):
         yield from look(teacher)
+    if known:
+        yield from order(teacher)
+        yield from knowledge(teacher)
+    if known and teacher.network:
+        yield from normalisation(teacher, teacher.network)
+        yield from modes(teacher, teacher.network)
 
 
 def steady(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it always answers the same to an example, in eval mode."""
     try:
-        expect_steady(teacher.network, teacher.data, "the teacher")
+        expect_steady(teacher.answerer, teacher.data, "the teacher")
     except UnusableTeacher as error:
         yield Finding("teacher", error.wrong, "wrong", error.right)
 
 
 def answers(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether it gives probabilities."""
-    if teacher.network.expects.probabilities:
+    if teacher.network and teacher.network.expects.probabilities:
         yield Finding(
             "teacher", "gives probabilities where logits are meant", "doubtful",
             "Their logarithms are used; take the softmax out of the teacher, since rounded "
@@ -121,21 +127,30 @@ def answers(teacher: TeacherUnderTest) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def normalisation(teacher: TeacherUnderTest) -> Iterator[Finding]:
+def by_heart(teacher: TeacherUnderTest) -> Iterator[Finding]:
+    """Whether its answers to the examples that students learn from say little."""
+    accuracy = None if teacher.answers_NC is None else teacher.accuracy
+    labels_N = teacher.labels(teacher.train)
+    for wrong, mend in doubts(teacher.train_NC, labels_N, accuracy, size(teacher.validation)):
+        yield Finding("teacher", wrong, "doubtful", mend)
+
+
+def normalisation(teacher: TeacherUnderTest, network: Adapted) -> Iterator[Finding]:
     """Whether it does far better with pixels scaled in another of the usual ways."""
     channels, *sides = teacher.data.input_shape
     pictures = len(sides) == 2
-    colour = IMAGENET if pictures and (channels == 3 or teacher.network.expects.colour) else None
-    unit = teacher.network.expects.unit
+    colour = IMAGENET if pictures and (channels == 3 or network.expects.colour) else None
+    unit = network.expects.unit
     mean, std = (
         tuple(v / unit for v in values) for values in (teacher.data.mean, teacher.data.std)
     )
     usual = [((0.0,), (1.0,)), ((0.5,), (0.5,)), ((0.0,), (1 / 255,)), (mean, std), colour]
     best, expects = teacher.accuracy, None
     for way in filter(None, usual):
-        other = replace(teacher.network.expects, mean=way[0], std=way[1])
-        network = Adapted(teacher.network.network, other, teacher.network.classes, "the teacher")
-        found = teacher.right(asked(network, teacher.data, teacher.validation), teacher.validation)
+        other = replace(network.expects, mean=way[0], std=way[1])
+        twin = Adapted(network.network, other, network.classes, "the teacher")
+        answers_NC = answer(twin, teacher.data, teacher.validation)
+        found = teacher.right(answers_NC, teacher.validation)
         if found > max(best, teacher.accuracy + teacher.margin):
             best, expects = found, other
     if expects and expects.mean and expects.std:
@@ -150,6 +165,7 @@ def normalisation(teacher: TeacherUnderTest) -> Iterator[Finding]:
 def order(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether its classes are those of the data in another order."""
     labels_N = teacher.labels(teacher.validation).numpy()
+    assert teacher.answers_NC is not None
     given_N = teacher.answers_NC.argmax(-1).numpy()
     classes = len(teacher.data.classes)
     table_CC: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
@@ -166,9 +182,9 @@ def order(teacher: TeacherUnderTest) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def modes(teacher: TeacherUnderTest) -> Iterator[Finding]:
+def modes(teacher: TeacherUnderTest, network: Adapted) -> Iterator[Finding]:
     """Whether it is better in train mode: the statistics of its batch norms do not fit."""
-    twin = copy.deepcopy(teacher.network).train()
+    twin = copy.deepcopy(network).train()
     normalise = normaliser(teacher.data)
     examples_NX = tensor(teacher.data.examples)[slice(*teacher.validation)]
     pieces = examples_NX.tensor_split(-(-len(examples_NX) // BATCH))

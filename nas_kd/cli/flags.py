@@ -61,10 +61,16 @@ UnlabelledFlag = Annotated[
 ]
 ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
 TeacherFlag = Annotated[
-    str | None, typer.Option(help="train, module:function, or torchvision:resnet18.")
+    list[str] | None,
+    typer.Option(
+        help="train, module:function, torchvision:resnet18, timm:NAME, or a file: .onnx, .pt2, "
+        ".skops, or answers as .npz, .csv, .parquet; a+b is an ensemble. Repeat to search over "
+        "several."
+    ),
 ]
 TeacherWeightsFlag = Annotated[
-    Path | None, typer.Option(help="Weights of your teacher, .safetensors or .pt.")
+    list[Path] | None,
+    typer.Option(help="Weights of your teacher, .safetensors or .pt. Repeat for several."),
 ]
 TeacherOutputFlag = Annotated[
     str | None, typer.Option(help="Which of its outputs are the logits: a name or position.")

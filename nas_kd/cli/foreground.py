@@ -16,7 +16,8 @@ from nas_kd.confirm.asked import Asked
 from nas_kd.confirm.confirm import confirm
 from nas_kd.driver.drive import drive
 from nas_kd.driver.options import RunOptions, command, root_flag
-from nas_kd.driver.teacher_stage import WEIGHTS
+from nas_kd.driver.teacher_folder import kept_weights
+from nas_kd.driver.teacher_names import describe
 from nas_kd.interrupts import Interrupted, interruptible
 from nas_kd.report.cards import controls, search_controls, search_verdict, verdict
 from nas_kd.report.confirmed import against_card
@@ -26,7 +27,6 @@ from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
-from nas_kd.teachers.loading import TRAINED
 from nas_kd.workers.devices import default_workers, parse_devices
 
 
@@ -107,20 +107,22 @@ def confirm_command(asked: Asked, *studies: RunOptions) -> str:
     return f"nas-kd confirm {places} {' '.join(said)}{root}{max(map(trust_flag, specs))}"
 
 
-def kept_weights(spec: StudySpec, study: Path) -> Path | None:
-    """The weights that a study has of the user's teacher, if it is the one of the spec."""
+def kept_teacher_weights(spec: StudySpec, study: Path) -> tuple[Path, ...]:
+    """The weights that a study has of the user's teachers, if they are those of the spec."""
     folder = StudyFolder(study)
-    kept = folder.teacher / WEIGHTS
-    same = folder.read_spec().teacher == spec.teacher != TRAINED
-    return kept if same and kept.exists() else None
+    kept = folder.read_spec()
+    if kept.teacher != spec.teacher:
+        return ()
+    return kept_weights(folder, describe(kept, folder.read_data(), ()))
 
 
 def run_check(
     spec: StudySpec,
     data_root: Path,
-    weights: Path | None,
+    weights: tuple[Path, ...],
     workers: int | None,
     study: Path | None = None,
+    trust: bool = False,
 ) -> int:
     """Check, print what is found as it is found; 1 if anything is wrong or doubtful, else 0.
 
@@ -128,7 +130,7 @@ def run_check(
     """
     screen, found = console(), list[Finding]()
     number = default_workers(parse_devices("auto")) if workers is None else workers
-    for one in check(spec, data_root, weights, number):
+    for one in check(spec, data_root, weights, number, trust):
         if isinstance(one, Fact):
             screen.print(f"[green]ok[/]        {one.about:<9} {escape(one.text)}")
             continue

@@ -80,7 +80,8 @@ def search(
             folder=study or default_folder(resolved),
             workers=number,
             data_root=data_root,
-            teacher_weights=teacher_weights,
+            teacher_weights=tuple(teacher_weights or ()),
+            trust=trust,
             devices=devices,
             large=yes,
             seconds=flags.seconds("--time", time) if time else None,
@@ -127,15 +128,16 @@ def check(
     Example: nas-kd check --budget 20k --data mnist --teacher mymodels:resnet
     """
     given = flags.given(locals())
-    from nas_kd.cli.foreground import kept_weights, run_check
+    from nas_kd.cli.foreground import kept_teacher_weights, run_check
 
     study = spec if spec and spec.is_dir() else None
+    weights = tuple(teacher_weights or ())
     if study:
         resolved = flags.changed(study, given, trust, trials)
-        teacher_weights = teacher_weights or kept_weights(resolved, study)
+        weights = weights or kept_teacher_weights(resolved, study)
     else:
         resolved = flags.resolve(spec, given, trials, trust=trust)
-    raise SystemExit(run_check(resolved, data_root, teacher_weights, workers, study))
+    raise SystemExit(run_check(resolved, data_root, weights, workers, study, trust))
 
 
 @app.command()

@@ -77,7 +77,7 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
             studies=names,
             epochs=(one.context.recipe.epochs, other.context.recipe.epochs),
             students=(students[0], students[1]),
-            teachers=(one.teacher, other.teacher),
+            teachers=(teacher_score(one, found[0]), teacher_score(other, found[1])),
             difference=over,
             sentence=of_two(over, *names),
             looks=(found[0].looks, found[1].looks),
@@ -97,6 +97,12 @@ class Best:
     finalist: Finalist
     seeds: Seeds
     looks: int
+
+
+def teacher_score(study: Opened, best: Best) -> float | None:
+    """What the teacher of a study's best student reaches on the test split."""
+    names = study.view.spec.teacher
+    return study.teachers[names.index(str(best.finalist.settings.get("teacher", names[0])))]
 
 
 def best_of(study: Opened, asked: Asked, workers: int) -> Best:

@@ -175,7 +175,7 @@ def summed_up(
         examples=len(study.labels_N),
         data=study.context.recipe.data.key,
         covers="seeds and examples" if METRICS[metric].parts else "seeds",
-        teacher=study.teacher,
+        teachers=study.teachers,
         students=students,
         distillation=said.distillation,
         search=said.search,

@@ -60,8 +60,8 @@ class Confirmation(BaseModel):
     """The key of the data."""
     covers: str
     """What the intervals cover: seeds and examples, or of a metric without parts the seeds."""
-    teacher: float | None
-    """What the teacher reaches on the test split; None where it is not here to be asked."""
+    teachers: tuple[float | None, ...]
+    """What each teacher reaches on the test split; None where it cannot be asked there."""
     students: tuple[Confirmed, ...]
     distillation: Estimate | None
     """The best distilled student minus its twin."""

@@ -20,7 +20,7 @@ from nas_kd.students.by_path import WHOLE
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
-from nas_kd.teachers.loading import sizes
+from nas_kd.teachers.networks import sizes
 
 BEST, DISTILLED, TWIN = "best", "best distilled", "its twin, alone"
 KNEE, SMALLEST, RANDOM, BASELINE = "knee", "smallest", "best of random", "baseline"

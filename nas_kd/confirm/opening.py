@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nas_kd.confirm.trainings import ConfirmContext
 from nas_kd.data.arrays import ArrayRef
+from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import size
 from nas_kd.driver.context import StageContext
 from nas_kd.driver.data_stage import same_data
@@ -20,8 +21,9 @@ from nas_kd.driver.jobs import by_teacher
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.signals_stage import bring_signals, stored_signals
-from nas_kd.driver.teacher_stage import as_kept, describe, known
-from nas_kd.errors import Unusable, UnusableStudy
+from nas_kd.driver.teacher_folder import is_here, places, signals_job
+from nas_kd.driver.teacher_names import describe
+from nas_kd.errors import Unusable
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.spec.fields import placed
@@ -30,8 +32,8 @@ from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
 from nas_kd.study.view import StudyView, read_study
-from nas_kd.teachers.loading import FROM_PYTHON, GIVEN
-from nas_kd.teachers.signals import SignalsJob, compute_signals, signals_key
+from nas_kd.teachers.signals import compute_signals, signals_key
+from nas_kd.teachers.teacher import Teacher
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import default_workers, kind, parse_devices
 from nas_kd.workers.job_queue import JobQueue
@@ -48,8 +50,8 @@ class Opened:
     context: ConfirmContext
     labels_N: NDArray[np.int64]
     """What the answers to the test examples are compared with."""
-    teacher: float | None
-    """What the teacher reaches on the test split; None where it is not here to be asked."""
+    teachers: tuple[float | None, ...]
+    """What each teacher reaches on the test split; None where it cannot be asked there."""
 
 
 def options_of(
@@ -77,6 +79,7 @@ def options_of(
         devices=devices,
         large=True,
         job_limit=job_limit,
+        trust=trust,
     )
 
 
@@ -103,14 +106,14 @@ def opened(
         try:
             with lease(ledger, str(folder.root), held.holder) as expect_leased:
                 queue.checks.append(expect_leased)
-                yield with_teacher(view, stage)
+                yield with_teachers(view, stage, options.trust)
         finally:
             if folder.is_held(held):
                 folder.clear()
 
 
-def with_teacher(view: StudyView, stage: StageContext) -> Opened:
-    """The study with its teacher's signals, and what the teacher answers to the test split.
+def with_teachers(view: StudyView, stage: StageContext, trust: bool) -> Opened:
+    """The study with its teachers' signals, and what the teachers answer to the test split.
 
     A teacher that was given from Python and is not in this process is not asked. Raises Unusable
     where the metric needs its answers, UnusableStudy, UnusableTeacher.
@@ -118,37 +121,43 @@ def with_teacher(view: StudyView, stage: StageContext) -> Opened:
     recipe, folder = stage.recipe, stage.folder
     metric, labels = METRICS[recipe.spec.metric], recipe.data.labels.open()
     labels_N = np.array(labels[slice(*recipe.data.test)])
-    job = signals_job(stage)
-    on_test = None
-    if job.teacher.target.startswith(FROM_PYTHON) and job.teacher.target not in GIVEN:
+    signals: dict[str, Signals] = {}
+    scores: list[float | None] = []
+    on_test: dict[str, Signals] = {}
+    wanted = describe(stage.spec, recipe.data, (), trust)
+    for teacher, place in zip(wanted, places(folder, len(wanted)), strict=True):
+        job = signals_job(recipe, teacher, place)
+        logits_NC = None
+        if is_here(teacher):
+            signals[teacher.target] = bring_signals(stage, job)
+            parts = [(job, recipe.data.test, 1)]
+            (found,) = by_teacher(stage.queue, job.teacher, compute_signals, parts)
+            logits_NC = None if found is None else found[0]
+        else:
+            text = "teacher   was given from Python, in another process: it is not scored"
+            stage.observe(Step(text))
+            signals[teacher.target] = stored_signals(folder.signals(signals_key(job)))
         if metric.of_teacher:
-            wrong = "needs the teacher's answers to the test split, and it was given from Python"
-            right = "Confirm it there: Study.open(FOLDER).confirm(teacher=module)."
-            raise Unusable(f"metric {recipe.spec.metric!r}", wrong, right)
-        stage.observe(Step("teacher   was given from Python, in another process: it is not scored"))
-        signals, score = stored_signals(folder.signals(signals_key(job))), None
-    else:
-        signals = bring_signals(stage, job.teacher, job.sha256)
-        parts = [(job, recipe.data.test, 1)]
-        ((logits_NC,),) = by_teacher(stage.queue, job.teacher, compute_signals, parts)
-        score = float(metric.score(torch.from_numpy(logits_NC), torch.from_numpy(labels_N)))
-        if metric.of_teacher:
-            labels_N, score = logits_NC.argmax(-1), 1.0
+            if logits_NC is None:
+                raise no_answers(recipe, teacher)
+            labels_N = logits_NC.argmax(-1)
             kept = ArrayRef.save(labels_N, folder.confirmed / "teacher.npy")
-            on_test = replace(signals, answers_N=kept)
+            on_test[teacher.target] = replace(signals[teacher.target], answers_N=kept)
+        score = None if logits_NC is None else metric.score(
+            torch.from_numpy(logits_NC), torch.from_numpy(labels_N)
+        )  # fmt: skip
+        scores.append(None if score is None else float(score))
     context = ConfirmContext(
         recipe, folder, stage.queue, stage.observe, signals, on_test or signals
     )
-    return Opened(view, context, labels_N, score)
+    return Opened(view, context, labels_N, tuple(scores))
 
 
-def signals_job(stage: StageContext) -> SignalsJob:
-    """The job that computes the answers of the study's own teacher. Raises UnusableStudy."""
-    facts = known(stage.folder)
-    if facts is None:
-        wrong, right = "is missing", "Bring the study's folder back as a whole."
-        raise UnusableStudy(str(stage.folder.teacher), wrong, right)
-    data = stage.recipe.data
-    weights = Path(facts["weights"]) if facts.get("weights") else None
-    teacher = as_kept(stage.folder, describe(stage.spec, data, weights), facts)
-    return SignalsJob(teacher, facts["sha256"], data, stage.recipe.device)
+def no_answers(recipe: Recipe, teacher: Teacher) -> Unusable:
+    """The error for a metric that compares with the answers of a teacher that gives none."""
+    wrong = "needs the teacher's answers to the test split"
+    right = "Add the rows of the test split to its table."
+    if teacher.here:
+        wrong += ", and it was given from Python"
+        right = "Confirm it there: Study.open(FOLDER).confirm(teacher=module)."
+    return Unusable(f"metric {recipe.spec.metric!r}", wrong, right)

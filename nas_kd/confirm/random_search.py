@@ -5,11 +5,11 @@ from dataclasses import replace
 from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Observe, Step
 from nas_kd.driver.options import RunOptions
-from nas_kd.driver.teacher_stage import WEIGHTS
+from nas_kd.driver.teacher_folder import kept_weights
+from nas_kd.driver.teacher_names import describe
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study
-from nas_kd.teachers.loading import TRAINED
 
 
 def best_of_random(view: StudyView, options: RunOptions, observe: Observe) -> StudentRecord:
@@ -20,8 +20,7 @@ def best_of_random(view: StudyView, options: RunOptions, observe: Observe) -> St
         "sampler": "random", "rungs": (), "trials": trials, "epochs": view.epochs,
     })  # fmt: skip
     place = StudyFolder(folder.confirmed / f"random-{trials}")
-    own = view.spec.teacher != TRAINED
-    weights = folder.teacher / WEIGHTS if own and view.facts["teacher"].get("weights") else None
+    weights = kept_weights(folder, describe(view.spec, folder.read_data(), ()))
     observe(Step(f"random    searching {trials} students of {view.epochs} epochs, as the search "
                  "trained in all"))  # fmt: skip
     drive(spec, replace(options, folder=place.root, teacher_weights=weights), observe)

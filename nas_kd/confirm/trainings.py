@@ -4,7 +4,7 @@ A training depends on its student, seed and epochs alone. So confirms of other s
 seeds, take what is there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +19,10 @@ from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step, Trained
 from nas_kd.driver.jobs import train_students
 from nas_kd.errors import UnusableStudy
-from nas_kd.files import write_text
+from nas_kd.files import hashed, write_text
 from nas_kd.records import read_record
 from nas_kd.study.checkpoints import keep_student
 from nas_kd.study.looks import count_score
-from nas_kd.study.sharing import hashed
 from nas_kd.training import RungJob, RungResult, derive
 from nas_kd.training.recipe import Recipe
 
@@ -73,8 +72,9 @@ class Training:
 class ConfirmContext(StageContext):
     """What the parts of a confirm share; its recipe has the epochs of the confirm."""
 
-    signals: Signals
-    on_test: Signals
+    signals: Mapping[str, Signals]
+    """Of each teacher, by its name."""
+    on_test: Mapping[str, Signals]
     """The same, with the teacher's answers to the test split where the metric compares with those;
     `signals` has its answers to the validation split."""
 

@@ -38,6 +38,11 @@ class ArrayRef:
         return array
 
     @classmethod
+    def of(cls, array: NDArray[Any], path: Path) -> Self:
+        """The record of an array that lies at `path`."""
+        return cls(content(array), str(path), array.shape, str(array.dtype))
+
+    @classmethod
     def save(cls, array: NDArray[Any], path: Path, sha256: str | None = None) -> Self:
         """Write the array, whose hash may be known already, to `path`, whole or not at all."""
         array = np.ascontiguousarray(array)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import ArrayRef, kept_array
-from nas_kd.data.source import Raw
+from nas_kd.data.source import Raw, Rows_N, TableFile
 from nas_kd.data.splits import Part
 from nas_kd.data.table import read
 from nas_kd.errors import UnusableData
@@ -36,12 +36,12 @@ class Origin:
     """Where the prepared rows are in the source that they came from."""
 
     rows: ArrayRef
-    """[N, 2] int64: the position of the source's split in SPLITS, and the row's number there; of a
-    table, its number in the file, counted from 0 below the heading."""
+    """[N, 2] int64: the position of the source's split in SPLITS, and the row's number there; of
+    tables, its number in the files one after the other, counted from 0 below the first heading."""
     ids: ArrayRef | None = None
     """[N] text, such as the path of a picture inside its folder."""
-    table: tuple[str, str] | None = None
-    """The kind of the file whose rows these are, and where a copy of it lies."""
+    tables: tuple[tuple[str, str], ...] = ()
+    """The kind of each file whose rows these are, and where a copy of it lies."""
 
     @classmethod
     def of(cls, raw: Raw, parts: Sequence[Part], place: Path) -> Self:
@@ -50,18 +50,23 @@ class Origin:
         ids = None
         if raw.ids:
             ids = kept_array(np.concatenate([ids_of(raw, part) for part in parts]), place, "ids")
-        return cls(kept_array(rows_N2, place, "origin"), ids, kept_table(raw, place))
+        return cls(kept_array(rows_N2, place, "origin"), ids, kept_tables(raw, place))
 
-    def as_read(self, rows: slice) -> "pd.DataFrame":
+    @property
+    def length(self) -> int:
+        """How many rows the files have, also those that are not used."""
+        return len(frame_of(self.tables))
+
+    def as_read(self, rows: slice | Rows_N) -> "pd.DataFrame":
         """Rows of a table with all of its columns, before anything was encoded or left out.
 
         Raises UnusableData for data that are no file of a table.
         """
-        if self.table is None:
+        if not self.tables:
             right = "They are kept of csv:PATH and parquet:PATH, where that is a file."
             raise UnusableData("the data", "have no rows of a table", right)
         numbers_N = self.rows.open()[rows, 1]
-        return frame_of(*self.table).iloc[numbers_N].reset_index(drop=True)
+        return frame_of(self.tables).iloc[numbers_N].reset_index(drop=True)
 
 
 def origins(raw: Raw, part: Part) -> NDArray[np.int64]:
@@ -77,14 +82,16 @@ def ids_of(raw: Raw, part: Part) -> NDArray[np.str_]:
     return np.full(len(part.index_N), "") if ids is None else ids[part.index_N]
 
 
-def kept_table(raw: Raw, place: Path) -> tuple[str, str] | None:
-    """A copy of a table's file in the cache, since the file itself may change; none of a folder.
+def kept_tables(raw: Raw, place: Path) -> tuple[tuple[str, str], ...]:
+    """A copy of each table's file in the cache, since the file itself may change; none where one of
+    them is a folder. Raises UnusableData for a file that changed since it was read."""
+    if any(file.path.is_dir() for file in raw.files):
+        return ()
+    return tuple((file.kind, str(kept_table(file, place))) for file in raw.files)
 
-    Raises UnusableData for a file that changed since it was read.
-    """
-    if raw.file is None or raw.file.path.is_dir():
-        return None
-    file = raw.file
+
+def kept_table(file: TableFile, place: Path) -> Path:
+    """A copy of a table's file in the cache. Raises UnusableData."""
 
     def copied(target: BinaryIO) -> None:
         os.fchmod(target.fileno(), S_IMODE(os.fstat(content.fileno()).st_mode))
@@ -98,10 +105,13 @@ def kept_table(raw: Raw, place: Path) -> tuple[str, str] | None:
             replace(copy, copied)
     if file.path.stat().st_mtime_ns != file.changed:
         raise UnusableData(str(file.path), "changed while it was read", "Run the same again.")
-    return file.kind, str(copy)
+    return copy
 
 
 @lru_cache(maxsize=1)
-def frame_of(kind: str, path: str) -> "pd.DataFrame":
-    """A table as it was read."""
-    return read(Path(path), kind, f"data {kind}:{path}")
+def frame_of(tables: tuple[tuple[str, str], ...]) -> "pd.DataFrame":
+    """Tables as they were read, one after the other."""
+    import pandas as pd
+
+    frames = [read(Path(path), kind, f"data {kind}:{path}") for kind, path in tables]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

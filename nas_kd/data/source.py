@@ -24,6 +24,9 @@ Labels = NDArray[np.int64]
 """[N], from 0 to classes - 1."""
 
 
+Rows_N = NDArray[np.int64]
+"""[N], the numbers of rows of the transfer set."""
+
 UNLABELLED = -1
 """The label of an example that has none."""
 
@@ -121,8 +124,8 @@ class Raw:
     unlabelled_NX: Examples | None = None
     table: Table | None = None
     """What the columns of a table are, whose examples are still to be encoded."""
-    file: TableFile | None = None
-    """The file that has a table's rows."""
+    files: tuple[TableFile, ...] = ()
+    """The files that have a table's rows, one after the other."""
     numbers: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """The numbers [N] of a split's examples in the source, where they do not count from 0."""
     ids: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)

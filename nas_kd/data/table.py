@@ -70,7 +70,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         train=Labelled(rows_NK[known_N], labels_N[known_N], groups),
         unlabelled_NX=None if known_N.all() or request.group else rows_NK[~known_N],
         table=table,
-        file=TableFile(kind, file, changed),
+        files=(TableFile(kind, file, changed),),
         numbers={"train": np.flatnonzero(known_N), "unlabelled": np.flatnonzero(~known_N)},
     )
 

@@ -36,7 +36,7 @@ from nas_kd.records import read_json
 Rows = tuple[int, int]
 """First row and the row after the last."""
 
-FORMAT = 9
+FORMAT = 10
 """Raised when the prepared form changes, so that an older cache is not read."""
 
 
@@ -84,8 +84,8 @@ class TransferSet:
     def files(self) -> tuple[str, ...]:
         """Where everything that was prepared lies."""
         arrays = (self.examples, self.labels, self.origin.rows, self.origin.ids)
-        table = (self.origin.table[1],) if self.origin.table else ()
-        return (*(array.path for array in arrays if array), *table)
+        tables = (path for _, path in self.origin.tables)
+        return (*(array.path for array in arrays if array), *tables)
 
     def to_json(self) -> str:
         """The record as JSON."""

@@ -45,7 +45,8 @@ def together(recipe: Recipe, record: StudentRecord) -> Hashable:
     pack = FAMILIES[config.family].pack
     if pack is None or most_together(recipe.device, config, recipe.batch) == 1:
         return record.number
-    return (config.family, pack.alike(config), record.taught, record.settings["knowledge"])
+    of_whom = record.settings["knowledge"], record.settings.get("teacher")
+    return (config.family, pack.alike(config), record.taught, of_whom)
 
 
 def cut(recipe: Recipe, group: Sequence[StudentRecord], limit: float) -> list[Cohort]:

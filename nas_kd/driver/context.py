@@ -1,5 +1,6 @@
 """What the driver's parts share while a study is being searched."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nas_kd.data.signals import Signals
@@ -35,7 +36,8 @@ class SearchContext(StageContext):
 
     ledger: Ledger
     space: Space
-    signals: Signals
+    signals: Mapping[str, Signals]
+    """Of each teacher, by its name."""
     begun: dict[str, list[RungResult]] = field(default_factory=dict)
     """The twins that were begun before it was known whose is wanted, by the name of their job; each
     with its result, once it is there."""

@@ -1,16 +1,20 @@
 """The first stage of a search: the data, prepared, and on resume the same as before."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from nas_kd.data import source_of
 from nas_kd.data.classes import doubts
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
 from nas_kd.driver.events import Observe, Step
 from nas_kd.driver.options import MUCH, RunOptions
-from nas_kd.driver.teacher_stage import expect_file, judged, known, require_named_teacher
+from nas_kd.driver.teacher_folder import expect_same_teachers, known
+from nas_kd.driver.teacher_names import describe, require_named_teacher
+from nas_kd.driver.teacher_stage import judged
 from nas_kd.errors import SpecDiffers, Unusable, UnusableData
 from nas_kd.spec import StudySpec
 from nas_kd.study.folder import StudyFolder
+from nas_kd.training.recipe import Recipe
 
 
 def prepared(
@@ -51,16 +55,19 @@ def same_data(
 
 def expect_unchanged(spec: StudySpec, options: RunOptions, folder: StudyFolder) -> None:
     """Raise SpecDiffers or UnusableTeacher where a finished study is asked for with other data, of
-    a source whose content may change, or another teacher's weights. It needs its own no more."""
+    a source whose content may change, or with a teacher that is another one, or answers otherwise.
+    It needs its own no more, so those that are not here are not asked."""
+    data = folder.read_data()
     if not source_of(spec.data).fixed:
         try:
-            same_data(spec, options, folder, lambda text: None)
+            data = same_data(spec, options, folder, lambda text: None)
         except UnusableData:
             if folder.read_spec().data != spec.data:
                 raise
     require_named_teacher(spec, options.teacher_weights)
-    if options.teacher_weights and (facts := known(folder)):
-        expect_file(facts, str(options.teacher_weights))
+    if known(folder, len(spec.teacher)) and all(Path(path).exists() for path in data.files):
+        wanted = describe(spec, data, options.teacher_weights, options.trust)
+        expect_same_teachers(Recipe(spec, data), folder, wanted)
 
 
 def expect_room(data: TransferSet, meant: bool) -> None:

@@ -1,7 +1,7 @@
 """The straight line: data, teacher, signals, generations, controls; resumed where it stopped."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -10,7 +10,6 @@ import numpy as np
 from optuna.exceptions import StorageInternalError
 from safetensors.numpy import save
 
-from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import SearchContext, StageContext
@@ -20,8 +19,9 @@ from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.generation import next_generation, run_generation
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions, command
-from nas_kd.driver.signals_stage import bring_signals
-from nas_kd.driver.teacher_stage import as_kept, bring_teacher, describe, judged, parameters_of
+from nas_kd.driver.signals_stage import bring_all, teacher_answers
+from nas_kd.driver.teacher_names import all_trained, describe, shared_budgets, to_be_trained
+from nas_kd.driver.teacher_stage import bring_teachers, judged
 from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import StudyLocked, UnusableStudy
 from nas_kd.files import expect_utf8, replace, write_bytes, write_text
@@ -30,12 +30,12 @@ from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
+from nas_kd.spec.teachers import FROM_PYTHON
 from nas_kd.students.decode import join
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
-from nas_kd.teachers.loading import FROM_PYTHON, TRAINED
 from nas_kd.training import PROOF
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import kind
@@ -51,7 +51,7 @@ def drive(
     Raises NasKDError for what the user can mend; whatever ends it, all that is finished is kept.
     """
     folder = StudyFolder(expect_utf8(options.folder.resolve()))
-    for path in filter(None, (options.data_root.resolve(), options.teacher_weights)):
+    for path in (options.data_root.resolve(), *options.teacher_weights):
         expect_utf8(path)
     with lock(folder) as held:
         folder.compare(spec)
@@ -59,7 +59,7 @@ def drive(
         if finished(folder, spec):
             expect_unchanged(spec, options, folder)
             more = f"{command(spec, options)} --trials +{spec.generation}"
-            if spec.teacher.startswith(FROM_PYTHON):
+            if any(FROM_PYTHON in name for name in spec.teacher):
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
@@ -101,12 +101,11 @@ def run(
     began, resumed = time.monotonic(), folder.spec.exists()
     data = prepared(spec, options, folder, observe)
     stage = StageContext(Recipe(spec, data, kind(options.devices)), folder, queue, observe)
-    wanted, threads = describe(spec, data, options.teacher_weights), max(1, options.workers)
-    own = wanted.target != TRAINED
-    teacher = bring_teacher(stage, wanted, resumed, threads) if own else None
-    budgets = parse_budgets(
-        spec.budget, teacher["parameters"] if teacher else parameters_of(wanted)
-    )
+    wanted = describe(spec, data, options.teacher_weights, options.trust)
+    threads, own = max(1, options.workers), not all_trained(spec)
+    teachers = bring_teachers(stage, wanted, resumed, threads) if own else None
+    size_of = teachers[0]["parameters"] if teachers else to_be_trained(wanted[0])
+    budgets = shared_budgets(spec, size_of)
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     queue.check()
     keep_spec(folder, spec, data)
@@ -118,9 +117,9 @@ def run(
         queue.checks.append(expect_held)
         record_facts(ledger, space, stage.recipe, options)
         estimate(stage, space, spec.trials - ledger.told(), options.workers)
-        teacher = teacher or bring_teacher(stage, wanted, resumed, threads)
-        ledger.note("teacher", teacher)
-        signals = bring_signals(stage, as_kept(folder, wanted, teacher), teacher["sha256"])
+        teachers = teachers or bring_teachers(stage, wanted, resumed, threads)
+        ledger.note("teachers", list(teachers))
+        signals = bring_all(stage, wanted)
         record_truth(folder, ledger, stage.recipe, signals)
         context = SearchContext(stage.recipe, folder, queue, observe, ledger, space, signals)
         whole = generations(context, deadline(began, options.seconds))
@@ -212,11 +211,13 @@ def record_facts(ledger: Ledger, space: Space, recipe: Recipe, options: RunOptio
             ledger.note(key, value)
 
 
-def record_truth(folder: StudyFolder, ledger: Ledger, recipe: Recipe, signals: Signals) -> None:
+def record_truth(
+    folder: StudyFolder, ledger: Ledger, recipe: Recipe, signals: Mapping[str, Signals]
+) -> None:
     """Keep what the students' validation answers are compared with: the classes, or the teacher's
     answers; what guessing reaches then, and how many examples the metric is as sure as."""
     metric, data = recipe.spec.metric, recipe.data
-    answers_N = signals.answers_N.open() if METRICS[metric].of_teacher else None
+    answers_N = teacher_answers(recipe, signals) if METRICS[metric].of_teacher else None
     truth_N = data.labels.open()[slice(*data.validation)] if answers_N is None else answers_N
     replace(folder.truth, lambda file: np.save(file, np.array(truth_N)))
     chance, examples = judged(metric, data, answers_N)

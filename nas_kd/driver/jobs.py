@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nas_kd.teachers.loading import FROM_PYTHON, Teacher, TeacherReport
-from nas_kd.teachers.making import TeacherJob, make_teacher
+from nas_kd.teachers.jobs import TeacherJob, TeacherReport
+from nas_kd.teachers.making import make_teacher
+from nas_kd.teachers.teacher import Teacher
 from nas_kd.training import RungJob, RungResult, run_rung
 from nas_kd.workers.job_queue import JobQueue
 
@@ -61,7 +62,7 @@ def by_teacher(
 ) -> list[T]:
     """What a job of a teacher gives for each part of its arguments, in order, by all workers; a
     teacher that was given from Python works in this process alone."""
-    if teacher.target.startswith(FROM_PYTHON):
+    if teacher.here:
         return [job(*part) for part in parts]
     found: dict[int, T] = {}
     for number, part in enumerate(parts):

@@ -32,7 +32,10 @@ class RunOptions:
     workers: int
     """Worker processes; 0 trains in the driver's process."""
     data_root: Path = DATA_ROOT
-    teacher_weights: Path | None = None
+    teacher_weights: tuple[Path, ...] = ()
+    """A file for each teacher that takes one, in order."""
+    trust: bool = False
+    """A teacher's file may run code when it is read."""
     devices: tuple[str, ...] = ("cpu",)
     """`cpu`, or GPUs, which the workers share in turn."""
     large: bool = False

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,14 +11,17 @@ from numpy.typing import NDArray
 
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.signals import Signals
+from nas_kd.data.source import UNLABELLED
+from nas_kd.data.transfer import size
 from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import by_teacher
+from nas_kd.driver.teacher_folder import places, signals_job
 from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import write_text
 from nas_kd.records import read_record
 from nas_kd.study.sharing import cached, share, take
-from nas_kd.teachers.loading import Teacher
+from nas_kd.teachers.doubts import doubts
 from nas_kd.teachers.signals import (
     SignalsJob,
     check_signals,
@@ -26,15 +30,52 @@ from nas_kd.teachers.signals import (
     signals_key,
     slices,
 )
+from nas_kd.teachers.teacher import Teacher
+from nas_kd.training import tensor
+from nas_kd.training.recipe import Recipe
 
 META = "meta.json"
 
 
-def bring_signals(stage: StageContext, teacher: Teacher, sha256: str) -> Signals:
-    """The signals of a teacher whose weights have this hash: the study's own, those that another
-    study computed, or computed now. Raises UnusableTeacher for own ones that were changed."""
-    job = SignalsJob(teacher, sha256, stage.recipe.data, stage.recipe.device)
-    key = signals_key(job)
+def bring_all(stage: StageContext, wanted: Sequence[Teacher]) -> dict[str, Signals]:
+    """The signals of each teacher of a study, by its name. Raises UnusableTeacher."""
+    found = {}
+    for teacher, place in zip(wanted, places(stage.folder, len(wanted)), strict=True):
+        found[teacher.target] = bring_signals(stage, signals_job(stage.recipe, teacher, place))
+        say_fit(stage, teacher, found[teacher.target])
+    return found
+
+
+def teacher_answers(recipe: Recipe, signals: Mapping[str, Signals]) -> NDArray[np.int64]:
+    """The classes [N] that the one teacher gives to the validation examples. Raises
+    UnusableTeacher where it has no answers to them."""
+    (only,) = signals.values()
+    if only.answers_N is None:
+        wrong = "has no answers to the validation examples, and students are compared with those"
+        right = "Add the rows of the validation and test splits, or search with --metric accuracy."
+        raise UnusableTeacher(f"teacher {recipe.spec.teacher[0]!r}", wrong, right)
+    found: NDArray[np.int64] = only.answers_N.open()
+    return found
+
+
+def say_fit(stage: StageContext, teacher: Teacher, signals: Signals) -> None:
+    """Say what is wrong with a teacher's answers to the train split."""
+    data = stage.recipe.data
+    labels = tensor(data.labels)
+    validation = None
+    if signals.answers_N is not None and (labels[slice(*data.validation)] != UNLABELLED).all():
+        right_N = tensor(signals.answers_N) == labels[slice(*data.validation)]
+        validation = float(right_N.double().mean())
+    train_NC = tensor(signals.logits_VNC)[0]
+    found = doubts(train_NC, labels[slice(*data.train)], validation, size(data.validation))
+    for wrong, mend in found:
+        stage.observe(Step(f"teacher   {teacher.target} {wrong}. {mend}"))
+
+
+def bring_signals(stage: StageContext, job: SignalsJob) -> Signals:
+    """The signals of a teacher: the study's own, those that another study computed, or computed
+    now. Raises UnusableTeacher for own ones that were changed."""
+    teacher, key = job.teacher, signals_key(job)
     place, kept = stage.folder.signals(key), cached("signals", sharing_key(job))
     mine = (place / META).exists()
     if mine or take(kept, place):
@@ -58,13 +99,14 @@ def computed(stage: StageContext, job: SignalsJob, place: Path, key: str) -> Sig
     stage.observe(Started("signals", 1, stage.folder.progress("signals")))
     parts = [(job, rows, data.views.count) for rows in slices(data)]
     parts.append((job, data.validation, 1))
-    *train, (validation_NC,) = by_teacher(stage.queue, job.teacher, compute_signals, parts)
-    logits_VNC: NDArray[np.float32] = np.concatenate(train, axis=1)
-    signals = Signals(
-        key,
-        ArrayRef.save(logits_VNC, place / "logits.npy"),
-        ArrayRef.save(validation_NC.argmax(-1), place / "answers.npy"),
+    *train, validation = by_teacher(stage.queue, job.teacher, compute_signals, parts)
+    logits_VNC: NDArray[np.float32] = np.concatenate(
+        [part for part in train if part is not None], axis=1
     )
+    answers = None if validation is None else ArrayRef.save(
+        validation[0].argmax(-1), place / "answers.npy"
+    )  # fmt: skip
+    signals = Signals(key, ArrayRef.save(logits_VNC, place / "logits.npy"), answers)
     facts = asdict(signals) | {"passes": data.views.count}
     write_text(place / META, json.dumps(facts, indent=1))
     stage.observe(Ended("signals"))
@@ -79,7 +121,8 @@ def stored_signals(place: Path) -> Signals:
     file that tells of them. Raises UnusableStudy for a file of something else."""
     right = "Delete the study's folder signals/; they are computed again."
     told = read_record(Signals, place / META, right, UnusableStudy)
-    return Signals(place.name, beside(place, told.logits_VNC), beside(place, told.answers_N))
+    answers = told.answers_N and beside(place, told.answers_N)
+    return Signals(place.name, beside(place, told.logits_VNC), answers)
 
 
 def beside(place: Path, array: ArrayRef) -> ArrayRef:

@@ -1,6 +1,8 @@
-"""The teacher: made ready once, kept in the study's folder, and the same on resume."""
+"""The teachers: made ready once, kept in the study's folder, and the same on resume."""
 
 import json
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -8,139 +10,71 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
-from nas_kd.costs.budgets import Budget, parse_budgets
+from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.classes import MEND_IMBALANCE, counted, imbalance
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import by_teacher, ready_teacher
-from nas_kd.errors import UnusableStudy, UnusableTeacher
+from nas_kd.driver.teacher_folder import (
+    WEIGHTS,
+    Place,
+    as_kept,
+    expect_same_teachers,
+    file_hash,
+    known,
+    places,
+)
+from nas_kd.errors import UnusableTeacher
+from nas_kd.files import replace as write_file
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import at_chance, told_from_chance
 from nas_kd.metrics import METRICS, metric_in_words, of_teachers
-from nas_kd.records import read_record
-from nas_kd.spec import StudySpec
-from nas_kd.study.folder import StudyFolder
-from nas_kd.study.sharing import cached, hashed, share, take
-from nas_kd.teachers.adapting import TeacherInput
-from nas_kd.teachers.loading import TORCHVISION, TRAINED, Teacher, create
-from nas_kd.teachers.making import TeacherJob, teacher_epochs, training_key
+from nas_kd.spec.teachers import TEACHER_FILES, TRAINED
+from nas_kd.study.sharing import cached, share, take
+from nas_kd.teachers.jobs import TeacherJob
+from nas_kd.teachers.teacher import Teacher
+from nas_kd.teachers.trained import parameters_of, teacher_epochs, training_key
 from nas_kd.training.recipe import Recipe
-
-MOST_MEAN = 2.0
-"""Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
-
-WEIGHTS = "weights.safetensors"
 
 MEND_TEACHER = "Check its weights, its normalisation and the order of its classes."
 """What to do about a teacher of the user's that knows nothing of the data."""
 
 
-def describe(spec: StudySpec, data: TransferSet, weights: Path | None) -> Teacher:
-    """The teacher that the spec asks for. Raises UnusableTeacher."""
-    require_named_teacher(spec, weights)
-    wanted = TeacherInput(
-        output=spec.teacher_output,
-        size=spec.teacher_size,
-        mean=spec.teacher_mean or None,
-        std=spec.teacher_std or None,
-        colour=spec.teacher.startswith(TORCHVISION),
-        data_mean=data.mean,
-        data_std=data.std,
-        unit=255.0 if in_bytes(data) else 1.0,
-    )
-    return Teacher(
-        spec.teacher,
-        data.input_shape,
-        len(data.classes),
-        spec.teacher_width,
-        str(weights.resolve()) if weights else None,
-        wanted,
-    )
+def bring_teachers(
+    stage: StageContext, wanted: Sequence[Teacher], resumed: bool, threads: int
+) -> tuple[dict[str, Any], ...]:
+    """Make the teachers ready, and give what is known of each.
 
-
-def require_named_teacher(spec: StudySpec, weights: Path | None) -> None:
-    """Raise UnusableTeacher where something is said of a teacher of yours that is not named."""
-    said = {
-        "weights": weights, "output": spec.teacher_output, "size": spec.teacher_size,
-        "mean": spec.teacher_mean,
-    }  # fmt: skip
-    about = [f"--teacher-{name}" for name, value in said.items() if value]
-    if about and spec.teacher == TRAINED:
-        wrong = f"{'is' if len(about) == 1 else 'are'} for a teacher of yours, and none is named"
-        right = "Name it: --teacher module:function, or torchvision:resnet18."
-        raise UnusableTeacher(" ".join(about), wrong, right)
-
-
-def in_bytes(data: TransferSet) -> bool:
-    """Whether pictures go from 0 to 255, as numbers of whatever type."""
-    pictures = len(data.input_shape) == 3
-    return data.examples.dtype == "uint8" or (pictures and max(data.mean) > MOST_MEAN)
-
-
-def parameters_of(teacher: Teacher) -> int:
-    """How many a teacher has that is still to be trained, for budgets that are a share of it."""
-    with torch.device("meta"):
-        return sum(value.numel() for value in create(teacher).parameters())
-
-
-def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
-    """The spec's budgets before there is a study; a share is of the teacher to be trained.
-
-    Raises UnusableBudget for a share of a teacher of the user's own.
+    A resumed study has its own, which must answer as they did. A teacher that another study trained
+    on the same data is taken from there; else it is trained, or opened if it is the user's. Raises
+    UnusableTeacher.
     """
-    own = spec.teacher != TRAINED
-    return parse_budgets(spec.budget, None if own else parameters_of(describe(spec, data, None)))
+    every = []
+    if resumed and known(stage.folder, len(wanted)):
+        expect_same_teachers(stage.recipe, stage.folder, wanted)
+    for teacher, place in zip(wanted, places(stage.folder, len(wanted)), strict=True):
+        facts = place.known() if resumed else None
+        if not facts:
+            facts = brought(stage, teacher, place, threads)
+        say_ready(stage, teacher, facts)
+        every.append(facts)
+    return tuple(every)
 
 
-class Kept(BaseModel):
-    """What is kept of a study's teacher and asked of it later; more stands beside."""
-
-    target: str
-    width: int
-    sha256: str
-    accuracy: float
-    parameters: int
-    macs: int | None
-    activations: int | None
-    seconds: float
-    notes: list[str]
-    probabilities: bool
-    file_sha256: str | None
-
-
-def known(folder: StudyFolder) -> dict[str, Any] | None:
-    """What is kept of the study's teacher, if it is ready. Raises UnusableStudy."""
-    path = folder.teacher / "config.json"
-    if not path.exists():
-        return None
-    right = "Bring the study's folder teacher/ back as it was, or search in a new folder."
-    read_record(Kept, path, right, UnusableStudy)
-    return read_record(dict[str, Any], path, right, UnusableStudy)
-
-
-def bring_teacher(
-    stage: StageContext, wanted: Teacher, resumed: bool, threads: int
-) -> dict[str, Any]:
-    """Make the teacher ready, and give what is known of it.
-
-    A resumed study has its own. A teacher that another study trained on the same data is taken from
-    there; else it is trained, or loaded if it is the user's. Raises UnusableTeacher.
-    """
-    facts = known(stage.folder) if resumed else None
-    if facts:
-        expect_file(facts, wanted.weights)
-    else:
-        job = teacher_job(stage.recipe, wanted, threads)
-        facts = (taken(stage, job) if wanted.target == TRAINED else None) or made(stage, job)
-    say_ready(stage, facts)
-    return facts
+def brought(stage: StageContext, teacher: Teacher, place: Place, threads: int) -> dict[str, Any]:
+    """What is known of a teacher that is taken from the cache, or made ready now."""
+    job = teacher_job(stage.recipe, teacher, threads)
+    if teacher.kind == TRAINED and (facts := taken(stage, job, place)):
+        return facts
+    for number, part in enumerate(teacher.parts):
+        brought(stage, part, place.part(number), threads)
+    return made(stage, job, place)
 
 
 def teacher_job(recipe: Recipe, teacher: Teacher, threads: int) -> TeacherJob:
-    """The job that trains or loads a teacher."""
+    """The job that trains or opens a teacher."""
     spec, data = recipe.spec, recipe.data
     return TeacherJob(
         teacher, data, spec.teacher_epochs or teacher_epochs(data, recipe.epochs), spec.seed,
@@ -148,18 +82,20 @@ def teacher_job(recipe: Recipe, teacher: Teacher, threads: int) -> TeacherJob:
     )  # fmt: skip
 
 
-def taken(stage: StageContext, job: TeacherJob) -> dict[str, Any] | None:
+def taken(stage: StageContext, job: TeacherJob, place: Place) -> dict[str, Any] | None:
     """What is known of the same teacher, taken from the study that trained it; None if none did."""
-    study = take(cached("teachers", training_key(job)), stage.folder.teacher)
+    study = take(cached("teachers", training_key(job)), place.path)
     if study is None:
         return None
     stage.observe(Step(f"teacher   from the cache: it was trained for {study}, on the same data"))
-    return known(stage.folder)
+    return place.known()
 
 
-def made(stage: StageContext, job: TeacherJob) -> dict[str, Any]:
-    """What is known of a teacher that is trained or loaded now, and kept in the study's folder."""
-    teacher, place, trained = job.teacher, stage.folder.teacher, job.teacher.target == TRAINED
+def made(stage: StageContext, job: TeacherJob, place: Place) -> dict[str, Any]:
+    """What is known of a teacher that is trained or opened now, and kept in the study's folder."""
+    teacher, trained = job.teacher, job.teacher.kind == TRAINED
+    if teacher.parts:
+        job = replace(job, teacher=as_kept(place, teacher))
     progress = stage.folder.progress("teacher")
     stage.observe(Started("teacher", job.epochs if trained else 1, progress))
     if trained:
@@ -167,34 +103,54 @@ def made(stage: StageContext, job: TeacherJob) -> dict[str, Any]:
                            f"{job.epochs} epochs of {size(job.data.teacher):,}"))  # fmt: skip
     (report,) = by_teacher(stage.queue, teacher, ready_teacher, [(job, progress)])
     progress.unlink(missing_ok=True)
-    write_bytes(place / WEIGHTS, report.weights)
-    facts = asdict(teacher) | asdict(report)
+    if report.weights is not None:
+        write_bytes(place.path / WEIGHTS, report.weights)
+    ArrayRef.save(report.answers_MC, place.answers)
+    told = {name: value for name, value in asdict(report).items()
+            if name not in ("weights", "answers_MC")}  # fmt: skip
+    facts = asdict(teacher) | told | {"file": kept_file(teacher, place)}
+    facts["file"] = facts["file"] or (WEIGHTS if report.weights is not None else None)
     facts["file_sha256"] = file_hash(teacher.weights) if teacher.weights else None
-    facts["weights"] = teacher.weights
-    write_text(place / "config.json", json.dumps(facts, indent=1))
+    write_text(place.config, json.dumps(facts, indent=1))
     if trained:
-        share(place, cached("teachers", training_key(job)), str(stage.folder.root))
+        share(place.path, cached("teachers", training_key(job)), str(stage.folder.root))
     stage.observe(Ended("teacher"))
-    done = "trained" if trained else "loaded and looked at"
+    done = "trained" if trained else "opened and looked at"
     stage.observe(Step(f"teacher   {done} in {facts['seconds']:.0f} s"))
     return facts
 
 
-def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
-    """Say what is known of the teacher. Raises UnusableTeacher for one at chance."""
+def kept_file(teacher: Teacher, place: Place) -> str | None:
+    """The name of the copy of a teacher that is a file; None of one that is none."""
+    if teacher.kind not in TEACHER_FILES or teacher.weights is None:
+        return None
+    source = Path(teacher.weights)
+    name = f"teacher{source.suffix}"
+    with source.open("rb") as file:
+        write_file(place.path / name, lambda target: shutil.copyfileobj(file, target))
+    return name
+
+
+def say_ready(stage: StageContext, teacher: Teacher, facts: dict[str, Any]) -> None:
+    """Say what is known of a teacher. Raises UnusableTeacher for one at chance."""
     spec, data, accuracy = stage.spec, stage.recipe.data, facts["accuracy"]
     for note in facts["notes"]:
         stage.observe(Step(f"teacher   {note}"))
     metric = of_teachers(spec.metric)
-    chance, examples = judged(metric, data)
     measured = "" if metric == "accuracy" else f"{metric_in_words(metric)} "
+    whose = "" if len(spec.teacher) == 1 else f"{teacher.target}: "
+    count = facts["parameters"]
+    sized = "parameters not known" if count is None else f"{count:,} parameters"
+    if accuracy is None:
+        stage.observe(Step(f"teacher   {whose}accuracy on validation not known, {sized}"))
+        return
+    chance, examples = judged(metric, data)
     stage.observe(Step(
-        f"teacher   {measured}{100 * accuracy:.1f}% on validation, {facts['parameters']:,} "
-        f"parameters"
+        f"teacher   {whose}{measured}{100 * accuracy:.1f}% on validation, {sized}"
     ))  # fmt: skip
     mend = (
         "Give it more examples or epochs, in a new folder: --fix teacher_epochs=N --study FOLDER."
-        if spec.teacher == TRAINED
+        if teacher.kind == TRAINED
         else MEND_TEACHER
     )
     if metric == "accuracy" and imbalance(data):
@@ -204,38 +160,12 @@ def say_ready(stage: StageContext, facts: dict[str, Any]) -> None:
             f"is at chance on the data: {100 * accuracy:.1f}% of {examples:,} examples, and "
             f"guessing reaches {100 * chance:.1f}%"
         )
-        raise UnusableTeacher(f"teacher {spec.teacher!r}", wrong, mend)
+        raise UnusableTeacher(f"teacher {teacher.target!r}", wrong, mend)
     if not told_from_chance(accuracy, examples, chance):
         stage.observe(Step(
             f"teacher   cannot be told from chance on {examples:,} examples: guessing reaches "
             f"{100 * chance:.1f}%. {mend}"
         ))  # fmt: skip
-
-
-def as_kept(folder: StudyFolder, teacher: Teacher, facts: dict[str, Any]) -> Teacher:
-    """The teacher as it was made, with its weights from the file in the study's folder."""
-    expects = replace(teacher.expects, probabilities=facts["probabilities"])
-    return replace(teacher, weights=str(folder.teacher / WEIGHTS), expects=expects)
-
-
-def expect_file(facts: dict[str, Any], weights: str | None) -> None:
-    """Raise UnusableTeacher for a weight file that a study's teacher did not come from."""
-    if weights and file_hash(weights) != facts["file_sha256"]:
-        raise UnusableTeacher(
-            f"--teacher-weights {weights}",
-            "is not the file that this study's teacher came from",
-            "Leave it out, for a study keeps its teacher, or name a new folder with --study.",
-        )
-
-
-def file_hash(path: str) -> str:
-    """Hash of a file's bytes. Raises UnusableTeacher if it cannot be read."""
-    try:
-        return hashed(Path(path))
-    except OSError as error:
-        right = "Name the file of its weights, .safetensors or .pt."
-        wrong = f"cannot be read ({error.strerror})"
-        raise UnusableTeacher(f"--teacher-weights {path}", wrong, right) from error
 
 
 def judged(

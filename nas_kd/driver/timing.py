@@ -67,7 +67,7 @@ def default_jobs(recipe: Recipe, space: Space) -> tuple[RungJob, ...]:
     """Jobs of the default students of the families, to be timed."""
     samples = [sample for sample in first_samples(space) if sample["alpha"] > 0]
     return tuple(
-        recipe.job([recipe.member(0, space.student(s), settings_of(space, s), 0)], None, 0, 1)
+        recipe.job([recipe.member(0, space.student(s), settings_of(space, s), 0)], {}, 0, 1)
         for s in samples or first_samples(space)
     )
 

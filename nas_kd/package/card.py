@@ -55,7 +55,8 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
         f"\n- {one['when']}: {100 * one['accuracy']:.2f}% of {one['examples']:,} examples"
         for one in evaluations
     )
-    teacher = f"a teacher of {facts['teacher']['parameters']:,} parameters"
+    count = facts["teacher"]["parameters"]
+    teacher = f"a teacher of {count:,} parameters" if count else "a teacher"
     origin = (
         f"It was trained by distillation from {teacher}"
         if facts["settings"]["alpha"] > 0
@@ -77,12 +78,14 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     shape = ", ".join(map(str, facts["input"]["shape"]))
     encoded = "student.encode(frame)" if columns else "examples"
     stored = "a pandas frame, as it was read" if columns else "values as stored, not 0..1"
-    measured, reached = of_teachers(facts["metric"]), 100 * facts["teacher"]["accuracy"]
-    whose = f"{metric_in_words(measured)} {reached:.2f}%"
+    measured, reached = of_teachers(facts["metric"]), facts["teacher"]["accuracy"]
+    whose = f"whose {metric_in_words(measured)} is not known"
+    if reached is not None:
+        whose = f"{metric_in_words(measured)} {100 * reached:.2f}% on the same validation examples"
     return f"""# {name} for {facts["data"]["name"]}
 
 A student network within {bounds}: {size_of}.
-{origin} ({whose} on the same validation examples).
+{origin} ({whose}).
 
 {card_table(facts)}
 

@@ -50,8 +50,8 @@ class Taught(BaseModel):
 
     target: str
     sha256: str
-    accuracy: float
-    parameters: int
+    accuracy: float | None
+    parameters: int | None
 
 
 class Learned(BaseModel):

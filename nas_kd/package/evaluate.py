@@ -17,9 +17,9 @@ from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as
 from nas_kd.data.leaving_out import without
 from nas_kd.data.source import ASKED, Labelled, Request
-from nas_kd.data.transfer import TransferSet, prepare
+from nas_kd.data.transfer import Rows, TransferSet, prepare
 from nas_kd.errors import Unusable, UnusableData
-from nas_kd.files import write_text
+from nas_kd.files import hashed, write_text
 from nas_kd.metrics import METRICS, of_teachers
 from nas_kd.package.card import card
 from nas_kd.package.config import columns_of, read_config
@@ -28,7 +28,6 @@ from nas_kd.package.teacher import teacher_of
 from nas_kd.spec.fields import PLACES, paired, placed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.study.looks import EVALUATIONS, read_looks
-from nas_kd.study.sharing import hashed
 
 
 def evaluate(
@@ -50,13 +49,13 @@ def evaluate(
     mine = own_data(facts, name, root)
     said: list[str] = []
     part = rows_of(mine, split) if mine else other_examples(facts, name, root, split, said.append)
+    row_N = np.arange(*rows_in(mine, split)) if mine else None
     labels_N = torch.tensor(part.labels_N)
     names = tuple(dict.fromkeys(("accuracy", of_teachers(facts["metric"]))))
     studies = studies_of(package, facts["study"] if trust else None)
-    teacher = teacher_of(facts, studies, student, trust)
-    asked = {"not_scored": teacher} if isinstance(teacher, str) else scores(
-        names, teacher.answer(part.examples_NX), labels_N
-    )  # fmt: skip
+    ask = teacher_of(facts, studies, trust)
+    found = ask if isinstance(ask, str) else ask(part.examples_NX, row_N)
+    asked = {"not_scored": found} if isinstance(found, str) else scores(names, found, labels_N)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": name,
@@ -105,9 +104,14 @@ def own_data(facts: dict[str, Any], name: str, root: Path) -> TransferSet | None
     return found if found.key == wanted["key"] else None
 
 
+def rows_in(data: TransferSet, split: str) -> Rows:
+    """Which rows are the validation or the test split."""
+    return data.validation if split == "validation" else data.test
+
+
 def rows_of(data: TransferSet, split: str) -> Labelled:
     """The validation or the test split of prepared data."""
-    rows = slice(*(data.validation if split == "validation" else data.test))
+    rows = slice(*rows_in(data, split))
     return Labelled(data.examples.open()[rows], data.labels.open()[rows])
 
 

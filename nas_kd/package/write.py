@@ -19,13 +19,12 @@ from nas_kd.confirm.confirmation import confirmed_as
 from nas_kd.data.source import ASKED
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import Unusable, UnusableStudy
-from nas_kd.files import expect_utf8, write_bytes, write_text
+from nas_kd.files import expect_utf8, hashed, write_bytes, write_text
 from nas_kd.package.card import card
 from nas_kd.package.config import SCHEMA
 from nas_kd.package.load import load_student
 from nas_kd.study.looks import EVALUATIONS, read_looks
 from nas_kd.study.record import StudentRecord
-from nas_kd.study.sharing import hashed
 from nas_kd.study.view import StudyView
 
 
@@ -105,7 +104,7 @@ def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str
         "settings": dict(row.settings),
         "epochs": view.epochs,
         "teacher": {
-            name: view.facts["teacher"][name]
+            name: view.teacher_of(row.settings)[name]
             for name in ("target", "sha256", "accuracy", "parameters")
         },
         "data": {"name": view.spec.data, "key": data.key, "notes": data.notes,

@@ -21,7 +21,7 @@ from nas_kd.report.figures import (
     rungs_figure,
 )
 from nas_kd.report.smallest import rise
-from nas_kd.report.summary import Line, doubts_of, lines_of, place_of
+from nas_kd.report.summary import TEACHER, Line, doubts_of, lines_of, place_of
 from nas_kd.report.verdict import verdict_of
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -73,7 +73,7 @@ def search_controls(view: StudyView) -> Card:
     over = [
         one.name
         for one in lines
-        if one.name != "teacher" and (one.accuracy or 0.0) > (best.accuracy or 0.0)
+        if one.name != TEACHER and (one.accuracy or 0.0) > (best.accuracy or 0.0)
     ]
     said = judged_on(view)
     if over:
@@ -144,9 +144,8 @@ def budget_use(view: StudyView) -> Card:
 
 def time(view: StudyView) -> Card:
     """What took the time."""
-    teacher = view.facts.get("teacher") or {}
     parts: Mapping[str, list[float]] = {
-        "teacher": [teacher["seconds"]] if teacher else [],
+        "teacher": [one["seconds"] for one in view.teachers],
         "students to the end": [r.seconds or 0 for r in view.rows if r.state == "complete"],
         "students that were stopped": [r.seconds or 0 for r in view.rows if r.state == "stopped"],
         "students that failed": [r.seconds or 0 for r in view.rows if r.state == "failed"],

@@ -9,7 +9,7 @@ from nas_kd.confirm.confirmation import Confirmation, Confirmed
 from nas_kd.metrics import metric_in_words
 from nas_kd.report.card import HIGH, LOW, Card, State, differences_frame, interval_columns, state_of
 from nas_kd.report.figures import differences_figure
-from nas_kd.report.summary import Line, doubts_of, teacher_line
+from nas_kd.report.summary import Line, doubts_of, teacher_lines
 from nas_kd.study.view import StudyView
 
 
@@ -28,7 +28,8 @@ def confirmed_verdict(view: StudyView, found: Confirmation) -> Card:
 
 def confirmed_controls(view: StudyView, found: Confirmation) -> Card:
     """Every student of a confirm."""
-    rows = [teacher_row(found, line) for line in teacher_line(view)]
+    scores = zip(teacher_lines(view), found.teachers, strict=True)
+    rows = [teacher_row(found, line, score) for line, score in scores]
     marked = (len(rows),)
     rows += [confirmed_row(found, one) for one in found.students]
     beaten = [one.role for one in found.students if one.behind and one.behind.sign < 0]
@@ -45,11 +46,11 @@ def confirmed_controls(view: StudyView, found: Confirmation) -> Card:
     return Card("controls", "The best and its controls", said, state, frame, marked=marked)
 
 
-def teacher_row(found: Confirmation, line: Line) -> dict[str, Any]:
-    """The teacher beside confirmed students."""
+def teacher_row(found: Confirmation, line: Line, score: float | None) -> dict[str, Any]:
+    """A teacher beside confirmed students."""
     extra = {} if found.cost == "parameters" else {found.cost: line.cost}
     return {"network": line.name, "student": line.label, "parameters": line.parameters, **extra,
-            found.metric_name: found.teacher}  # fmt: skip
+            found.metric_name: score}  # fmt: skip
 
 
 def confirmed_row(found: Confirmation, one: Confirmed) -> dict[str, Any]:

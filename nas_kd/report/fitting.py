@@ -10,7 +10,7 @@ from rich.table import Table
 from nas_kd.costs.budgets import COSTS, Budget
 from nas_kd.data import source_of
 from nas_kd.data.transfer import prepare, shape_in_words
-from nas_kd.driver.teacher_stage import budgets_of
+from nas_kd.driver.teacher_names import budgets_of
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec

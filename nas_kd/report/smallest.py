@@ -1,14 +1,17 @@
 """The inverse question: the cheapest student that reaches an accuracy, and what more cost buys."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import log, sqrt
 from shlex import quote
+from typing import Any
 
 from nas_kd.confirm.confirmation import confirmed_as
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.driver.options import root_flag
 from nas_kd.errors import InvalidSpec
 from nas_kd.intervals import Estimate, interval, interval_in_words
+from nas_kd.spec.teachers import path_of
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -37,7 +40,11 @@ def target_of(view: StudyView, accuracy: str | None, of_teacher: str | None) -> 
         share = -1.0
     if not 0 < share <= 1:
         raise InvalidSpec((f"{flag}: say 98.5% or 0.985 (given: {text!r})",))
-    return share * view.teacher_score if of_teacher else share
+    if not of_teacher:
+        return share
+    if view.teacher_score is None:
+        raise InvalidSpec(("--of-teacher: its accuracy is not known: say --accuracy 98.5%",))
+    return share * view.teacher_score
 
 
 def find(view: StudyView, target: float) -> Answer:
@@ -109,12 +116,19 @@ def confirmed(view: StudyView, row: StudentRecord) -> Estimate | None:
 UNITS = {"parameters": "", "macs": " macs", "bytes": "B", "ram": "B ram", LATENCY: "us"}
 
 
+def weight_files(teachers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The files that --teacher-weights named, in order."""
+    for one in teachers:
+        yield from weight_files(one["parts"])
+        if one["weights"] and path_of(one["target"]) is None:
+            yield one["weights"]
+
+
 def search(view: StudyView, bound: float) -> str:
     """The command that searches at another bound, all else as it was."""
     budgets = [[view.cost, bound], *view.facts["budgets"][1:]]
     said = " ".join(f"--budget '{round(most)}{UNITS[cost]}'" for cost, most in budgets)
-    weights = view.facts.get("teacher", {}).get("weights")
-    file = f" --teacher-weights {quote(weights)}" if weights else ""
+    file = "".join(f" --teacher-weights {quote(path)}" for path in weight_files(view.teachers))
     root = root_flag(view.facts["data_root"])
     code = trust_flag(view.spec.model_dump())
     return f"nas-kd search {quote(str(view.folder.spec))} {said}{root}{file}{code}"

@@ -10,9 +10,13 @@ from nas_kd.intervals import gain, interval
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.verdict import verdict_of
 from nas_kd.spec.settings import settings_in_words
+from nas_kd.spec.teachers import BY, TRAINED, kind_of, parts_of, path_of
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
+
+TEACHER = "teacher"
+"""What the line of a teacher is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class Line:
 
     name: str
     label: str
-    parameters: int
+    parameters: int | None
+    """None of a teacher whose parameters nobody can count."""
     cost: int | None
     """None of a teacher where the cost was measured, of students alone."""
     smaller: float | None
@@ -59,7 +64,7 @@ def summarize(view: StudyView) -> Summary:
 def lines_of(view: StudyView) -> tuple[Line, ...]:
     """The closing table. Raises UnusableStudy before the first completed trial."""
     top, taught = view.pick("best"), view.best_taught
-    lines = [*teacher_line(view), student_line(view, f"best (trial {top.number})", top)]
+    lines = [*teacher_lines(view), student_line(view, f"best (trial {top.number})", top)]
     if taught and taught.number != top.number:
         lines.append(student_line(view, f"best distilled (trial {taught.number})", taught))
     twin = view.facts.get("twin")
@@ -81,20 +86,22 @@ def doubts_of(view: StudyView) -> tuple[str, ...]:
     scores += [fact["accuracy"] for name, fact in view.facts.items()
                if name == "twin" or name.startswith("largest ")]  # fmt: skip
     known = [score for score in scores if score is not None]
-    teacher = view.facts.get("teacher")
-    if not known or not teacher:
+    if not known:
         return ()
-    said = worse_teacher(teacher, view.teacher_score, max(known), view.examples)
-    return (said,) if said else ()
+    said = (worse_teacher(one, view.score_of(one), max(known), view.examples)
+            for one in view.teachers)  # fmt: skip
+    return tuple(filter(None, said))
 
 
-def worse_teacher(teacher: Mapping[str, Any], reached: float, alone: float, examples: int) -> str:
+def worse_teacher(
+    teacher: Mapping[str, Any], reached: float | None, alone: float, examples: int
+) -> str:
     """A sentence where a student alone beats the teacher surely; else nothing."""
-    if gain(alone, reached, examples).sign <= 0:
+    if reached is None or gain(alone, reached, examples).sign <= 0:
         return ""
     cause = (
         "train it otherwise, with fewer epochs or more: --fix teacher_epochs=N."
-        if teacher["target"] == "train"
+        if kind_of(teacher["target"]) == TRAINED
         else "it has little to teach. If it was better where it was trained, its inputs differ "
         "here: check --teacher-size, --teacher-mean and --teacher-std."
     )
@@ -115,19 +122,35 @@ def student_in_words(row: StudentRecord) -> str:
     )
 
 
-def teacher_line(view: StudyView) -> list[Line]:
-    """The teacher, if it is known."""
-    facts = view.facts.get("teacher")
-    if not facts:
-        return []
-    sure = None if view.of_teacher else interval(view.teacher_score, view.examples)
-    sizes = {"parameters": facts["parameters"], "macs": facts["macs"] or 0,
-             "bytes": 4 * facts["parameters"], "ram": 4 * (facts["activations"] or 0)}  # fmt: skip
-    label = facts["target"] if facts["target"] != "train" else f"trained, width {facts['width']}"
-    return [
-        Line("teacher", label, facts["parameters"], sizes.get(view.cost), 1.0,
-             view.teacher_score, sure)
-    ]  # fmt: skip
+def teacher_lines(view: StudyView) -> list[Line]:
+    """The teachers, as far as they are known."""
+    return [teacher_line(view, facts) for facts in view.teachers]
+
+
+def teacher_line(view: StudyView, facts: Mapping[str, Any]) -> Line:
+    """A teacher's line."""
+    score, count, alive = view.score_of(facts), facts["parameters"], facts["activations"]
+    sure = None if view.of_teacher or score is None else interval(score, view.examples)
+    sizes = {"parameters": count, "macs": facts["macs"], "bytes": count and 4 * count,
+             "ram": alive and 4 * alive}  # fmt: skip
+    smaller = 1.0 if count else None
+    return Line(TEACHER, called(facts), count, sizes.get(view.cost), smaller, score, sure)
+
+
+def called(teacher: Mapping[str, Any]) -> str:
+    """What a teacher is called in a table: a file by its name alone."""
+    return (
+        BY.join(map(short, parts_of(teacher["target"])))
+        if (teacher["target"] != TRAINED)
+        else f"trained, width {teacher['width']}"
+    )
+
+
+def short(name: str) -> str:
+    """A teacher's name without the folders of its file."""
+    path = path_of(name)
+    width = name.partition(":")[2] if kind_of(name) == TRAINED else ""
+    return path.name if path else f"trained, width {width}" if width else name
 
 
 def line(
@@ -139,8 +162,8 @@ def line(
     state: str,
 ) -> Line:
     """A student's line, from its parameters and its cost."""
-    teacher = view.facts.get("teacher")
-    smaller = teacher["parameters"] / sizes[0] if teacher else None
+    counts = [one["parameters"] for one in view.teachers]
+    smaller = counts[0] / sizes[0] if len(counts) == 1 and counts[0] else None
     sure = None if accuracy is None else interval(accuracy, view.examples)
     return Line(name, label, *sizes, smaller, accuracy, sure, state)
 

@@ -11,6 +11,7 @@ from nas_kd.data import source_of
 from nas_kd.errors import NasKDError, UnknownName, Unusable, UnusableBudget
 from nas_kd.files import expect_utf8
 from nas_kd.registry import Registry
+from nas_kd.spec.teachers import placed_teacher
 
 Range = tuple[float, float]
 OneOrRange = float | Range
@@ -88,6 +89,17 @@ def placed(text: str) -> str:
     if kind in PLACES and rest:
         return f"{kind}:{expect_utf8(Path(rest).expanduser().resolve())}"
     return text
+
+
+def placed_teachers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of teachers, with the paths of files from the root on. Raises ValueError."""
+    try:
+        found = tuple(map(placed_teacher, names))
+    except Unusable as error:
+        raise ValueError(str(error)) from None
+    if len({*found}) < len(found):
+        raise ValueError("names one teacher twice")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class Setting:
     in_config: bool = False
     """Whether the student's config holds all that the setting decides: trials that differ in
     nothing else are equal, and tables show the config."""
+    where_several: bool = False
+    """Trials have the setting only where a spec offers several values."""
     heading: str = ""
     """What columns of tables call the setting; empty is its name with spaces."""
     digits: str = "g"
@@ -95,6 +97,11 @@ SETTINGS: Registry[Setting] = Registry(
         neutral=1.0,
         heading="T",
         digits=".2f",
+    ),
+    teacher=Setting(
+        distribution=CategoricalDistribution,
+        inert=lambda sample: sample["alpha"] == 0,
+        where_several=True,
     ),
     alpha=Setting(distribution=shares, default=0.9, digits=".2f"),
     learning_rate=Setting(distribution=logarithmic, default=0.02, digits=".4f"),

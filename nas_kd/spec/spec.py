@@ -36,6 +36,7 @@ from nas_kd.spec.fields import (
     known,
     listed,
     paired,
+    placed_teachers,
     reachable,
     readable,
     spoken,
@@ -43,6 +44,7 @@ from nas_kd.spec.fields import (
     worded,
 )
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
+from nas_kd.spec.teachers import TEACHER_FILES, is_code
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
@@ -92,8 +94,13 @@ class StudySpec(BaseModel):
     """Draws the students' weights, the order of examples and the proposals."""
     split_seed: int = 0
     """Draws the splits and the views."""
-    teacher: str = "train"
-    """`train` trains one; `module:function` returns your nn.Module; `torchvision:resnet18`."""
+    teacher: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1),
+                       AfterValidator(placed_teachers)] = ("train",)  # fmt: skip
+    """`train` trains one, `train:8` of another width; `module:function` returns your nn.Module or
+    what has predict_proba; `torchvision:resnet18`, `timm:NAME`; or a file, such as teacher.onnx.
+    `a+b+c` is an ensemble. Several are searched."""
+    teacher_gives: Literal["auto", "logits", "probabilities"] = "auto"
+    """What your teacher's answers are; auto goes by their values."""
     teacher_output: Annotated[str | None, BeforeValidator(worded)] = None
     """Which of your teacher's outputs are the logits, by name or position."""
     teacher_size: Annotated[int, Field(ge=1)] | None = None
@@ -161,6 +168,23 @@ class StudySpec(BaseModel):
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     """Modules that register parts of yours; each worker imports them."""
 
+    @field_validator("teacher")
+    @classmethod
+    def _one_of_which_a_budget_is_a_share(
+        cls, teacher: tuple[str, ...], known: ValidationInfo
+    ) -> tuple[str, ...]:
+        shares = [text for text in known.data.get("budget", ()) if "%" in text]
+        if len(teacher) > 1 and shares:
+            raise ValueError(f"are several, and the budget {shares[0]} is a share of one")
+        return teacher
+
+    @field_validator("metric")
+    @classmethod
+    def _with_one_teacher(cls, metric: str, known: ValidationInfo) -> str:
+        if METRICS[metric].of_teacher and len(known.data.get("teacher", ())) > 1:
+            raise ValueError("compares with the teacher, and several are named")
+        return metric
+
     @field_validator("teacher_std")
     @classmethod
     def _beside_the_mean(cls, std: tuple[float, ...], known: ValidationInfo) -> tuple[float, ...]:
@@ -174,14 +198,15 @@ class StudySpec(BaseModel):
     @field_validator("family", mode="before")
     @classmethod
     def _as_the_teacher(cls, family: Any, known: ValidationInfo) -> Any:
-        teacher = known.data.get("teacher", "train")
+        teachers = known.data.get("teacher", ("train",))
         names = listed(family)
         if "teacher" not in names:
             return names
-        if ":" not in teacher or teacher.startswith("python:"):
+        teacher = teachers[0]
+        if len(teachers) > 1 or not is_code(teacher):
             raise ValueError(
                 "teacher is your own teacher made narrower: name it as --teacher module:function "
-                "or torchvision:MODEL; the one that is trained is a wide cnn"
+                "or torchvision:MODEL, one alone; the one that is trained is a wide cnn"
             )
         return tuple(teacher if name == "teacher" else name for name in names)
 
@@ -300,7 +325,9 @@ class StudySpec(BaseModel):
     def rows(self) -> dict[str, Setting]:
         """The settings of this study: those that are fields, and those from outside that it names,
         or that one of its families or terms reads."""
-        return {n: row for n, row in SETTINGS.items() if n in BUILT_IN or n in self.settings}
+        mine = {n: row for n, row in SETTINGS.items() if n in BUILT_IN or n in self.settings}
+        return {n: row for n, row in mine.items()
+                if not row.where_several or len(listed(self.setting(n))) > 1}  # fmt: skip
 
     def setting(self, name: str) -> Any:
         """What the spec says of a setting: one value, or the range or choices to search."""
@@ -346,9 +373,13 @@ def folded(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether two settings differ only in the path of the data, whose content is compared."""
-    kinds = {str(settings[name]).partition(":")[0] for settings in (mine, theirs)}
-    return name == "data" and kinds <= PLACES and len(kinds) == 1
+    """Whether two settings differ only in the path of the data, or of the one teacher, whose
+    content is compared."""
+    both = [listed(settings[name]) for settings in (mine, theirs)]
+    kinds = {str(value).partition(":")[0] for one in both for value in one}
+    files = {"data": PLACES, "unlabelled": PLACES, "teacher": TEACHER_FILES.keys()}
+    single = all(len(one) == 1 for one in both)
+    return name in files and single and kinds <= files[name] and len(kinds) == 1
 
 
 def explain(problem: dict[str, Any], fields: tuple[str, ...]) -> str:

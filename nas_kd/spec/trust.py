@@ -10,14 +10,17 @@ from typing import Any
 
 from nas_kd.errors import Unusable
 from nas_kd.spec.fields import PLACES, listed
+from nas_kd.spec.teachers import TABLES, parts_of
 from nas_kd.students import FAMILIES
 
 OURS: Mapping[str, Collection[str]] = {
     "family": ("torchvision",),
-    "teacher": ("torchvision", "python"),
+    "teacher": ("train", "torchvision", "timm", "python", "onnx", "skops", "pickle", *TABLES),
     "data": PLACES,
+    "unlabelled": PLACES,
 }
-"""The settings whose values can be `module:name`, each with the kinds of values that are not."""
+"""The settings whose values can be `module:name`, each with the kinds of values that are not. A
+teacher that is a pickle is not read without trust wherever it is named."""
 
 
 def code_named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -26,7 +29,8 @@ def code_named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     return plugins + [
         (setting, name)
         for setting, ours in OURS.items()
-        for name in map(str, listed(settings.get(setting, ())))
+        for said in map(str, listed(settings.get(setting, ())))
+        for name in (parts_of(said) if setting == "teacher" else (said,))
         if ":" in name and name.partition(":")[0] not in ours
     ]
 

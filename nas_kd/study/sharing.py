@@ -6,7 +6,6 @@ are linked where they can be, else copied. The cache may be deleted at any time.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from nas_kd.errors import Unwritable
-from nas_kd.files import cache_folder, replace, write_text
+from nas_kd.files import cache_folder, hashed, replace, write_text
 
 NOTE = "shared.json"
 """In the cache, beside the files: whose they are, and the hash of each."""
@@ -76,9 +75,3 @@ def link(source: Path, target: Path) -> None:
     except OSError:
         with source.open("rb") as file:
             replace(target, lambda copy: shutil.copyfileobj(file, copy))
-
-
-def hashed(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

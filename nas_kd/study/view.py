@@ -67,9 +67,25 @@ class StudyView:
         return metric_in_words(self.spec.metric)
 
     @property
-    def teacher_score(self) -> float:
-        """What the teacher reaches by that; it agrees with itself."""
-        return 1.0 if self.of_teacher else float(self.facts["teacher"]["accuracy"])
+    def teachers(self) -> tuple[Mapping[str, Any], ...]:
+        """What is known of each teacher; nothing before they are ready."""
+        return tuple(self.facts.get("teachers", ()))
+
+    def teacher_of(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is known of the teacher of a student of these settings."""
+        name = settings.get("teacher", self.spec.teacher[0])
+        named = [one for one in self.teachers if one["target"] == name]
+        return (named or self.teachers)[0]
+
+    def score_of(self, teacher: Mapping[str, Any]) -> float | None:
+        """What a teacher reaches by the metric; it agrees with itself. None if it is not known."""
+        return 1.0 if self.of_teacher else teacher["accuracy"]
+
+    @property
+    def teacher_score(self) -> float | None:
+        """What the best of the teachers reaches; None if that is not known of any."""
+        known = [score for one in self.teachers if (score := self.score_of(one)) is not None]
+        return max(known, default=None)
 
     @property
     def of_teacher(self) -> bool:

@@ -13,6 +13,9 @@ from torch.nn.functional import interpolate
 
 from nas_kd.errors import UnusableTeacher
 
+FLOOR = 1e-8
+"""A probability counts as this at least: its logarithm is a logit."""
+
 
 @dataclass(frozen=True, slots=True)
 class TeacherInput:
@@ -27,6 +30,8 @@ class TeacherInput:
     std: tuple[float, ...] | None = None
     probabilities: bool = False
     """The output has probabilities; their logarithms are the logits."""
+    gives: bool | None = None
+    """Whether it is said to give probabilities; None finds it out."""
     colour: bool = False
     """Grey pictures are repeated to three channels."""
     data_mean: tuple[float, ...] = (0.0,)
@@ -47,7 +52,7 @@ class Adapted(nn.Module):
         """Logits [B, C]; of probabilities, their logarithm. Raises UnusableTeacher."""
         found = self.network(prepare(images, self.expects))
         chosen_BC = choose(found, len(images), self.classes, self.expects.output, self.name)
-        return chosen_BC.clamp_min(1e-8).log() if self.expects.probabilities else chosen_BC
+        return chosen_BC.clamp_min(FLOOR).log() if self.expects.probabilities else chosen_BC
 
 
 def prepare(images: Tensor, expects: TeacherInput) -> Tensor:

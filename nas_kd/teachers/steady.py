@@ -3,34 +3,32 @@
 Suffixes: B examples, C classes.
 """
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import NasKDError, UnusableTeacher
-from nas_kd.training import normaliser, tensor
+from nas_kd.teachers.asking import ask, differ
+from nas_kd.teachers.teacher import Answerer
 
 ALONE, TOGETHER = 32, 128
 """So many examples are answered one by one, and so many in one batch."""
 
-APART = 1e-3
-"""Answers differ where they do by more than this, and by more than this share of themselves."""
 
-
-@torch.inference_mode()
-def expect_steady(network: nn.Module, data: TransferSet, name: str) -> None:
-    """Raise UnusableTeacher for a network in eval mode that answers at random, or whose answer to
-    an example depends on the others in its batch: its signals could not be checked."""
+def expect_steady(answerer: Answerer, data: TransferSet, name: str) -> None:
+    """Raise UnusableTeacher for a teacher that answers at random, or whose answer to an example
+    depends on the others in its batch: its signals could not be checked."""
     first, last = data.labelled
-    rows = slice(first, min(last, first + TOGETHER))
-    examples_BX = normaliser(data)(tensor(data.examples)[rows])
-    together_BC, again_BC = network(examples_BX), network(examples_BX)
+    row_B = np.arange(first, min(last, first + TOGETHER))
+    together_BC, again_BC = ask(answerer, data, row_B), ask(answerer, data, row_B)
     if differ(together_BC, again_BC):
         wrong = "answers otherwise when it is asked again, in eval mode: it draws random numbers"
         right = "Look for dropout or noise that ignores eval(): dropout(..., training=True)."
         raise UnusableTeacher(name, wrong, right)
     try:
-        alone_BC = torch.cat([network(one) for one in examples_BX[:ALONE].split(1)])
+        alone_BC = torch.cat(
+            [ask(answerer, data, row_B[[one]]) for one in range(min(ALONE, len(row_B)))]
+        )
     except NasKDError:
         raise
     except Exception as error:
@@ -44,8 +42,3 @@ def expect_steady(network: nn.Module, data: TransferSet, name: str) -> None:
             "that is kept in train mode."
         )
         raise UnusableTeacher(name, wrong, right)
-
-
-def differ(one_BC: Tensor, other_BC: Tensor) -> bool:
-    """Whether answers differ by more than the last bits; NaN is as itself."""
-    return not torch.allclose(one_BC, other_BC, rtol=APART, atol=APART, equal_nan=True)

@@ -80,18 +80,20 @@ class Recipe:
     def job(
         self,
         members: Sequence[Member],
-        signals: Signals | None,
+        signals: Mapping[str, Signals],
         start: int,
         stop: int,
         judged: Rows | None = None,
     ) -> RungJob:
-        """The job that trains members through the epochs [start, stop), then scores them on the
-        rows `judged`, or the validation split."""
+        """The job that trains members, all of one teacher, through the epochs [start, stop), then
+        scores them on the rows `judged`, or the validation split; signals are by teacher."""
         needed = any(self.needs_teacher(member.settings) for member in members)
+        first = self.spec.teacher[0]
+        names = {str(member.settings.get("teacher", first)) for member in members}
         return RungJob(
             members=tuple(members),
             data=self.data,
-            signals=signals if needed else None,
+            signals=signals[names.pop()] if needed and signals else None,
             settings=self.settings(),
             order_seed=self.spec.seed,
             start=start,

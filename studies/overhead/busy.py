@@ -48,7 +48,10 @@ def main() -> None:
         "teacher": given.teacher,
     })  # fmt: skip
     options = RunOptions(
-        place / "study", given.workers, data_root=given.root, teacher_weights=given.weights
+        place / "study",
+        given.workers,
+        data_root=given.root,
+        teacher_weights=(given.weights,) if given.weights else (),
     )
     executor = Timed(open_executor(given.workers))
     drive(spec, options, lambda e: print(e.text) if isinstance(e, Step) else None, executor)

@@ -86,7 +86,7 @@ def searched(name: str, sized: tuple[str, list[str]], *more: str) -> dict[str, A
     test = re.match(r"([\d.]+) \(.*% of ([\d,]+) examples", text)
     balanced = re.search(r"balanced-accuracy ([\d.]+)%", text)
     assert test, text
-    teacher = view.facts["teacher"]
+    teacher = view.teachers[0]
     return {
         "set": name,
         "budget": budget,

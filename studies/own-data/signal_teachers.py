@@ -20,8 +20,9 @@ from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
 from nas_kd.students.layers import SMALL, convolution, strided
 from nas_kd.teachers import network
-from nas_kd.teachers.loading import Teacher
-from nas_kd.teachers.making import TeacherJob, make_teacher
+from nas_kd.teachers.jobs import TeacherJob
+from nas_kd.teachers.making import make_teacher
+from nas_kd.teachers.teacher import Teacher
 
 WIDTH, EPOCHS, SEEDS = 20, 60, 3
 Make = Callable[[Shape, int, int], nn.Module]

@@ -14,7 +14,7 @@ from nas_kd.check.examples import copies, of_examples
 from nas_kd.data import SOURCES, source_of
 from nas_kd.data.source import Labelled, Raw, Request, Source
 from nas_kd.data.transfer import TransferSet, prepare
-from nas_kd.teachers.loading import give
+from nas_kd.teachers.from_python import give
 from tests.conftest import tiny
 
 Images = np.ndarray
@@ -22,8 +22,8 @@ Images = np.ndarray
 
 def found(network: nn.Module) -> list[Finding]:
     """What is found of a teacher on digits."""
-    spec = tiny(teacher=give(network))
-    return [one for one in check(spec, Path(), None, 0) if isinstance(one, Finding)]
+    spec = tiny(teacher=give([network]))
+    return [one for one in check(spec, Path(), (), 0) if isinstance(one, Finding)]
 
 
 def linear(inputs: Tensor, data: TransferSet, ridge: float = 1.0) -> nn.Linear:
@@ -54,7 +54,7 @@ def test_nothing_is_found_of_a_sound_teacher(sound: nn.Module) -> None:
 
 
 def test_nothing_is_found_without_a_teacher() -> None:
-    assert not [one for one in check(tiny(), Path(), None, 0) if isinstance(one, Finding)]
+    assert not [one for one in check(tiny(), Path(), (), 0) if isinstance(one, Finding)]
 
 
 def test_another_normalisation_is_found_with_the_flags_that_mend_it(
@@ -190,7 +190,7 @@ def test_files_of_one_name_in_several_splits_are_found(
 
 def test_too_little_memory_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "PROCESS", 1e15)
-    assert [one.about for one in check(tiny(), Path(), None, 1) if isinstance(one, Finding)] == [
+    assert [one.about for one in check(tiny(), Path(), (), 1) if isinstance(one, Finding)] == [
         "memory"
     ]
 

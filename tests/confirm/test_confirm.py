@@ -48,7 +48,7 @@ from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.looks import scores_of_confirms
 from nas_kd.study.view import StudyView, read_study
-from nas_kd.teachers import loading
+from nas_kd.teachers.from_python import GIVEN, give
 from nas_kd.training import RungJob
 from nas_kd.workers.in_process import InProcess
 from tests.conftest import TAUGHT, Run, searched
@@ -104,8 +104,8 @@ def test_the_best_its_twin_and_each_familys_default_student_are_confirmed(done: 
     assert result.students[0].label == best.config.name()
     assert (result.seeds, result.epochs, result.examples) == (2, 1, 360)
     assert len(result.sentences) == 2
-    assert result.teacher is not None
-    assert result.teacher > 0.5
+    assert result.teachers[0] is not None
+    assert result.teachers[0] > 0.5
 
 
 def test_every_student_is_scored_on_test_once_with_each_seed(done: Done) -> None:
@@ -327,7 +327,7 @@ def test_the_knee_the_smallest_a_trial_and_the_best_of_a_random_search_can_be_ad
     assert roles[-4:] == ["knee", "smallest", "trial 0", "best of random"]
     found = read_study(StudyFolder(view.folder.confirmed / f"random-{trials_for(view)}"))
     assert found.spec.sampler == "random"
-    assert found.facts["teacher"]["sha256"] == view.facts["teacher"]["sha256"]
+    assert found.teachers[0]["sha256"] == view.teachers[0]["sha256"]
     of_random = result.student("best of random")
     assert of_random is not None
     assert of_random.trial is None
@@ -552,16 +552,15 @@ def test_a_teacher_that_was_given_from_python_is_not_scored_in_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = fitted()
-    name = loading.give(teacher)
+    (name,) = give([teacher])
     view = searched(tmp_path / "study", teacher=name, trials=3, family="mlp", alpha=[0.5, 1.0])
-    monkeypatch.setattr(loading, "GIVEN", {})
-    monkeypatch.setattr("nas_kd.confirm.opening.GIVEN", loading.GIVEN)
+    monkeypatch.delitem(GIVEN, name)
     result, events = run_confirm(view.folder.root)
-    assert result.teacher is None
+    assert result.teachers == (None,)
     assert "given from Python" in texts(events)
     study = Study.open(view.folder.root)
     there = study.confirm(seeds=2, epochs=1, teacher=teacher, workers=0, quiet=True)
-    assert there.teacher is not None
+    assert there.teachers[0] is not None
     assert there.students == result.students
 
 

@@ -78,8 +78,8 @@ def test_a_packed_file_is_kept_under_a_name_that_it_is_read_by_and_with_its_righ
     frame.to_csv(path, index=False)
     path.chmod(0o600)
     data = prepared(f"csv:{path}", tmp_path)
-    assert data.origin.table is not None
-    assert Path(data.origin.table[1]).stat().st_mode & 0o777 == 0o600
+    ((_, copy),) = data.origin.tables
+    assert Path(copy).stat().st_mode & 0o777 == 0o600
     numbers = data.origin.rows.open()[:5, 1].tolist()
     assert data.origin.as_read(slice(0, 5))["size"].tolist() == [2 * (n % 59) for n in numbers]
 

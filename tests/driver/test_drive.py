@@ -20,7 +20,7 @@ from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Event, Scored, Started, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.stopper import LEADERS, survivors
-from nas_kd.driver.teacher_stage import describe
+from nas_kd.driver.teacher_names import describe
 from nas_kd.errors import (
     BudgetTooSmall,
     SpecDiffers,
@@ -39,7 +39,10 @@ from nas_kd.study.database import Ledger, open_sqlite
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.sharing import share
 from nas_kd.study.view import StudyView, read_study, remark
+from nas_kd.teachers import opened
 from nas_kd.teachers.network import wide
+from nas_kd.teachers.networks import made_of
+from nas_kd.teachers.teacher import Answerer, Teacher
 from nas_kd.training import Member
 from tests.conftest import TAUGHT, Graded, results, searched, tiny
 
@@ -149,7 +152,7 @@ def test_a_finished_study_is_not_taken_for_one_of_other_data(
     searched(tmp_path / "study", trials=4, data=f"npz:{tmp_path}/one/mine.npz")
     for weights in (study.folder.proof, tmp_path / "nowhere.pt"):
         with pytest.raises(UnusableTeacher, match="is for a teacher of yours, and none is named"):
-            searched(study.folder.root, **TAUGHT, teacher_weights=weights)
+            searched(study.folder.root, **TAUGHT, teacher_weights=(weights,))
 
 
 def test_a_database_whose_making_was_interrupted_is_gone_on_with(tmp_path: Path) -> None:
@@ -312,16 +315,15 @@ def test_views_are_seen_by_teacher_and_student(tmp_path: Path) -> None:
 def test_the_teacher_is_asked_once_a_view_and_not_once_a_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nas_kd.teachers import loading, signals
-
     answered: list[int] = []
 
-    def watched(teacher: loading.Teacher) -> torch.nn.Module:
-        network = loading.load(teacher)
-        network.register_forward_hook(lambda module, given, result: answered.append(len(result)))
-        return network
+    def watched(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
+        answerer = opened(teacher, data, device)
+        assert answerer.network is not None
+        answerer.network.register_forward_hook(lambda m, x, result: answered.append(len(result)))
+        return answerer
 
-    monkeypatch.setattr(signals, "load", watched)
+    monkeypatch.setattr("nas_kd.teachers.signals.opened", watched)
     monkeypatch.setenv("NAS_KD_CACHE", str(tmp_path / "cache"))
     view = searched(tmp_path / "study", trials=4, views=2, **TAUGHT)
     assert len(view.points) == 4
@@ -348,7 +350,7 @@ def test_your_own_teacher_is_kept_in_the_study(tmp_path: Path) -> None:
     guesses = pytest.raises(UnusableTeacher, match="is at chance on the data")
     with guesses:
         searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4,
-                 teacher_weights=tmp_path / "teacher.pt")  # fmt: skip
+                 teacher_weights=(tmp_path / "teacher.pt",))  # fmt: skip
 
 
 def test_a_search_that_never_began_leaves_nothing(tmp_path: Path) -> None:
@@ -388,7 +390,7 @@ def test_a_second_budget_takes_the_teacher_and_its_signals_from_the_first(
     whose = f"teacher   from the cache: it was trained for {tmp_path / '2k'}, on the same data"
     assert said.count(whose) == 2
     views = [read_study(StudyFolder(tmp_path / budget)) for budget in ("2k", "1k")]
-    assert views[0].facts["teacher"] == views[1].facts["teacher"]
+    assert views[0].teachers == views[1].teachers
     other = RunOptions(tmp_path / "other", workers=0)
     drive(tiny(budget="1k", trials=2, teacher_epochs=4), other, seen.append)
     assert [event.job for event in seen if isinstance(event, Started)].count("teacher") == 2
@@ -489,21 +491,21 @@ def test_a_mistake_can_be_mended_in_the_same_folder(tmp_path: Path) -> None:
     with pytest.raises(UnusableTeacher):
         searched(tmp_path / "study", teacher="tests.teachers.own:small", trials=4)
     view = searched(tmp_path / "study", trials=4)
-    assert view.facts["teacher"]["target"] == "train"
+    assert view.teachers[0]["target"] == "train"
 
 
 def test_your_own_teacher_teaches(study: StudyView, tmp_path: Path) -> None:
     weights = study.folder.teacher / "weights.safetensors"
     view = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
-                    teacher_weights=weights)  # fmt: skip
-    assert view.facts["teacher"]["sha256"] == study.facts["teacher"]["sha256"]
+                    teacher_weights=(weights,))  # fmt: skip
+    assert view.teachers[0]["sha256"] == study.teachers[0]["sha256"]
     with pytest.raises(UnusableTeacher, match="is not the file that this study's teacher came"):
         searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8,
-                 teacher_weights=study.folder.proof)  # fmt: skip
+                 teacher_weights=(study.folder.proof,))  # fmt: skip
     for file, wrong in ((study.folder.proof, "is not the file"), ("nowhere.pt", "cannot be read")):
         with pytest.raises(UnusableTeacher, match=wrong):
             searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=4,
-                     teacher_weights=Path(file))  # fmt: skip
+                     teacher_weights=(Path(file),))  # fmt: skip
     grown = searched(tmp_path / "study", teacher="tests.teachers.own:eight_wide", trials=8)
     assert len(grown.rows) == 8
 
@@ -515,13 +517,13 @@ def test_a_teachers_normalisation_is_of_pictures_from_0_to_1(
     digits: TransferSet, dtype: str, mean: float, unit: float
 ) -> None:
     data = replace(digits, examples=replace(digits.examples, dtype=dtype), mean=(mean,))
-    assert describe(tiny(), data, None).expects.unit == unit
+    assert describe(tiny(), data, ())[0].expects.unit == unit
 
 
 def test_a_budget_may_be_a_share_of_the_teacher(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", budget=["10%", "60k macs"], trials=4)
     bounds = dict(view.facts["budgets"])
-    assert bounds["parameters"] == pytest.approx(view.facts["teacher"]["parameters"] / 10)
+    assert bounds["parameters"] == pytest.approx(view.teachers[0]["parameters"] / 10)
     assert all(row.costs["macs"] <= 60_000 for row in view.rows)
 
 
@@ -584,11 +586,9 @@ def test_what_happened_is_in_the_log(study: StudyView) -> None:
 
 
 def test_the_teachers_hash_is_the_same_before_and_after(study: StudyView) -> None:
-    from nas_kd.teachers.loading import Teacher, fingerprint, load
-
     weights = study.folder.teacher / "weights.safetensors"
     teacher = Teacher("train", (1, 8, 8), 10, width=8, weights=str(weights))
-    assert fingerprint(load(teacher)) == study.facts["teacher"]["sha256"]
+    assert made_of(opened(teacher, study.folder.read_data())) == study.teachers[0]["sha256"]
 
 
 def test_a_study_is_judged_by_another_metric_and_its_classes_weighed(tmp_path: Path) -> None:
@@ -623,7 +623,7 @@ def test_a_search_by_agreement_takes_the_teacher_as_right(tmp_path: Path) -> Non
     view = searched(tmp_path / "study", metric="agreement", trials=4, batch=32)
     teacher, *_ = summarize(view).lines
     assert teacher.accuracy == 1
-    assert 0.5 < view.facts["teacher"]["accuracy"] < 1
+    assert 0.5 < view.teachers[0]["accuracy"] < 1
     assert "worse than a student" not in summarize(view).sentence
     assert view.metric == "agreement with the teacher"
     (answers,) = view.folder.root.glob("signals/*/answers.npy")

@@ -24,7 +24,7 @@ def test_the_ladder_is_known_before_anybody_else_whom_the_teacher_teaches(
     spec = tiny(trials=10, generation=10, epochs=3, rungs=[1, 2],
                 teacher="tests.teachers.own:eight_wide")  # fmt: skip
     weights = study.folder.teacher / "weights.safetensors"
-    drive(spec, RunOptions(tmp_path, workers=1, teacher_weights=weights), seen.append)
+    drive(spec, RunOptions(tmp_path, workers=1, teacher_weights=(weights,)), seen.append)
     order = [e.student.number for e in seen if isinstance(e, Scored) and e.student.taught]
     assert set(order[:2]) == {4, 5}
     rows = read_study(StudyFolder(tmp_path)).rows

@@ -100,7 +100,7 @@ def test_arrays_and_a_module_from_python_become_a_student(study: StudyView, tmp_
     found = nas_kd.search(teacher=teacher, **common | {"workers": 1})
     assert torch.get_num_threads() == threads
     assert found.summary().lines[0].accuracy == pytest.approx(
-        study.facts["teacher"]["accuracy"], abs=0.05
+        study.teachers[0]["accuracy"], abs=0.05
     )
     assert teacher.training
     more = nas_kd.search(teacher=teacher, **common | {"trials": 4})

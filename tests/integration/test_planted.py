@@ -53,7 +53,7 @@ def test_a_teacher_with_seven_of_its_ten_outputs_permuted_is_said_to_harm(
         tmp_path / "study", 2, teacher="permuting:permuted", trials=8, epochs=10, family="mlp",
         alpha=[0.0, 1.0],
     )  # fmt: skip
-    assert view.facts["teacher"]["accuracy"] < 0.5
+    assert view.teachers[0]["accuracy"] < 0.5
     found = verdict_of(view)
     assert found.distillation is not None
     assert found.distillation.sign == -1

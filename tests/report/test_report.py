@@ -74,7 +74,7 @@ def test_the_closing_table_has_the_teacher_the_best_its_twin_and_the_largest(
     assert f"{summary.best.costs[study.cost]:,}" in text
     best, twin = summary.lines[1], summary.lines[2]
     assert best.parameters == twin.parameters
-    assert best.smaller == pytest.approx(study.facts["teacher"]["parameters"] / best.parameters)
+    assert best.smaller == pytest.approx(study.teachers[0]["parameters"] / best.parameters)
 
 
 def test_students_that_are_not_told_apart_are_marked_beside_what_else_is_said_of_them(
@@ -99,7 +99,7 @@ def test_if_the_best_had_no_teacher_the_best_distilled_student_and_its_twin_are_
 
 
 def test_a_teacher_that_is_worse_than_a_student_alone_is_pointed_out(study: StudyView) -> None:
-    facts = {**study.facts, "teacher": {**study.facts["teacher"], "accuracy": 0.2}}
+    facts = {**study.facts, "teachers": [{**study.teachers[0], "accuracy": 0.2}]}
     sentence = summarize(replace(study, facts=facts)).sentence
     assert "The teacher (20.0%) is worse than a student alone" in sentence
     assert "--fix teacher_epochs=N" in sentence

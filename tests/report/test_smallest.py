@@ -48,7 +48,7 @@ def test_the_next_search_lies_between_what_is_enough_and_what_is_not(study: Stud
 
 
 def test_a_share_of_the_teacher_is_of_its_accuracy(study: StudyView) -> None:
-    teacher = study.facts["teacher"]["accuracy"]
+    teacher = study.teachers[0]["accuracy"]
     assert target_of(study, None, "90%") == pytest.approx(0.9 * teacher)
     assert target_of(study, "0.5", None) == 0.5
     assert target_of(study, "98.5%", None) == pytest.approx(0.985)
@@ -88,8 +88,8 @@ def test_a_front_whose_costs_are_nearly_the_same_tells_nothing_of_more_cost(
 
 
 def test_the_next_search_finds_its_files_where_this_one_did(study: StudyView) -> None:
-    teacher = {**study.facts["teacher"], "weights": "/models/it's.pt"}
-    away = replace(study, facts={**study.facts, "data_root": "/my data", "teacher": teacher})
+    teacher = {**study.teachers[0], "weights": "/models/it's.pt"}
+    away = replace(study, facts={**study.facts, "data_root": "/my data", "teachers": [teacher]})
     text = answer_in_words(away, find(away, 0.999))
     assert "--data-root '/my data'" in text
     assert """--teacher-weights '/models/it'"'"'s.pt'""" in text

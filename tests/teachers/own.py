@@ -162,3 +162,19 @@ class OfObjects(nn.Module):
 
 def of_objects() -> nn.Module:
     return OfObjects()
+
+
+def fitted() -> nn.Module:
+    """A linear network, fitted to the digits by least squares."""
+    pictures, classes = load_digits(return_X_y=True)
+    network = linear()
+    X = torch.tensor(pictures, dtype=torch.float64)
+    X = torch.cat([(X - X.mean()) / X.std(), torch.ones(len(X), 1)], 1)
+    targets = nn.functional.one_hot(torch.tensor(classes)).double() * 8 - 4
+    solved = torch.linalg.solve(X.T @ X + 10 * torch.eye(65), X.T @ targets)
+    layer = network[1]
+    assert isinstance(layer, nn.Linear)
+    with torch.no_grad():
+        layer.weight.copy_(solved[:-1].T)
+        layer.bias.copy_(solved[-1])
+    return network

@@ -11,6 +11,7 @@ from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare
 from nas_kd.teachers.making import converted
+from nas_kd.teachers.teacher import Answerer
 
 LOGITS, FEATURES = torch.randn(4, 10), torch.randn(4, 32)
 
@@ -96,7 +97,7 @@ class Summing(nn.Module):
 def test_whether_a_teacher_gives_probabilities_is_decided_once(digits: TransferSet) -> None:
     for given in (True, False):
         network = Adapted(Summing(given), TeacherInput(), 10, "teacher")
-        notes = converted(network, digits)
+        notes = converted(Answerer(answer=lambda rows, x: x, network=network), digits)
         assert any("probabilities" in note for note in notes) == given
         images = torch.randn(400, 1, 8, 8)
         answers = network(images)

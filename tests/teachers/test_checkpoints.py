@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.checkpoints import fit
-from nas_kd.teachers.loading import fingerprint
 from nas_kd.teachers.network import wide
+from nas_kd.teachers.networks import fingerprint
 
 State = dict[str, Tensor]
 

@@ -14,10 +14,11 @@ from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.data.views import Views
 from nas_kd.errors import UnusableTeacher
-from nas_kd.teachers import loading
-from nas_kd.teachers.loading import Teacher, fingerprint, sizes
-from nas_kd.teachers.making import TeacherJob, make_teacher, precision, teacher_epochs, training_key
+from nas_kd.teachers import opened
+from nas_kd.teachers.jobs import TeacherJob, TeacherReport
+from nas_kd.teachers.making import make_teacher
 from nas_kd.teachers.network import wide
+from nas_kd.teachers.networks import fingerprint, sizes
 from nas_kd.teachers.signals import (
     SignalsJob,
     check_signals,
@@ -26,8 +27,16 @@ from nas_kd.teachers.signals import (
     signals_key,
     slices,
 )
+from nas_kd.teachers.teacher import Answerer, Teacher
+from nas_kd.teachers.trained import precision, teacher_epochs, training_key
 
 OWN = "tests.teachers.own:"
+
+
+def asking(teacher: Teacher, report: TeacherReport, data: TransferSet, folder: Path) -> SignalsJob:
+    """The question for the answers of a teacher that is ready."""
+    known = ArrayRef.save(report.answers_MC, folder / "known.npy")
+    return SignalsJob(teacher, report.sha256, known, data)
 
 
 @pytest.fixture
@@ -35,15 +44,18 @@ def trained(digits: TransferSet, tmp_path: Path) -> SignalsJob:
     """A small trained teacher and the question for its answers."""
     teacher = Teacher("train", (1, 8, 8), 10, width=8)
     report = make_teacher(TeacherJob(teacher, digits, epochs=6, seed=0))
+    assert report.accuracy
+    assert report.weights
     assert report.accuracy > 0.8
     path = tmp_path / "weights.safetensors"
     path.write_bytes(report.weights)
-    return SignalsJob(replace(teacher, weights=str(path)), report.sha256, digits)
+    return asking(replace(teacher, weights=str(path)), report, digits, tmp_path)
 
 
 def test_a_trained_teacher_is_good_and_the_same_again(digits: TransferSet) -> None:
     job = TeacherJob(Teacher("train", (1, 8, 8), 10, width=8), digits, epochs=2, seed=0)
     first, second = make_teacher(job), make_teacher(job)
+    assert first.weights
     assert first.sha256 == second.sha256
     assert first.parameters == sum(v.numel() for n, v in load(first.weights).items()
                                    if "running" not in n and "tracked" not in n)  # fmt: skip
@@ -74,8 +86,10 @@ def test_signals_are_the_answers_in_eval_mode_and_the_teacher_stays_as_it_was(
     trained: SignalsJob,
 ) -> None:
     logits_VNC = compute_signals(trained, trained.data.train, 1)
+    assert logits_VNC is not None
     assert logits_VNC.shape == (1, size(trained.data.train), 10)
-    network = loading.load(trained.teacher)
+    network = opened(trained.teacher, trained.data).network
+    assert network is not None
     assert not network.training
     assert fingerprint(network) == trained.sha256
     labels = trained.data.labels.open()[slice(*trained.data.train)]
@@ -98,12 +112,14 @@ def test_the_teacher_passes_over_the_train_split_once_a_view(
 ) -> None:
     seen = []
 
-    def watched(teacher: Teacher) -> nn.Module:
-        network = loading.load(teacher)
-        network.register_forward_hook(lambda module, given, result: seen.append(len(result)))
-        return network
+    def watched(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
+        answerer = opened(teacher, data, device)
+        assert answerer.network is not None
+        hook = lambda module, given, result: seen.append(len(result))  # noqa: E731
+        answerer.network.register_forward_hook(hook)
+        return answerer
 
-    monkeypatch.setattr("nas_kd.teachers.signals.load", watched)
+    monkeypatch.setattr("nas_kd.teachers.signals.opened", watched)
     views = Views(3, shift=1)
     job = replace(trained, data=replace(trained.data, views=views))
     logits_VNC = compute_signals(job, job.data.train, 3)
@@ -159,9 +175,11 @@ def test_the_key_depends_on_the_teacher_its_input_the_data_and_the_views(
 
 def test_a_teacher_that_changes_itself_is_found_out(trained: SignalsJob) -> None:
     restless = Teacher(OWN + "restless", (1, 8, 8), 10)
-    sha256 = fingerprint(loading.load(restless))
+    network = opened(restless, trained.data).network
+    assert network is not None
+    job = replace(trained, teacher=restless, sha256=fingerprint(network))
     with pytest.raises(UnusableTeacher, match="changed"):
-        compute_signals(SignalsJob(restless, sha256, trained.data), trained.data.train, 1)
+        compute_signals(job, trained.data.train, 1)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -207,19 +225,22 @@ def test_a_teacher_that_does_not_fit_is_named(target: str, wrong: str, digits: T
         make_teacher(job)
 
 
-def test_a_module_of_torch_export_is_a_teacher(digits: TransferSet) -> None:
+def test_a_module_of_torch_export_is_a_teacher(digits: TransferSet, tmp_path: Path) -> None:
     job = TeacherJob(Teacher(OWN + "exported", (1, 8, 8), 10), digits, epochs=1, seed=0)
     report = make_teacher(job)
     assert "made by torch.export" in report.notes[0]
     assert report.parameters == 650
-    signals = compute_signals(SignalsJob(job.teacher, report.sha256, digits), digits.train, 1)
+    signals = compute_signals(asking(job.teacher, report, digits, tmp_path), digits.train, 1)
+    assert signals is not None
     assert signals.shape == (1, size(digits.train), 10)
 
 
 def test_a_teacher_of_objects_alone_is_a_teacher(digits: TransferSet) -> None:
     teacher = Teacher(OWN + "of_objects", (1, 8, 8), 10)
     report = make_teacher(TeacherJob(teacher, digits, epochs=1, seed=0))
-    assert report.parameters == 0
+    assert report.parameters is None
+    assert report.weights is None
+    assert "known by its answers alone" in report.notes[0]
 
 
 class Asserting(nn.Module):

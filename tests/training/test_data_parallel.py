@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from nas_kd.data.transfer import TransferSet
-from nas_kd.teachers.loading import Teacher
-from nas_kd.teachers.making import TeacherJob, make_teacher
+from nas_kd.teachers.jobs import TeacherJob
+from nas_kd.teachers.making import make_teacher
 from nas_kd.teachers.network import wide
+from nas_kd.teachers.teacher import Teacher
 from nas_kd.training import AdamW, shared
 from nas_kd.training.data_parallel import LEAST, SHARES, replica
 from nas_kd.training.loop import backward

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.transfer import TransferSet
 from nas_kd.driver.timing import time_students
-from nas_kd.teachers.loading import Teacher
-from nas_kd.teachers.making import TeacherJob, make_teacher
+from nas_kd.teachers.jobs import TeacherJob
+from nas_kd.teachers.making import make_teacher
 from nas_kd.teachers.signals import SignalsJob, compute_signals
+from nas_kd.teachers.teacher import Teacher
 from nas_kd.training import run_rung
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.executors import open_executor
@@ -64,19 +66,23 @@ def test_what_an_error_interrupts_is_put_back_too(before: Any) -> None:
 
 
 @pytest.fixture
-def jobs(digits: TransferSet) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+def jobs(
+    digits: TransferSet, tmp_path: Path
+) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
     """Each kind of job, with its arguments."""
     recipe = Recipe(tiny(), digits)
     one = record(settings={**record().settings, "alpha": 0.0})
     member = recipe.member(0, one.config, one.settings, 0)
     teacher = Teacher("train", (1, 8, 8), 10, width=4)
     guessing = Teacher("tests.teachers.own:guessing", (1, 8, 8), 10)
-    sha256 = make_teacher(TeacherJob(guessing, digits, 1, 0)).sha256
+    report = make_teacher(TeacherJob(guessing, digits, 1, 0))
+    known = ArrayRef.save(report.answers_MC, tmp_path / "known.npy")
+    asked = SignalsJob(guessing, report.sha256, known, digits)
     return {
-        "students": (run_rung, (recipe.job([member], None, 0, 1),)),
-        "time": (time_students, ((recipe.job([member], None, 0, 1),),)),
+        "students": (run_rung, (recipe.job([member], {}, 0, 1),)),
+        "time": (time_students, ((recipe.job([member], {}, 0, 1),),)),
         "teacher": (make_teacher, (TeacherJob(teacher, digits, 1, 0),)),
-        "signals": (compute_signals, (SignalsJob(guessing, sha256, digits), (0, 64), 1)),
+        "signals": (compute_signals, (asked, (0, 64), 1)),
     }
 
 

@@ -1,0 +1,126 @@
+"""From a spec to its teachers, and to the budgets that are a share of one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nas_kd.costs.budgets import Budget, parse_budgets
+from nas_kd.data.transfer import TransferSet
+from nas_kd.errors import UnusableBudget, UnusableTeacher
+from nas_kd.spec import StudySpec
+from nas_kd.spec.teachers import TRAINED, kind_of, parts_of, path_of
+from nas_kd.teachers import TEACHERS
+from nas_kd.teachers.adapting import TeacherInput
+from nas_kd.teachers.teacher import Teacher
+from nas_kd.teachers.trained import parameters_of
+
+MOST_MEAN = 2.0
+"""Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
+
+KNOWS = {"logits": False, "probabilities": True, "auto": None}
+
+
+def describe(
+    spec: StudySpec, data: TransferSet, weights: Sequence[Path], trust: bool = False
+) -> tuple[Teacher, ...]:
+    """The teachers that the spec asks for; weight files are for those that take some, in order.
+
+    Raises UnusableTeacher for more or fewer files than such teachers, if there are any.
+    """
+    require_named_teacher(spec, weights)
+    names = [name for whole in spec.teacher for name in parts_of(whole)]
+    taking = [name for name in names if (TEACHERS.get(kind_of(name)) or TEACHERS["module"]).weights]
+    if weights and len(weights) != len(taking):
+        wrong = f"are {len(weights)} files for {len(taking)} teachers that take one"
+        right = f"Say one for each, in order: {', '.join(taking) or 'none takes one'}."
+        raise UnusableTeacher("--teacher-weights", wrong, right)
+    files = iter(weights)
+    return tuple(described(spec, data, whole, files, trust) for whole in spec.teacher)
+
+
+def described(
+    spec: StudySpec, data: TransferSet, name: str, weights: Iterator[Path], trust: bool
+) -> Teacher:
+    """A teacher of this name; it takes its weight files from those that are left."""
+    plain = Teacher(
+        name, data.input_shape, len(data.classes), spec.teacher_width, trust=trust,
+        expects=TeacherInput(
+            output=spec.teacher_output,
+            size=spec.teacher_size,
+            mean=spec.teacher_mean or None,
+            std=spec.teacher_std or None,
+            gives=KNOWS[spec.teacher_gives],
+            colour=kind_of(name) in ("torchvision", "timm"),
+            data_mean=data.mean,
+            data_std=data.std,
+            unit=255.0 if in_bytes(data) else 1.0,
+        ),
+    )  # fmt: skip
+    names = parts_of(name)
+    if len(names) > 1:
+        parts = [described(spec, data, one, weights, trust) for one in names]
+        trained = [n for n, one in enumerate(parts) if one.kind == TRAINED]
+        placed = {number: place for place, number in enumerate(trained)}
+        numbered = (replace(one, member=placed.get(n, 0)) for n, one in enumerate(parts))
+        return replace(plain, parts=tuple(numbered))
+    if plain.kind == TRAINED:
+        width = name.partition(":")[2]
+        return replace(plain, width=int(width)) if width else plain
+    if path := path_of(name):
+        return replace(plain, weights=str(path))
+    if (TEACHERS.get(plain.kind) or TEACHERS["module"]).weights:
+        file = next(weights, None)
+        return replace(plain, weights=str(file.resolve())) if file else plain
+    return plain
+
+
+def require_named_teacher(spec: StudySpec, weights: Sequence[Path]) -> None:
+    """Raise UnusableTeacher where something is said of a teacher of yours that is not named."""
+    said = {
+        "weights": weights, "output": spec.teacher_output, "size": spec.teacher_size,
+        "mean": spec.teacher_mean, "gives": spec.teacher_gives != "auto",
+    }  # fmt: skip
+    about = [f"--teacher-{name}" for name, value in said.items() if value]
+    if about and all_trained(spec):
+        wrong = f"{'is' if len(about) == 1 else 'are'} for a teacher of yours, and none is named"
+        right = "Name it: --teacher module:function, or torchvision:resnet18."
+        raise UnusableTeacher(" ".join(about), wrong, right)
+
+
+def all_trained(spec: StudySpec) -> bool:
+    """Whether every teacher of a spec is trained here."""
+    names = [part for name in spec.teacher for part in parts_of(name)]
+    return all(kind_of(name) == TRAINED for name in names)
+
+
+def in_bytes(data: TransferSet) -> bool:
+    """Whether pictures go from 0 to 255, as numbers of whatever type."""
+    pictures = len(data.input_shape) == 3
+    return data.examples.dtype == "uint8" or (pictures and max(data.mean) > MOST_MEAN)
+
+
+def to_be_trained(teacher: Teacher) -> int | None:
+    """How many parameters a teacher will have that is still to be trained, alone or of several."""
+    parts = teacher.parts or (teacher,)
+    trained = all(part.kind == TRAINED for part in parts)
+    return sum(map(parameters_of, parts)) if trained else None
+
+
+def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
+    """The spec's budgets before there is a study; a share is of the teacher to be trained.
+
+    Raises UnusableBudget for a share of a teacher of the user's own.
+    """
+    own = not all_trained(spec)
+    return parse_budgets(spec.budget, None if own else to_be_trained(describe(spec, data, ())[0]))
+
+
+def shared_budgets(spec: StudySpec, parameters: int | None) -> tuple[Budget, ...]:
+    """The budgets of a study whose teacher is ready. Raises UnusableBudget for a share of a teacher
+    whose parameters nobody can count."""
+    shares = [text for text in spec.budget if "%" in text]
+    if parameters is None and shares:
+        wrong = f"is a share of the teacher, and {spec.teacher[0]} has no parameters to count"
+        right = "Say a number, such as --budget 20k."
+        raise UnusableBudget(f"budget {shares[0]!r}", wrong, right)
+    return parse_budgets(spec.budget, parameters)

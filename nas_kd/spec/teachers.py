@@ -1,0 +1,81 @@
+"""How teachers are named: `train`, `module:function`, `torchvision:NAME`, a file such as
+`onnx:PATH`, or several joined by +, which are an ensemble."""
+
+from pathlib import Path
+
+from nas_kd.files import expect_utf8
+
+TRAINED = "train"
+"""The name of the teacher that is trained when none is given; `train:8` is one of that width."""
+
+FROM_PYTHON = "python:"
+"""What the names of objects that were given from Python begin with."""
+
+TEACHER_FILES = {
+    "onnx": (".onnx",),
+    "pt2": (".pt2",),
+    "skops": (".skops",),
+    "pickle": (".pkl", ".pickle", ".joblib"),
+    "npz": (".npz",),
+    "csv": (".csv",),
+    "parquet": (".parquet",),
+}
+"""Kinds of teachers that are a file, by the ends of its name: a network, a fitted estimator, or a
+table of answers."""
+
+TABLES = ("npz", "csv", "parquet")
+"""Those of them that are a table of answers."""
+
+BY = "+"
+
+
+def kind_of(name: str) -> str:
+    """What kind of teacher has a name: what stands before its colon, or `train`."""
+    return name.partition(":")[0]
+
+
+def path_of(name: str) -> Path | None:
+    """The file that a teacher is; None if it is none."""
+    kind, _, rest = name.partition(":")
+    return Path(rest) if kind in TEACHER_FILES and rest else None
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The teachers of an ensemble; or the name alone. A file may have a + in its path."""
+    path = path_of(name)
+    return (name,) if path and path.exists() else tuple(name.split(BY))
+
+
+def placed_teacher(name: str) -> str:
+    """The name with the paths of files from the root on, and with the kind of a file that is named
+    by its path alone. Raises ValueError for what names no teacher."""
+    text = file_named(name.strip())
+    parts = parts_of(text)
+    if len(parts) > 1:
+        return BY.join(map(placed_teacher, parts))
+    if not text or text.endswith(":") or (":" not in text and text != TRAINED):
+        forms = "train, module:function, torchvision:NAME, timm:NAME, or a file: teacher.onnx"
+        raise ValueError(f"{text!r} names no teacher; say {forms}")
+    kind, _, rest = text.partition(":")
+    if kind == TRAINED and rest and not (rest.isdecimal() and int(rest)):
+        raise ValueError(f"{text!r}: a width is a whole number, as in train:20")
+    path = path_of(text)
+    return f"{kind}:{expect_utf8(path.expanduser().resolve())}" if path else text
+
+
+def file_named(text: str) -> str:
+    """The name of a file's teacher with its kind before it."""
+    if path_of(text) or (BY in text and not Path(text).expanduser().exists()):
+        return text
+    ends = {end: kind for kind, ends in TEACHER_FILES.items() for end in ends}
+    kind = ends.get(Path(text).suffix.lower())
+    known = ":" in text and not Path(text).expanduser().exists()
+    return text if kind is None or known else f"{kind}:{text}"
+
+
+def is_code(name: str) -> bool:
+    """Whether a teacher is one network whose code can be called: module:function or
+    torchvision:NAME."""
+    return ":" in name and BY not in name and kind_of(name) not in (
+        TRAINED, "python", "timm", *TEACHER_FILES
+    )  # fmt: skip

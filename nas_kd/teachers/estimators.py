@@ -1,0 +1,196 @@
+"""Fitted estimators of scikit-learn, and whatever else has `predict_proba`.
+
+One that was fitted on a table with named columns is given those columns of the rows as they were
+read; another one the examples as they are stored, a row of numbers each.
+
+Suffixes: B examples, C classes, F features, N rows.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas_kd.data.source import Rows_N
+from nas_kd.data.transfer import TransferSet
+from nas_kd.errors import NasKDError, UnusableTeacher
+from nas_kd.teachers.adapting import FLOOR
+from nas_kd.teachers.files import file_of
+from nas_kd.teachers.teacher import Answerer, Teacher, TeacherKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def is_estimator(found: Any) -> bool:
+    """Whether an object can be asked for the probabilities of classes."""
+    return not isinstance(found, type) and callable(getattr(found, "predict_proba", None))
+
+
+def of_estimator(found: Any, teacher: Teacher, data: TransferSet, sha256: str = "") -> Answerer:
+    """An estimator as a teacher that can be asked. Raises UnusableTeacher."""
+    given = f"teacher {teacher.target!r}"
+    estimator = on_one_thread(found)
+    column_C, notes = classes_of(estimator, data, given)
+    names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    by_row = bool(names)
+    if by_row:
+        expect_columns(names, data, given)
+        notes += (f"sees {len(names)} columns as they were read",)
+
+    def answer(row_B: Rows_N, examples_BX: Tensor) -> Tensor:
+        asked = rows_as_read(data, row_B, names) if by_row else examples_BX.flatten(1).numpy()
+        share_BC = probabilities_of(estimator, asked, given)[:, column_C]
+        return torch.from_numpy(share_BC.astype(np.float32)).clamp_min(FLOOR).log()
+
+    return Answerer(answer=answer, views=not by_row, by_row=by_row, sha256=sha256, notes=notes)
+
+
+def on_one_thread(found: Any) -> Any:
+    """A copy that asks for one thread: several add up their parts in an order that changes."""
+    estimator = copy.deepcopy(found)
+    parameters: dict[str, Any] = getattr(estimator, "get_params", dict)()
+    jobs = {name: 1 for name in parameters if name == "n_jobs" or name.endswith("__n_jobs")}
+    if jobs:
+        estimator.set_params(**jobs)
+    return estimator
+
+
+def probabilities_of(estimator: Any, asked: Any, given: str) -> NDArray[np.float64]:
+    """What an estimator answers, [B, C]. Raises UnusableTeacher."""
+    from threadpoolctl import threadpool_limits
+
+    try:
+        with threadpool_limits(1):
+            share_BC = np.asarray(estimator.predict_proba(asked), np.float64)
+    except NasKDError:
+        raise
+    except Exception as error:  # whatever an estimator of the user's does
+        right = "Fit it on examples of the same form: columns of the table as they are in its file."
+        if isinstance(asked, np.ndarray):
+            right = f"It is given examples as they are stored, {asked.shape[1]} numbers each."
+        wrong = f"cannot answer the examples ({type(error).__name__}: {error})"
+        raise UnusableTeacher(given, wrong, right) from error
+    if share_BC.ndim != 2 or len(share_BC) != len(asked):
+        wrong = f"gives probabilities of shape {share_BC.shape} for {len(asked)} examples"
+        raise UnusableTeacher(given, wrong, "One row an example, one column a class.")
+    return share_BC
+
+
+def classes_of(
+    estimator: Any, data: TransferSet, given: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The column [C] of each class of the data in an estimator's answers, and what is to be said.
+
+    Its classes are the data's by name, or, where they are the numbers from 0, by number. Raises
+    UnusableTeacher.
+    """
+    known = getattr(estimator, "classes_", None)
+    numbers = np.arange(len(data.classes))
+    if known is None:
+        return numbers, ("it does not name its classes: they are taken in the data's order",)
+    names = [called(name) for name in np.asarray(known).tolist()]
+    if {*names} == {*data.classes} and len(names) == len(data.classes):
+        places = np.array([names.index(name) for name in data.classes])
+        other = not np.array_equal(places, numbers)
+        return places, ("its classes are in another order, which is undone",) * other
+    if names == [str(number) for number in numbers]:
+        return numbers, ("its classes are numbers: taken as the places of the data's",)
+    some, mine = (", ".join(texts[:12]) for texts in (names, list(data.classes)))
+    wrong = f"knows the {len(names)} classes {some}, and the data have {len(data.classes)}: {mine}"
+    raise UnusableTeacher(given, wrong, "Fit it on labels that are called as in the data.")
+
+
+def called(name: Any) -> str:
+    """A class as the data call it: 1 for 1.0."""
+    whole = isinstance(name, float) and name.is_integer()
+    return str(int(name)) if whole else str(name)
+
+
+def expect_columns(names: list[str], data: TransferSet, given: str) -> None:
+    """Raise UnusableTeacher unless the rows of the data were read with these columns."""
+    if not data.origin.tables:
+        right = "Fit it on arrays of the examples as they are stored, without names of columns."
+        wrong = f"was fitted on the columns {', '.join(names[:8])}, and the data are no table"
+        raise UnusableTeacher(given, wrong, right)
+    there = data.origin.as_read(slice(0, 1)).columns
+    if missing := [name for name in names if name not in there]:
+        wrong = f"was fitted on columns that the table does not have: {', '.join(missing[:8])}"
+        raise UnusableTeacher(given, wrong, f"Its columns are {', '.join(map(str, there[:20]))}.")
+
+
+def rows_as_read(data: TransferSet, row_B: Rows_N, names: list[str]) -> "pd.DataFrame":
+    """Columns of rows as they were read; where the study found numbers, what is none is missing."""
+    import pandas as pd
+
+    frame = data.origin.as_read(row_B)[names].copy()
+    for column in data.columns:
+        if column.name in names and column.words is None and not column.date:
+            frame[column.name] = pd.to_numeric(frame[column.name], errors="coerce")
+    return frame
+
+
+def open_skops(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
+    """A file that skops wrote. Raises UnusableTeacher; without trust also for one that holds more
+    than what skops knows to be harmless."""
+    file, sha256 = file_of(teacher)
+    given = f"teacher {file}"
+    try:
+        from skops import io
+    except ImportError as error:
+        right = "Install the extra: pip install 'nas-kd[skops]'"
+        raise UnusableTeacher(given, "needs the package skops", right) from error
+    try:
+        unknown = io.get_untrusted_types(file=file)
+        if unknown and not teacher.trust:
+            right = "If you trust who wrote the file, add --trust (from Python: trust=True)."
+            raise UnusableTeacher(given, f"holds what can run code or crash: {few(unknown)}", right)
+        found = io.load(file, trusted=unknown)
+    except NasKDError:
+        raise
+    except Exception as error:  # whatever reading a file of something else ends with
+        right = "Save it with skops.io.dump(estimator, FILE), with this version of scikit-learn."
+        raise UnusableTeacher(given, f"cannot be read ({error})", right) from error
+    return of_file(found, teacher, data, sha256)
+
+
+def few(names: list[str]) -> str:
+    """The first of many names."""
+    return ", ".join(names[:3]) + f", and {len(names) - 3} more" * (len(names) > 3)
+
+
+def open_pickle(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
+    """A pickle or joblib file, which runs code when it is read. Raises UnusableTeacher, always
+    without trust."""
+    import joblib
+
+    file, sha256 = file_of(teacher)
+    given = f"teacher {file}"
+    if not teacher.trust:
+        wrong = "is a pickle, which can run any code when it is read"
+        right = (
+            "Save it with skops.io.dump(estimator, FILE.skops), or if you trust who wrote it, add "
+            "--trust (from Python: trust=True)."
+        )
+        raise UnusableTeacher(given, wrong, right)
+    try:
+        found = joblib.load(file)
+    except Exception as error:  # whatever reading a file of something else ends with
+        right = "Save it with joblib.dump(estimator, FILE), with these versions of its packages."
+        raise UnusableTeacher(given, f"cannot be read ({error})", right) from error
+    return of_file(found, teacher, data, sha256)
+
+
+def of_file(found: Any, teacher: Teacher, data: TransferSet, sha256: str) -> Answerer:
+    """What a file held as a teacher. Raises UnusableTeacher."""
+    if not is_estimator(found):
+        wrong = f"holds a {type(found).__name__}, which has no predict_proba"
+        raise UnusableTeacher(f"teacher {teacher.target!r}", wrong, "Save a fitted classifier.")
+    return of_estimator(found, teacher, data, sha256)
+
+
+SKOPS = TeacherKind(open=open_skops)
+PICKLE = TeacherKind(open=open_pickle)

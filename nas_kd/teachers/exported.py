@@ -1,0 +1,26 @@
+"""`pt2:PATH`, a program that torch.export saved: a network without the code that made it."""
+
+import torch
+
+from nas_kd.data.transfer import TransferSet
+from nas_kd.errors import UnusableTeacher
+from nas_kd.teachers.files import file_of
+from nas_kd.teachers.networks import of_network
+from nas_kd.teachers.teacher import Answerer, Teacher, TeacherKind
+
+
+def open_exported(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
+    """The network of a program; it takes a batch of any size if it was exported so.
+
+    Raises UnusableTeacher.
+    """
+    file, sha256 = file_of(teacher)
+    try:
+        network = torch.export.load(file).module()
+    except Exception as error:  # whatever reading a file of something else ends with
+        right = "Save it with torch.export.save(torch.export.export(network, (examples,)), FILE)."
+        raise UnusableTeacher(f"teacher {file}", f"cannot be read ({error})", right) from error
+    return of_network(network, teacher, data, device, sha256=sha256)
+
+
+EXPORTED = TeacherKind(open=open_exported, sees=True)
