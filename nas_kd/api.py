@@ -12,8 +12,9 @@ from nas_kd.confirm.asked import Asked
 from nas_kd.confirm.confirm import confirm
 from nas_kd.confirm.confirmation import Confirmation, confirmed_as
 from nas_kd.confirm.opening import options_of
-from nas_kd.data.given import raw_of, to_npz
+from nas_kd.data.given import raw_of
 from nas_kd.data.layout import LAYOUTS
+from nas_kd.data.npz import to_npz
 from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Event, Observe, Told
 from nas_kd.driver.options import RunOptions, default_folder

@@ -33,6 +33,13 @@ def of_distillation(found: Estimate, whom: str) -> str:
     return f"No difference between distilled and alone was found {whom} ({undecided(found)})."
 
 
+NO_LABELS = (
+    "There are no labels, so no student could be trained without the teacher, and what is measured "
+    "is agreement with it."
+)
+"""The sentence on distillation of a study without labels."""
+
+
 def of_search(found: Estimate, largest: str) -> str:
     """One sentence: what the best student is better by than the largest that fits."""
     if found.sign > 0:

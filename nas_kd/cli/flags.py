@@ -57,7 +57,18 @@ MetricFlag = Annotated[
     str | None, typer.Option(help="accuracy, balanced-accuracy, macro-f1, top-5 or agreement.")
 ]
 UnlabelledFlag = Annotated[
-    int | None, typer.Option(help="Unlabelled examples to make: glyphs, mnist1d.")
+    str | None,
+    typer.Option(
+        help="Examples without labels: a number for glyphs and mnist1d to make, or a folder of "
+        "pictures, an .npz, a .csv or .parquet of yours."
+    ),
+]
+TeacherClassesFlag = Annotated[
+    str | None,
+    typer.Option(
+        help="How many classes your teacher tells apart, or their names: cat,dog. Then no labels "
+        "are used."
+    ),
 ]
 ViewsFlag = Annotated[int | None, typer.Option(help="Shifted and flipped views; 1: none.")]
 TeacherFlag = Annotated[
@@ -160,6 +171,10 @@ def given(arguments: dict[str, Any]) -> dict[str, Any]:
     for name in ("teacher_mean", "teacher_std"):
         if arguments.get(name) is not None:
             said[name] = numbers(f"--{name.replace('_', '-')}", arguments[name])
+    if (named := arguments.get("teacher_classes")) is not None:
+        said["teacher_classes"] = int(named) if named.isdecimal() else named.split(",")
+    if str(said.get("unlabelled", "")).isdecimal():
+        said["unlabelled"] = int(said["unlabelled"])
     said |= assignments("--fix", arguments.get("fix"))
     return said | assignments("--range", arguments.get("range_"))
 

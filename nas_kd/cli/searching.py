@@ -30,6 +30,7 @@ def search(
     teacher_size: flags.TeacherSizeFlag = None,
     teacher_mean: flags.TeacherMeanFlag = None,
     teacher_std: flags.TeacherStdFlag = None,
+    teacher_classes: flags.TeacherClassesFlag = None,
     family: flags.FamilyFlag = None,
     knowledge: flags.KnowledgeFlag = None,
     metric: flags.MetricFlag = None,
@@ -109,6 +110,7 @@ def check(
     teacher_size: flags.TeacherSizeFlag = None,
     teacher_mean: flags.TeacherMeanFlag = None,
     teacher_std: flags.TeacherStdFlag = None,
+    teacher_classes: flags.TeacherClassesFlag = None,
     family: flags.FamilyFlag = None,
     knowledge: flags.KnowledgeFlag = None,
     metric: flags.MetricFlag = None,
@@ -171,6 +173,7 @@ def space(
     drop: flags.DropFlag = None,
     keep: flags.KeepFlag = None,
     drop_classes: flags.DropClassFlag = None,
+    teacher_classes: flags.TeacherClassesFlag = None,
     family: flags.FamilyFlag = None,
     fix: flags.FixFlag = None,
     picture: Annotated[

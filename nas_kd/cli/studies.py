@@ -209,8 +209,9 @@ def evaluate(
     if split not in ("test", "validation"):
         raise InvalidSpec((f"--split: say test or validation (given: {split!r})",))
     result = score(package, data, data_root, split, trust)
+    measured = "" if result["measured"] == "accuracy" else f"{result['measured']} "
     typer.echo(
-        f"{interval_in_words(result['accuracy'], result['examples'])}% of "
+        f"{interval_in_words(result['accuracy'], result['examples'])}% {measured}of "
         f"{result['examples']:,} examples, {result['data']} {result['split']}"
         + "".join(
             f"\n{name} {100 * result[name]:.2f}%"

@@ -158,7 +158,9 @@ def summed_up(
         keys = by_role[first].key, by_role[second].key
         return difference(found[keys[0]], found[keys[1]], study.labels_N, metric)
 
-    said = verdict_of(by_role, compare, role_of(view.best_default), view.cost)
+    said = verdict_of(
+        by_role, compare, role_of(view.best_default), view.cost, not view.spec.teacher_classes
+    )
     students = tuple(
         confirmed(
             finalist, found[finalist.key], asked.seeds, study.labels_N, metric,

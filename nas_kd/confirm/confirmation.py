@@ -18,7 +18,7 @@ from nas_kd.metrics import METRICS, metric_in_words, parts_of
 from nas_kd.records import read_record
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
-from nas_kd.verdict import of_distillation, of_search, of_the_largest, of_two
+from nas_kd.verdict import NO_LABELS, of_distillation, of_search, of_the_largest, of_two
 
 Answers = NDArray[np.uint16]
 Trained = tuple[float, Answers]
@@ -165,12 +165,15 @@ def verdict_of(
     compare: Callable[[str, str], Estimate | None],
     largest: str,
     cost: str,
+    labels: bool = True,
 ) -> Verdict:
     """The verdict of a confirm: the best distilled student against its twin, the best against the
     largest that fits, which has this role, and against a network of the user's."""
     taught = students.get(DISTILLED, students[BEST])
     gained = compare(taught.role, TWIN) if TWIN in students else None
-    if TWIN not in students:
+    if not labels:
+        first = NO_LABELS
+    elif TWIN not in students:
         first = "Every student was trained without the teacher (alpha 0)."
     elif gained is None:
         first = "What distillation gained is not known: too many seeds failed."

@@ -76,7 +76,7 @@ def finalists(view: StudyView, front: bool) -> list[Finalist]:
     found = [Finalist.of(BEST, top)]
     if taught and taught.number != top.number:
         found.append(Finalist.of(DISTILLED, taught))
-    if taught:
+    if taught and "twin" in view.facts:
         found.append(of_control(TWIN, view.facts["twin"]))
     for family in view.facts["families"]:
         found += [Finalist.of(role_of(row), row) for row in view.defaults(family)]
@@ -98,7 +98,12 @@ def role_of(default: StudentRecord) -> str:
 
 
 def expect_ended(view: StudyView) -> None:
-    """Raise UnusableStudy for a study whose controls are not all trained."""
+    """Raise UnusableStudy for a study whose controls are not all trained; without labels there are
+    none."""
+    if view.spec.teacher_classes:
+        if view.rows and all(row.finished for row in view.rows):
+            return
+        raise UnusableStudy(str(view.folder.root), "has not ended", "Run the search to its end.")
     twin, taught = view.facts.get("twin"), view.best_taught
     lacks = ["the best student's twin"] if taught and (
         not twin or twin["trial"] != taught.number
@@ -132,7 +137,9 @@ def baselines(name: str, view: StudyView, data: TransferSet) -> list[Finalist]:
     costs = {"parameters": parameters} | ({} if macs is None else {"macs": macs})
     over = any(costs.get(cost, 0) > bound for cost, bound in view.facts["budgets"])
     first = view.rows[0]
-    found = [Finalist(f"{BASELINE}{ALONE}", config, alone_settings(view), costs, over=over)]
+    found = []
+    if not view.spec.teacher_classes:
+        found.append(Finalist(f"{BASELINE}{ALONE}", config, alone_settings(view), costs, over=over))
     if first.taught:
         found.insert(0, Finalist(BASELINE, config, first.settings, costs, over=over))
     return found

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from nas_kd.data import given, imagefolder, table
+from nas_kd.data import given, imagefolder, npz, table
 from nas_kd.data.digits import DIGITS
 from nas_kd.data.glyphs import GLYPHS
 from nas_kd.data.mnist1d import MNIST1D
@@ -38,9 +38,9 @@ def source_of(text: str) -> Source:
         stamp = partial(imagefolder.stamp, folder=rest)
         return Source(partial(imagefolder.load, folder=rest), flip=True, stamp=stamp)
     if kind == "npz":
-        load_npz = partial(given.from_npz, path=rest)
-        return Source(load_npz, stamp=partial(given.stamp, path=rest))
+        load_npz = partial(npz.from_npz, path=rest)
+        return Source(load_npz, stamp=partial(npz.stamp, path=rest))
     if kind in ("csv", "parquet"):
         load_table = partial(table.load, path=rest, kind=kind)
-        return Source(load_table, stamp=partial(given.stamp, path=rest), columns=True)
+        return Source(load_table, stamp=partial(npz.stamp, path=rest), columns=True)
     return Source(partial(given.from_function, target=text))

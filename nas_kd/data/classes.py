@@ -56,7 +56,7 @@ FEW = 200
 
 def doubts(data: TransferSet) -> Iterator[tuple[str, str, str]]:
     """What of the splits may spoil a study: what it is about, what is wrong, and what to do."""
-    for split in ("validation", "test"):
+    for split in ("validation", "test") if counted(data, data.labelled).any() else ():
         if none := lacking(data, getattr(data, split)):
             more = ", ..." * (len(none) > 5)
             wrong = f"{split} has no example of {', '.join(map(repr, none[:5]))}{more}"

@@ -5,24 +5,17 @@ Classes of other names than 0, 1, 2 are numbered, and keep their names. What nas
 (detection, several labels, text) is an error that says so.
 """
 
-import hashlib
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.arrays import content
 from nas_kd.data.dense import dense
 from nas_kd.data.imagefolder import counting
 from nas_kd.data.layout import arranged
 from nas_kd.data.source import Labelled, Raw, Request
 from nas_kd.errors import NasKDError, UnusableData
-from nas_kd.files import replace as write_file
 from nas_kd.registry import imported
 
 PURPOSE = "nas-kd is for classifiers: one class for each example, a whole number or a word."
@@ -30,17 +23,6 @@ FORMS = (
     "Give (X, y) arrays, a Dataset of (x, y), (train, test), or a dict with the keys train, and "
     "if there are any, validation, test, teacher and unlabelled."
 )
-
-PAIRS = (("x", "y"), ("images", "labels"), ("data", "targets"))
-"""How images and labels are named in an .npz."""
-
-SPLITS = {
-    "train": ("", "_train"),
-    "validation": ("_val", "_valid", "_validation"),
-    "test": ("_test",),
-    "teacher": ("_teacher",),
-}
-"""What is put behind them, or before with the line on the other side, for each split."""
 
 KEYS = ("train", "validation", "test", "teacher", "unlabelled")
 
@@ -57,102 +39,21 @@ def from_function(request: Request, *, target: str) -> Raw:
         right = f"It must be an importable function without arguments. {FORMS}"
         wrong = f"cannot be called ({type(error).__name__}: {error})"
         raise UnusableData(given, wrong, right) from error
-    return raw_of(found, given, request.tell, request.layout)
+    return raw_of(found, given, request.tell, request.layout, bool(request.teacher_classes))
 
 
-DAMAGED = (OSError, ValueError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error)
-"""What reading a file that is no whole .npz ends with."""
-
-
-def from_npz(request: Request, *, path: str) -> Raw:
-    """The arrays of an .npz: X and y, or x_train, y_train, x_test, y_test. Raises UnusableData."""
-    given = f"data npz:{path}"
-    right = (
-        "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, y_test."
-    )
-    file_path = Path(path).expanduser()
-    if file_path.exists() and not file_path.is_file():
-        raise UnusableData(given, "is no file", right)
-    try:
-        with file_path.open("rb") as file, np.load(file) as opened:
-            arrays = {name.lower(): opened[name] for name in opened.files}
-            twice = len(arrays) < len(opened.files)
-    except DAMAGED as error:
-        raise UnusableData(given, f"cannot be read ({error})", right) from error
-    if twice:
-        wrong = "has arrays whose names differ by capital letters alone"
-        raise UnusableData(given, wrong, "Save each under a name of its own.")
-    pairs, used = find_pairs(arrays)
-    if "train" not in pairs:
-        raise UnusableData(given, f"has the arrays {', '.join(arrays) or 'none'}", right)
-    if unused := sorted(set(arrays) - used - {"classes", "unlabelled"}):
-        wrong = f"has arrays that mean nothing here: {', '.join(unused)}"
-        raise UnusableData(given, wrong, right)
-    if "unlabelled" in arrays:
-        pairs["unlabelled"] = arrays["unlabelled"]
-    raw = raw_of(pairs, given, request.tell, request.layout)
-    return raw if "classes" not in arrays else with_names(raw, arrays["classes"], pairs, given)
-
-
-def with_names(raw: Raw, names: NDArray[Any], pairs: Mapping[str, Any], given: str) -> Raw:
-    """The data with the classes called so. Raises UnusableData where there are not as many, or
-    where the labels are words of their own."""
-    called = tuple(map(str, np.atleast_1d(names).tolist()))
-    if np.ndim(names) != 1 or len({*called}) != len(called) or len(called) != len(raw.classes):
-        wrong = f"has {len(raw.classes)} classes, and `classes` has {', '.join(called) or 'none'}"
-        raise UnusableData(given, wrong, "Give one name for each, in the order of the numbers.")
-    words = np.asarray(pairs["train"][1]).dtype.kind in "USO"
-    if words and {*called} != {*raw.classes}:
-        wrong = f"has the classes {', '.join(raw.classes[:12])}, and `classes` names others"
-        raise UnusableData(given, wrong, "Leave it out: labels that are words name themselves.")
-    return raw if words else replace(raw, classes=called)
-
-
-def to_npz(raw: Raw, folder: Path, name: str = "data") -> Path:
-    """Keep arrays that came from Python as an .npz of this name, in a folder of what is in it."""
-    parts = {name: getattr(raw, name) for name in SPLITS if getattr(raw, name) is not None}
-    arrays: dict[str, Any] = {"classes": np.array(raw.classes)}
-    for split, part in parts.items():
-        arrays |= {f"x_{split}": part.examples_NX, f"y_{split}": part.labels_N}
-    if raw.unlabelled_NX is not None:
-        arrays["unlabelled"] = raw.unlabelled_NX
-    hashes = {name: content(array) for name, array in arrays.items() if name != "classes"}
-    key = hashlib.sha256(repr((hashes, raw.classes)).encode()).hexdigest()[:16]
-    path = folder / "given" / key / f"{name}.npz"
-    if not path.exists():
-        write_file(path, lambda file: np.savez(file, **arrays))
-    return path
-
-
-def stamp(request: Request, *, path: str) -> str:
-    """The file's place, size and time."""
-    file = Path(path).expanduser()
-    facts = file.stat() if file.exists() else None
-    return repr((str(file.resolve()), facts and (facts.st_size, facts.st_mtime_ns)))
-
-
-def find_pairs(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
-    """Images and labels of each split, under the names that people use, and the names used."""
-    pairs: dict[str, Any] = {}
-    used: set[str] = set()
-    for split, names in SPLITS.items():
-        for x, y in PAIRS:
-            for name in names:
-                for first, second in (
-                    (x + name, y + name),
-                    (name[1:] + "_" + x, name[1:] + "_" + y),
-                ):
-                    if split not in pairs and first in arrays and second in arrays:
-                        pairs[split] = (arrays[first], arrays[second])
-                        used |= {first, second}
-    return pairs, used
-
-
-def raw_of(found: Any, given: str, tell: Callable[[str], None], layout: str = "auto") -> Raw:
-    """Any of the forms as splits. Raises UnusableData."""
+def raw_of(
+    found: Any, given: str, tell: Callable[[str], None], layout: str = "auto", alone: bool = False
+) -> Raw:
+    """Any of the forms as splits; examples may also come `alone`, without labels. Raises
+    UnusableData."""
     parts = named(found, given)
     extra = parts.pop("unlabelled", None)
-    read = {name: labelled(part, f"{given}, {name}", tell) for name, part in parts.items()}
+    read = {
+        name: bare(part, f"{given}, {name}") if is_array(part) and alone
+        else labelled(part, f"{given}, {name}", tell)
+        for name, part in parts.items()
+    }  # fmt: skip
     classes, labels = numbered(parts["train"], read, given, tell)
     arrays: dict[str, Any] = {
         name: Labelled(arranged(part.examples_NX, layout, given, tell), labels[name])
@@ -163,6 +64,12 @@ def raw_of(found: Any, given: str, tell: Callable[[str], None], layout: str = "a
         images = read_dataset(extra, given, tell)[0] if there else array_of(extra, given)
         arrays["unlabelled_NX"] = arranged(images, layout, given)
     return Raw(classes=classes, **arrays)
+
+
+def bare(part: Any, given: str) -> Labelled:
+    """Examples alone, all of one class, which is not used. Raises UnusableData."""
+    examples_NX = array_of(part, given)
+    return Labelled(examples_NX, np.zeros(len(examples_NX), np.int64))
 
 
 def array_of(found: Any, given: str) -> NDArray[Any]:

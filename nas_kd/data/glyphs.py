@@ -118,10 +118,8 @@ def load(request: Request) -> Raw:
         name: Labelled(*pictures(size, seed=1000 * request.seed + number))
         for number, (name, size) in enumerate(sizes.items())
     }
-    extra, _ = pictures(request.unlabelled, seed=1000 * request.seed + len(sizes))
-    return Raw(
-        classes=tuple(OUTLINES), unlabelled_NX=extra if request.unlabelled else None, **parts
-    )
+    extra, _ = pictures(request.made, seed=1000 * request.seed + len(sizes))
+    return Raw(classes=tuple(OUTLINES), unlabelled_NX=extra if request.made else None, **parts)
 
 
 GLYPHS = Source(load=load, fixed=True, unlabelled=True)

@@ -44,7 +44,7 @@ LAYOUT = "Lay it out as FOLDER/CLASS/picture.jpg, or FOLDER/train/CLASS/picture.
 
 def load(request: Request, *, folder: str) -> Raw:
     """The pictures of a folder, [N, C, size, size] uint8. Raises UnusableData naming the file."""
-    classes, files, given = listing(folder)
+    classes, files, given = listing(folder, not request.teacher_classes)
     counts = np.bincount([label for _, label in files["train"]], minlength=len(classes))
     if counts.min() == 0:
         empty = classes[int(counts.argmin())]
@@ -87,8 +87,9 @@ Files = dict[str, list[tuple[Path, int]]]
 """Each split's pictures with their classes."""
 
 
-def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
-    """The classes, the pictures, and the folder in words. Raises UnusableData."""
+def listing(folder: str, labels: bool = True) -> tuple[tuple[str, ...], Files, str]:
+    """The classes, the pictures, and the folder in words; without `labels` all pictures at any
+    depth, of one class, which is not used. Raises UnusableData."""
     root = Path(folder).expanduser()
     given = f"data imagefolder:{folder}"
     if not root.is_dir():
@@ -103,12 +104,21 @@ def listing(folder: str) -> tuple[tuple[str, ...], Files, str]:
         found = ", ".join(path.name for path in splits.values() if path)
         raise UnusableData(given, f"has {found}, and no train", LAYOUT)
     places = {s: p for s, p in splits.items() if p} if splits["train"] else {"train": root}
+    if not labels:
+        return ("",), {split: list(heap(place)) for split, place in places.items()}, given
     classes = tuple(sorted({called(p) for p in places["train"].iterdir() if visible(p)}))
     if len(classes) < 2:
         wrong = f"has {len(classes)} class folders in {places['train']}"
         raise UnusableData(given, wrong, LAYOUT)
     files = {split: list(pictures(place, classes, given)) for split, place in places.items()}
     return classes, files, given
+
+
+def heap(place: Path) -> Iterator[tuple[Path, int]]:
+    """Every picture in a folder, at any depth."""
+    for path in walk(place):
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            yield path, 0
 
 
 def stamp(request: Request, *, folder: str) -> str:

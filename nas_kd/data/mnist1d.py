@@ -35,9 +35,9 @@ def load(request: Request) -> Raw:
 
     whole = made(5_000, 2 * request.seed)
     extra = None
-    if request.unlabelled:
-        more = made(-(-request.unlabelled // 10) * 10, 2 * request.seed + 1)
-        extra = signals(np.concatenate([more["x"], more["x_test"]]))[: request.unlabelled]
+    if request.made:
+        more = made(-(-request.made // 10) * 10, 2 * request.seed + 1)
+        extra = signals(np.concatenate([more["x"], more["x_test"]]))[: request.made]
     return Raw(
         classes=tuple("0123456789"),
         train=Labelled(signals(whole["x"]), whole["y"].astype(np.int64)),

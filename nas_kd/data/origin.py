@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_kd.data.arrays import ArrayRef, kept_array
+from nas_kd.data.arrays import ArrayRef, content, kept_array
+from nas_kd.data.frames import read
 from nas_kd.data.source import Raw, Rows_N, TableFile
 from nas_kd.data.splits import Part
-from nas_kd.data.table import read
+from nas_kd.data.synthetic import Synthetic, write_rows
 from nas_kd.errors import UnusableData
 from nas_kd.files import replace
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS = ("train", "validation", "test", "teacher", "unlabelled")
-"""The splits that a source can have; a prepared split may be cut from the source's `train`."""
+SPLITS = ("train", "validation", "test", "teacher", "unlabelled", "synthetic")
+"""The splits that a source can have, and rows that are made of its;
+a prepared split may be cut from the source's `train`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,25 @@ class Origin:
     """The kind of each file whose rows these are, and where a copy of it lies."""
 
     @classmethod
-    def of(cls, raw: Raw, parts: Sequence[Part], place: Path) -> Self:
-        """The origin of parts that are laid end to end, written to a folder of the cache."""
+    def of(
+        cls, raw: Raw, parts: Sequence[Part], place: Path, made: Synthetic | None = None
+    ) -> Self:
+        """The origin of parts that are laid end to end, written to a folder of the cache; synthetic
+        rows are written as a further table."""
+        tables = kept_tables(raw, place)
         rows_N2 = np.concatenate([origins(raw, part) for part in parts])
+        if made and raw.table and tables:
+            (row_M,) = np.nonzero(rows_N2[:, 0] == SPLITS.index("synthetic"))
+            whole = frame_of(tables)
+            path = place / f"synthetic-{content(made.rows_MK)[:12]}.csv"
+            # what synthetic rows are made of lies before them
+            write_rows(made, raw.table, whole, rows_N2[: row_M[0], 1], path)
+            rows_N2[row_M, 1] = len(whole) + np.arange(len(row_M))
+            tables = (*tables, ("csv", str(path)))
         ids = None
         if raw.ids:
             ids = kept_array(np.concatenate([ids_of(raw, part) for part in parts]), place, "ids")
-        return cls(kept_array(rows_N2, place, "origin"), ids, kept_tables(raw, place))
+        return cls(kept_array(rows_N2, place, "origin"), ids, tables)
 
     @property
     def length(self) -> int:
@@ -94,14 +108,14 @@ def kept_table(file: TableFile, place: Path) -> Path:
     """A copy of a table's file in the cache. Raises UnusableData."""
 
     def copied(target: BinaryIO) -> None:
-        os.fchmod(target.fileno(), S_IMODE(os.fstat(content.fileno()).st_mode))
-        shutil.copyfileobj(content, target)
+        os.fchmod(target.fileno(), S_IMODE(os.fstat(source.fileno()).st_mode))
+        shutil.copyfileobj(source, target)
 
-    with file.path.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    with file.path.open("rb") as source:
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
         copy = place / f"table-{sha256[:12]}{''.join(file.path.suffixes)}"
         if not copy.exists():
-            content.seek(0)
+            source.seek(0)
             replace(copy, copied)
     if file.path.stat().st_mtime_ns != file.changed:
         raise UnusableData(str(file.path), "changed while it was read", "Run the same again.")

@@ -57,7 +57,14 @@ class Request:
 
     root: Path
     seed: int = 0
-    unlabelled: int = 0
+    unlabelled: int | str = 0
+    """How many unlabelled examples a source makes, or the place of the user's: imagefolder:PATH,
+    npz:PATH, csv:PATH, parquet:PATH or module:function."""
+    munge: float = 0.0
+    """Synthetic rows of a table, for each of the transfer set."""
+    teacher_classes: tuple[str, ...] = ()
+    """The classes that the teacher tells apart, of data without labels; without any, the data have
+    labels."""
     image_size: int = IMAGE_SIDE
     """Side of the square that pictures of any size are resized to."""
     channels: int | None = None
@@ -84,9 +91,16 @@ class Request:
     tell: Callable[[str], None] = lambda text: None
     """Told how far a long reading is, and how data are understood."""
 
+    @property
+    def made(self) -> int:
+        """How many unlabelled examples the source is to make."""
+        return self.unlabelled if isinstance(self.unlabelled, int) else 0
+
 
 ASKED = (
     "unlabelled",
+    "munge",
+    "teacher_classes",
     "image_size",
     "layout",
     "label",
@@ -122,6 +136,8 @@ class Raw:
     teacher: Labelled | None = None
     """Examples for training a teacher; absent, the teacher gets the students' own."""
     unlabelled_NX: Examples | None = None
+    labelled: bool = True
+    """Whether the examples have classes; if not, all labels are UNLABELLED."""
     table: Table | None = None
     """What the columns of a table are, whose examples are still to be encoded."""
     files: tuple[TableFile, ...] = ()

@@ -31,9 +31,10 @@ def check(name: str, raw: Raw) -> None:
     """Raise UnusableData where the arrays are not examples with one class each."""
     given = f"data {name!r}"
     expect_form(given, raw)
-    expect_labels(given, raw)
+    if raw.labelled:
+        expect_labels(given, raw)
+        expect_enough(given, raw)
     expect_alike(given, raw)
-    expect_enough(given, raw)
     images = raw.train.examples_NX
     most = np.finfo(np.float32).max
     broken = (lambda x: np.abs(x) > most) if raw.table else lambda x: ~np.isfinite(x)
@@ -58,6 +59,8 @@ def expect_form(given: str, raw: Raw) -> None:
         raise UnusableData(given, wrong, right)
     if not len(labels):
         raise UnusableData(given, "has no training examples", right)
+    if not raw.labelled:
+        return
     if labels.min() < 0 or labels.max() >= len(raw.classes) or len(raw.classes) < 2:
         wrong = f"has labels {labels.min()} to {labels.max()} for {len(raw.classes)} classes"
         raise UnusableData(given, wrong, right)
@@ -118,7 +121,7 @@ def expect_alike(given: str, raw: Raw) -> None:
 def expect_classes(name: str, parts: Mapping[str, "Part"], classes: Sequence[str]) -> None:
     """Raise UnusableData for validation examples of one class: no student could be judged."""
     there = np.unique(parts["validation"].labels())
-    if len(there) < 2:
+    if len(there) < 2 and there[0] != UNLABELLED:
         wrong = f"has validation examples of one class alone, {classes[there[0]]!r}"
         right = (
             f"Give it some of all {len(classes)} classes, or leave the split out: it is cut from "
@@ -172,10 +175,12 @@ def cut(part: Part, share: float, seed: int) -> tuple[Part, Part]:
         folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
         rest, taken = next(folds.split(every_N, labels_N, groups_N))
     else:
-        count = max(ceil(share * len(labels_N)), len(np.unique(labels_N)))  # one of each class
+        classes = np.unique(labels_N)
+        count = max(ceil(share * len(labels_N)), len(classes))  # one of each class
         rest, taken = train_test_split(
-            every_N, test_size=count, random_state=seed, stratify=labels_N
-        )
+            every_N, test_size=count, random_state=seed,
+            stratify=None if classes[0] == UNLABELLED else labels_N,
+        )  # fmt: skip
     return part.select(np.sort(rest)), part.select(np.sort(taken))
 
 

@@ -8,6 +8,7 @@ out, but where they are to be kept; columns of dates are taken apart. All of tha
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from nas_kd.data.cells import Kind, kind_of, odd
 from nas_kd.data.columns import expect_names, kinds_of, matrix
 from nas_kd.data.dates import PARTS
+from nas_kd.data.frames import modified, read, separator
 from nas_kd.data.source import UNLABELLED, Labelled, Raw, Request, TableFile
 from nas_kd.errors import UnusableData, suggestion
 
@@ -36,9 +38,6 @@ EXACT = 2**24
 FEW = 20
 """In fewer rows whole numbers may all differ by chance; so few different labels are classes."""
 
-MOST_COLUMNS = 10_000
-"""A file of more columns is refused, a CSV before it is read."""
-
 
 def load(request: Request, *, path: str, kind: str) -> Raw:
     """The rows of a file. Raises UnusableData."""
@@ -47,9 +46,11 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
     frame = read(file, kind, given)
     if kind == "csv" and (mark := separator(file)) != ",":
         request.tell(f"its columns are separated by {mark!r}")
-    label = label_of(frame, request.label, given)
+    label = label_of(frame, request, given)
     groups_N = groups_of(frame, request, given)
-    classes, labels_N = labels_of(frame[label], request, given)
+    classes, labels_N = request.teacher_classes, np.zeros(len(frame), np.int64)
+    if label is not None and not request.teacher_classes:
+        classes, labels_N = labels_of(frame[label], request, given)
     if not file.is_dir():
         request.tell("the file's rows are kept in the cache, as they were read")
     if request.columns:
@@ -57,22 +58,64 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         expect_names(frame.columns, names, given)
         rest = frame[names]
     else:
-        apart = [label, *([request.group] if request.group else [])]
+        apart = [name for name in (label, request.group) if name is not None]
         rest, kinds = features(frame, apart, request, given)
     if rest.shape[1] == 0:
         right = "Add some, or name them with --keep COLUMN."
         raise UnusableData(given, "has no column that tells of the classes", right)
-    table, rows_NK = matrix(rest, kinds, given, known=bool(request.columns))
+    more = further(request, rest, label)
+    whole = rest if more is None else more.rows(rest)
+    table, rows_NK = matrix(whole, kinds, given, known=bool(request.columns))
+    rows_NK, more_NK = rows_NK[: len(rest)], rows_NK[len(rest) :]
     known_N = labels_N >= 0
     groups = None if groups_N is None else groups_N[known_N]
+    bare_N = np.zeros_like(known_N) if request.group else ~known_N
+    unlabelled_NX = np.concatenate([rows_NK[bare_N], more_NK])
+    numbers_N = np.concatenate([np.flatnonzero(bare_N), len(rest) + np.arange(len(more_NK))])
     return Raw(
         classes=classes,
         train=Labelled(rows_NK[known_N], labels_N[known_N], groups),
-        unlabelled_NX=None if known_N.all() or request.group else rows_NK[~known_N],
+        unlabelled_NX=unlabelled_NX if len(unlabelled_NX) else None,
         table=table,
-        files=(TableFile(kind, file, changed),),
-        numbers={"train": np.flatnonzero(known_N), "unlabelled": np.flatnonzero(~known_N)},
+        files=(TableFile(kind, file, changed), *([more.file] if more else [])),
+        numbers={"train": np.flatnonzero(known_N), "unlabelled": numbers_N},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A further file of rows without labels."""
+
+    file: TableFile
+    frame: "pd.DataFrame"
+
+    def rows(self, before: "pd.DataFrame") -> "pd.DataFrame":
+        """The rows of both, with the columns of the first."""
+        import pandas as pd
+
+        return pd.concat([before, self.frame[list(before.columns)]], ignore_index=True)
+
+
+def further(request: Request, rest: "pd.DataFrame", label: str | None) -> Further | None:
+    """The user's unlabelled rows, from another table with the same columns; None if there are none.
+
+    Raises UnusableData.
+    """
+    if isinstance(request.unlabelled, int):
+        return None
+    kind, _, path = request.unlabelled.partition(":")
+    given = f"unlabelled {request.unlabelled}"
+    if kind not in ("csv", "parquet"):
+        right = "Name a table with the same columns: --unlabelled FILE.csv."
+        raise UnusableData(given, "is no table, and the data are one", right)
+    file = Path(path).expanduser()
+    changed = modified(file)
+    frame = read(file, kind, given)
+    expect_names(frame.columns, list(rest.columns), given)
+    named = [str(name) for name in frame.columns if str(name) not in rest.columns]
+    unused = f"; not used: {', '.join(named)}" if named else ""
+    request.tell(f"{len(frame):,} unlabelled rows from {file}{unused}")
+    return Further(TableFile(kind, file, changed), frame)
 
 
 def groups_of(frame: "pd.DataFrame", request: Request, given: str) -> NDArray[Any] | None:
@@ -110,88 +153,6 @@ def labels_of(
     return classes, labels_N
 
 
-def modified(file: Path) -> int:
-    """When a file was last changed, in nanoseconds; 0 if there is none, which `read` says."""
-    return file.stat().st_mtime_ns if file.exists() else 0
-
-
-def read(file: Path, kind: str, given: str) -> "pd.DataFrame":
-    """The file as a frame. Raises UnusableData."""
-    import pandas as pd
-
-    try:
-        if file.exists() and not (file.is_file() or file.is_dir()):
-            raise ValueError("it is no file")
-        frame = separated(file) if kind == "csv" else pd.read_parquet(file)
-        if not isinstance(frame.index, pd.RangeIndex):
-            if kind == "csv":
-                raise ValueError("rows have more fields than the header has names")
-            frame = frame.reset_index()
-        if frame.shape[1] > MOST_COLUMNS:
-            raise ValueError(too_many(frame.shape[1]))
-    except UnicodeDecodeError as error:
-        wrong = f"is not UTF-8 ({error.reason} at byte {error.start:,})"
-        raise UnusableData(given, wrong, "Save it as UTF-8.") from error
-    except ImportError as error:
-        right = "Install the extra: pip install 'nas-kd[parquet]'"
-        raise UnusableData(given, f"needs the package pyarrow ({error})", right) from error
-    except (OSError, ValueError) as error:
-        raise UnusableData(given, f"cannot be read ({error})", "Name a readable file.") from error
-    frame.columns = frame.columns.astype(str)
-    return frame
-
-
-def separated(path: Path) -> "pd.DataFrame":
-    """A file of values separated by commas, or where its header has none, by semicolons or tabs.
-
-    Raises ValueError for one of too many columns.
-    """
-    between = separator(path)
-    columns = len(header(path, between))
-    if columns > MOST_COLUMNS:
-        raise ValueError(too_many(columns))
-    frame = read_separated(path, between)
-    commas = between != "," and any(has_decimal_commas(frame[name]) for name in frame)
-    return read_separated(path, between, decimal=",") if commas else frame
-
-
-def read_separated(path: Path, between: str, decimal: str = ".") -> "pd.DataFrame":
-    """A file of values separated like this; only an empty cell is missing."""
-    import pandas as pd
-
-    return pd.read_csv(
-        path, sep=between, decimal=decimal, keep_default_na=False, na_values=[""], low_memory=False
-    )
-
-
-def has_decimal_commas(column: "pd.Series[Any]") -> bool:
-    """Whether the cells of a column are numbers with decimal commas."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(column.dtype) or not column.notna().any():
-        return False
-    cells = column.dropna().astype(str).str.strip()
-    return bool(cells.str.fullmatch(r"[-+]?\d+(,\d+)?").all() and cells.str.contains(",").any())
-
-
-def too_many(columns: int) -> str:
-    """What is wrong with so many columns."""
-    return f"{columns:,} columns, and {MOST_COLUMNS:,} are the most"
-
-
-def separator(path: Path) -> str:
-    """What stands between the names in a file's header."""
-    names = header(path, ",")
-    return next((mark for mark in ";\t" if len(names) == 1 and mark in names[0]), ",")
-
-
-def header(path: Path, between: str) -> list[str]:
-    """The names in a file's header."""
-    import pandas as pd
-
-    return [str(name) for name in pd.read_csv(path, sep=between, nrows=0)]
-
-
 def column_of(frame: "pd.DataFrame", name: str, flag: str, given: str) -> str:
     """The name, if there is such a column. Raises UnusableData listing them."""
     if name not in frame.columns:
@@ -201,14 +162,23 @@ def column_of(frame: "pd.DataFrame", name: str, flag: str, given: str) -> str:
     return name
 
 
-def label_of(frame: "pd.DataFrame", name: str | None, given: str) -> str:
-    """The column of the classes: the one that is named, or called so. Raises UnusableData."""
+def label_of(frame: "pd.DataFrame", request: Request, given: str) -> str | None:
+    """The column of the classes: the one that is named, or called so; of data that are to have no
+    labels it is left out, if there is one. Raises UnusableData."""
+    name = request.label
     if name is not None:
         return column_of(frame, name, "--label", given)
     called = [str(column) for column in frame.columns if str(column).lower() in LABELS]
+    if request.teacher_classes and len(called) < 2:
+        for column in called:
+            request.tell(f"column {column!r} is taken for labels, which are not used")
+        return called[0] if called else None
     if len(called) != 1:
         wrong = f"has {len(called) or 'no'} column{'s' if len(called) > 1 else ''} called "
-        right = f"Say which has the classes: --label COLUMN, of {', '.join(map(str, frame))}."
+        right = (
+            f"Say which has the classes: --label COLUMN, of {', '.join(map(str, frame))}. Without "
+            "labels, a teacher of yours says them: --teacher-classes NUMBER."
+        )
         raise UnusableData(given, wrong + ", ".join(called or LABELS), right)
     return called[0]
 

@@ -28,6 +28,8 @@ from nas_kd.data.source import (
     Source,
 )
 from nas_kd.data.splits import Part, check, expect_classes, split
+from nas_kd.data.synthetic import synthetic_rows
+from nas_kd.data.unlabelled import stamp_of, with_unlabelled, without_labels
 from nas_kd.data.views import Views
 from nas_kd.errors import NasKDError, UnusableData
 from nas_kd.files import cache_folder, write_text
@@ -129,7 +131,7 @@ def prepare(
     """
     expect_understood(name, source, request)
     folder = cache or cache_folder()
-    stamp = source.stamp(request) if source.stamp else ""
+    stamps = [source.stamp(request) if source.stamp else "", stamp_of(request)]
     asked = json.dumps(
         [
             FORMAT,
@@ -137,12 +139,12 @@ def prepare(
             str(request.root),
             request.seed,
             split_seed,
-            stamp,
+            stamps,
             [getattr(request, name) for name in ASKED],
         ]
     )
     note = folder / "requests" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
-    known = kept(note) if source.fixed or source.stamp else None
+    known = kept(note) if (source.fixed or source.stamp) and None not in stamps else None
     if known:
         for text in known.notes:
             request.tell(text)
@@ -155,6 +157,10 @@ def prepare(
             request.tell(text)
 
     raw = without(source.load(replace(request, tell=tell)), request.drop_classes, tell)
+    raw = with_unlabelled(raw, replace(request, tell=tell))
+    if request.teacher_classes:
+        raw = without_labels(raw, request.teacher_classes)
+        tell(f"no labels are used: the teacher tells {len(raw.classes)} classes apart")
     made = write(name, raw, split_seed, folder, request)
     made = replace(made, notes=tuple(said))
     write_text(note, made.to_json())
@@ -175,12 +181,12 @@ def kept(note: Path) -> TransferSet | None:
 
 def expect_understood(name: str, source: Source, request: Request) -> None:
     """Raise UnusableData for what is asked of a source that cannot give it."""
-    if request.unlabelled and not source.unlabelled:
+    if request.made and not source.unlabelled:
         raise UnusableData(
-            f"unlabelled = {request.unlabelled}",
+            f"unlabelled = {request.made}",
             f"data {name!r} makes no unlabelled examples",
-            "Leave it at 0: glyphs and mnist1d make some; npz:PATH and functions bring their own, "
-            "named 'unlabelled', and all of them are used.",
+            "glyphs and mnist1d make some. Name examples of yours: --unlabelled FOLDER, FILE.npz, "
+            "or of a table FILE.csv.",
         )
     if source.fixed and (request.layout != "auto" or request.image_size != IMAGE_SIDE):
         wrong = f"are for data of yours; {name!r} has a form of its own"
@@ -203,16 +209,33 @@ def seen_in(data: TransferSet, views: int, source: Source, seed: int) -> Transfe
     return replace(data, views=Views(views, source.shift, flip, seed, sides))
 
 
+LEARNED = ("train", "unlabelled", "synthetic")
+"""The parts that students learn from."""
+
+ORDER = (*LEARNED, "validation", "test", "teacher")
+"""The parts, as they are laid end to end."""
+
+
 def write(name: str, raw: Raw, split_seed: int, folder: Path, asked: Request) -> TransferSet:
     """Split the arrays, lay them end to end on disk and record which rows are which."""
     check(name, raw)
     parts = split(raw, split_seed, asked.validation)
     expect_classes(name, parts, raw.classes)
-    order = [p for p in ("train", "unlabelled", "validation", "test", "teacher") if p in parts]
+    order = [one for one in ORDER if one in parts]
     drawn = [parts[part] for part in order]
     columns: tuple[Column, ...] = ()
     if raw.table:
-        parts, columns = encoded(raw.table, parts, asked.words)
+        columns = learned(raw.table, parts["train"], asked.words)
+    made = None
+    if asked.munge:
+        made = synthetic_rows(name, parts, raw.table, columns, asked.munge, split_seed)
+        parts["synthetic"] = made.part(parts["train"].source.examples_NX.dtype)
+        asked.tell(f"{len(made.base_M):,} synthetic rows by MUNGE join the transfer set, "
+                   "without labels")  # fmt: skip
+        order = [one for one in ORDER if one in parts]
+        drawn = [parts[one] for one in order]
+    if raw.table:
+        parts = encoded(raw.table, parts, columns)
     examples = laid([parts[part] for part in order])
     labels = np.concatenate([parts[part].labels() for part in order])
     ends = np.cumsum([len(parts[part].index_N) for part in order]).tolist()
@@ -225,7 +248,7 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path, asked: Request) ->
         classes=raw.classes,
         examples=kept_array(examples, place, "examples", examples_hash),
         labels=kept_array(labels, place, "labels"),
-        train=(0, rows.get("unlabelled", rows["train"])[1]),
+        train=(0, max(rows[one][1] for one in LEARNED if one in rows)),
         labelled=rows["train"],
         validation=rows["validation"],
         test=rows["test"],
@@ -233,27 +256,29 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path, asked: Request) ->
         mean=mean,
         std=std,
         views=Views(),
-        origin=Origin.of(raw, drawn, place),
+        origin=Origin.of(raw, drawn, place, made),
         columns=columns,
     )
 
 
-def encoded(
-    table: Table, parts: dict[str, Part], words: int
-) -> tuple[dict[str, Part], tuple[Column, ...]]:
-    """The parts of a table with features for columns, of words so many at most, and how they
-    became so."""
-    train = parts["train"]
+def learned(table: Table, train: Part, words: int) -> tuple[Column, ...]:
+    """How the columns of a table become features, of words so many at most. Raises UnusableData
+    where no column tells anything."""
     columns = learn(table, train.source.examples_NX[train.index_N], words)
     if not any(column.features for column in columns):
         wrong = f"differ in nothing: {', '.join(table.names[:12])}"
         raise UnusableData("the columns of the table", wrong, "Add some, or name other ones.")
+    return columns
+
+
+def encoded(table: Table, parts: dict[str, Part], columns: Sequence[Column]) -> dict[str, Part]:
+    """The parts of a table with features for columns."""
     return {
         name: Part.whole(Labelled(
             encode(table, columns, part.source.examples_NX[part.index_N]), part.labels()
         ), part.split)
         for name, part in parts.items()
-    }, columns  # fmt: skip
+    }  # fmt: skip
 
 
 def laid(parts: Sequence[Part]) -> Examples:

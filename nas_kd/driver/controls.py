@@ -45,8 +45,9 @@ class Control:
 def wanted(context: SearchContext) -> list[Control]:
     """The best taught student's twin without the teacher, and defaults that are no trials."""
     space, records = context.space, context.ledger.records()
-    if not any(record.state == "complete" for record in records):
-        return []
+    ended = any(record.state == "complete" for record in records)
+    if not ended or context.spec.teacher_classes:
+        return []  # without labels none can be trained alone
     twin = twin_of_the_best(context, {})
     controls = [twin] if twin else []
     if all(sample["alpha"] > 0 for sample in first_samples(space)):
@@ -82,8 +83,9 @@ def twin_of(space: Space, record: StudentRecord) -> Control:
 
 
 def begin_twin(context: SearchContext, results: Results) -> None:
-    """Train the twin of the best student so far, unless it is begun, known or a trial."""
-    twin = twin_of_the_best(context, results)
+    """Train the twin of the best student so far, unless it is begun, known or a trial, or there are
+    no labels to train it on."""
+    twin = None if context.spec.teacher_classes else twin_of_the_best(context, results)
     if twin is None or twin.job in context.begun or is_known(context.ledger.facts(), twin):
         return
     if not trial_of(context.space, context.ledger.records(), twin):

@@ -52,7 +52,8 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     size_of = ", ".join(f"{value:,} {name}" for name, value in facts["counts"].items())
     name = StudentConfig.from_json(json.dumps(student)).name()
     tests = "".join(
-        f"\n- {one['when']}: {100 * one['accuracy']:.2f}% of {one['examples']:,} examples"
+        f"\n- {one['when']}: {100 * one['accuracy']:.2f}% {one['measured']} of "
+        f"{one['examples']:,} examples"
         for one in evaluations
     )
     count = facts["teacher"]["parameters"]
@@ -78,6 +79,7 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     shape = ", ".join(map(str, facts["input"]["shape"]))
     encoded = "student.encode(frame)" if columns else "examples"
     stored = "a pandas frame, as it was read" if columns else "values as stored, not 0..1"
+    seen_by = metric_in_words(facts["metric"])
     measured, reached = of_teachers(facts["metric"]), facts["teacher"]["accuracy"]
     whose = f"whose {metric_in_words(measured)} is not known"
     if reached is not None:
@@ -89,7 +91,7 @@ A student network within {bounds}: {size_of}.
 
 {card_table(facts)}
 
-The student was chosen on the validation examples, so that accuracy leans upward. {anew}By
+The student was chosen on the validation examples, so that {seen_by} leans upward. {anew}By
 `nas-kd evaluate` it was scored on the test split {looks}.{tests}
 
 {notes}Bytes are those of weights and of one bias a channel, norms folded; a file's header comes on

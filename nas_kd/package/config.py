@@ -62,7 +62,9 @@ class Learned(BaseModel):
     notes: tuple[str, ...]
     split_seed: int
     views: int
-    unlabelled: int
+    unlabelled: int | str
+    munge: float
+    teacher_classes: tuple[str, ...]
     image_size: int
     layout: str
     label: str | None

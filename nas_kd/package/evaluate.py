@@ -16,11 +16,11 @@ from torch import Tensor
 from nas_kd.data import source_of
 from nas_kd.data.columns import encode_as
 from nas_kd.data.leaving_out import without
-from nas_kd.data.source import ASKED, Labelled, Request
+from nas_kd.data.source import ASKED, UNLABELLED, Labelled, Request
 from nas_kd.data.transfer import Rows, TransferSet, prepare
 from nas_kd.errors import Unusable, UnusableData
 from nas_kd.files import hashed, write_text
-from nas_kd.metrics import METRICS, of_teachers
+from nas_kd.metrics import METRICS, metric_in_words, of_teachers
 from nas_kd.package.card import card
 from nas_kd.package.config import columns_of, read_config
 from nas_kd.package.load import load_student
@@ -55,10 +55,14 @@ def evaluate(
     studies = studies_of(package, facts["study"] if trust else None)
     ask = teacher_of(facts, studies, trust)
     found = ask if isinstance(ask, str) else ask(part.examples_NX, row_N)
+    measured = "accuracy"
+    if bool((labels_N == UNLABELLED).all()):
+        labels_N, measured = truth_of(found, name), metric_in_words("agreement")
     asked = {"not_scored": found} if isinstance(found, str) else scores(names, found, labels_N)
     result = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": name,
+        "measured": measured,
         "split": split if mine or split == "validation" else "its test split, or all it has",
         **scores(names, student.answer(part.examples_NX), labels_N),
         "teacher": asked,
@@ -73,6 +77,16 @@ def evaluate(
     why = "it is not there" if trust else "with --trust it is counted there too"
     note = f"this look is counted in the package's card, not in its study {facts['study']}: {why}"
     return result if studies else result | {"note": note}
+
+
+def truth_of(found: Tensor | str, name: str) -> Tensor:
+    """The classes [N] that the teacher gives, where there are no labels. Raises Unusable where it
+    cannot be asked."""
+    if isinstance(found, str):
+        wrong = f"has no labels, and the teacher is not asked: {found}"
+        right = "Name data with labels (--data), or evaluate the package in its study's folder."
+        raise Unusable(f"data {name!r}", wrong, right)
+    return found.argmax(-1)
 
 
 def scores(names: Iterable[str], logits_NC: Tensor, labels_N: Tensor) -> dict[str, float]:

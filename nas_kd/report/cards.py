@@ -98,9 +98,10 @@ def line_row(view: StudyView, one: Line) -> dict[str, Any]:
 def judged_on(view: StudyView) -> str:
     """What stands behind the figures of a search."""
     count = view.facts["data"]["validation"]
+    alone = "" if view.spec.teacher_classes else "Alone: trained without the teacher. "
     return (
-        f"Alone: trained without the teacher. {view.metric.capitalize()} on {count:,} validation "
-        "examples, one seed, 95% intervals."
+        f"{alone}{view.metric.capitalize()} on {count:,} validation examples, one seed, 95% "
+        "intervals."
     )
 
 

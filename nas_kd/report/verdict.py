@@ -18,7 +18,7 @@ from nas_kd.intervals import Estimate, gain
 from nas_kd.study.answers import kept_values, values_of
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
-from nas_kd.verdict import of_distillation, of_search_at_least, of_the_largest
+from nas_kd.verdict import NO_LABELS, of_distillation, of_search_at_least, of_the_largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ def faults(view: StudyView) -> list[str]:
 
 def distillation(view: StudyView) -> tuple[Estimate | None, str]:
     """What distillation gained for a default student, and that in words."""
+    if view.spec.teacher_classes:
+        return None, NO_LABELS
     if not any(row.taught for row in view.rows):
         return None, "Every student was trained without the teacher (alpha 0)."
     named = max(pairs(view), key=lambda pair: pair.taught + pair.alone, default=None)

@@ -83,6 +83,45 @@ def reachable(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+SUFFIXES = {".npz": "npz", ".csv": "csv", ".parquet": "parquet"}
+"""Kinds of places, by the end of a file's name."""
+
+
+def without_label(said: int | str) -> int | str:
+    """A number, or the place of unlabelled examples with its kind and its path from the root on.
+
+    Raises ValueError.
+    """
+    if isinstance(said, int):
+        if said < 0:
+            raise ValueError("must be a number of examples, or a place")
+        return said
+    path = Path(said).expanduser()
+    if said.partition(":")[0] in PLACES or (":" in said and not path.exists()):
+        text = said
+    elif path.is_dir():
+        text = f"imagefolder:{said}"
+    elif kind := SUFFIXES.get(path.suffix.lower()):
+        text = f"{kind}:{said}"
+    else:
+        forms = "a folder of pictures, an .npz, a .csv or .parquet, or module:function"
+        raise ValueError(f"is no number and no place; say {forms}")
+    try:
+        return placed(text)
+    except Unusable as error:
+        raise ValueError(str(error)) from None
+
+
+def numbered_classes(said: Any) -> Any:
+    """Names of classes; a number stands for the names 0, 1 and so on. Raises ValueError."""
+    if isinstance(said, int) and not isinstance(said, bool):
+        said = range(said)
+    names = tuple(map(str, listed(said) if not isinstance(said, range) else said))
+    if len(names) == 1 or len({*names}) < len(names):
+        raise ValueError("must be two classes or more, each of another name")
+    return names
+
+
 def placed(text: str) -> str:
     """The name of data with its path, if it has one, from the root on."""
     kind, _, rest = text.partition(":")

@@ -35,16 +35,18 @@ from nas_kd.spec.fields import (
     Names,
     known,
     listed,
+    numbered_classes,
     paired,
     placed_teachers,
     reachable,
     readable,
     spoken,
     within,
+    without_label,
     worded,
 )
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
-from nas_kd.spec.teachers import TEACHER_FILES, is_code
+from nas_kd.spec.teachers import TEACHER_FILES, TRAINED, is_code, kind_of, parts_in
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
@@ -86,8 +88,15 @@ class StudySpec(BaseModel):
     examples, up to a third."""
     image_size: Annotated[int, Field(ge=4, le=512)] = IMAGE_SIDE
     """Side of the square that an imagefolder's pictures are resized to."""
-    unlabelled: Annotated[int, Field(ge=0)] = 0
-    """Unlabelled examples that join the transfer set, where the source makes some."""
+    unlabelled: Annotated[int | str, AfterValidator(without_label)] = 0
+    """Unlabelled examples that join the transfer set: how many the source is to make, or where
+    yours lie: a folder of pictures, an .npz, a .csv or .parquet, `module:function`."""
+    munge: Annotated[float, Field(ge=0, le=100)] = 0
+    """Synthetic rows of a table that join the transfer set without labels, for each row that is in
+    it: MUNGE, between rows that are alike."""
+    teacher_classes: Annotated[tuple[str, ...], BeforeValidator(numbered_classes)] = ()
+    """The classes that your teacher tells apart, by name or by their number; then no labels are
+    used, `alpha` is 1, and students are judged by their agreement with the teacher."""
     views: Annotated[int, Field(ge=1, le=100)] = 1
     """Fixed shifts and flips in which students see an example; 1 is none."""
     seed: int = 0
@@ -177,6 +186,24 @@ class StudySpec(BaseModel):
         if len(teacher) > 1 and shares:
             raise ValueError(f"are several, and the budget {shares[0]} is a share of one")
         return teacher
+
+    @field_validator("teacher", "alpha", "class_weights", "metric", "drop_classes")
+    @classmethod
+    def _without_labels(cls, value: Any, known: ValidationInfo) -> Any:
+        bare, name = known.data.get("teacher_classes", ()), known.field_name
+        if not bare:
+            return value
+        if name == "teacher" and any(kind_of(one) == TRAINED for one in parts_in(value)):
+            raise ValueError("without labels none can be trained: name one of yours")
+        if name == "alpha" and value != 1:
+            raise ValueError("must be 1 without labels: there is nothing else to learn from")
+        if name == "class_weights" and value != "none":
+            raise ValueError("must be none without labels")
+        if name == "drop_classes" and value:
+            raise ValueError("cannot be left out without labels")
+        if name == "metric" and not METRICS[value].of_teacher:
+            raise ValueError("must be agreement without labels: there is no other truth")
+        return value
 
     @field_validator("metric")
     @classmethod
@@ -366,6 +393,8 @@ def folded(given: Mapping[str, Any]) -> dict[str, Any]:
     fields = StudySpec.model_fields
     options = {name for family in FAMILIES.values() for name in family.options}
     result = dict(given)
+    if result.get("teacher_classes"):
+        result = {"alpha": 1.0, "metric": "agreement"} | result
     for table, names in (("options", options), ("settings", SETTINGS.keys() - fields.keys())):
         if beside := {name: result.pop(name) for name in list(result) if name in names}:
             result[table] = dict(result.get(table, {})) | beside

@@ -46,6 +46,11 @@ def parts_of(name: str) -> tuple[str, ...]:
     return (name,) if path and path.exists() else tuple(name.split(BY))
 
 
+def parts_in(names: tuple[str, ...]) -> tuple[str, ...]:
+    """All teachers that are named, those of ensembles each."""
+    return tuple(part for name in names for part in parts_of(name))
+
+
 def placed_teacher(name: str) -> str:
     """The name with the paths of files from the root on, and with the kind of a file that is named
     by its path alone. Raises ValueError for what names no teacher."""

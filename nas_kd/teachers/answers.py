@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nas_kd.data.given import DAMAGED
+from nas_kd.data.frames import read
+from nas_kd.data.npz import DAMAGED
 from nas_kd.data.origin import SPLITS
 from nas_kd.data.source import Rows_N
-from nas_kd.data.table import read
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import UnusableData, UnusableTeacher
 from nas_kd.teachers.adapting import FLOOR

@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from nas_kd.data import source_of
-from nas_kd.data.given import raw_of, to_npz
+from nas_kd.data.given import raw_of
+from nas_kd.data.npz import to_npz
 from nas_kd.data.source import Raw, Request
 from nas_kd.errors import UnusableData
 
