@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from nas_kd.students import FAMILIES as FAMILIES
     from nas_kd.students.by_path import Widths as Widths
     from nas_kd.students.decode import decode as decode
+    from nas_kd.teachers import TEACHERS as TEACHERS
+    from nas_kd.teachers.teacher import Answerer as Answerer
+    from nas_kd.teachers.teacher import TeacherKind as TeacherKind
 
 __version__ = version("nas-kd")
 
 PUBLIC = {
+    "Answerer": "nas_kd.teachers.teacher",
     "FAMILIES": "nas_kd.students",
     "KNOWLEDGE": "nas_kd.knowledge",
     "NasKDError": "nas_kd.errors",
@@ -31,6 +35,8 @@ PUBLIC = {
     "SOURCES": "nas_kd.data",
     "Study": "nas_kd.api",
     "StudySpec": "nas_kd.spec.spec",
+    "TEACHERS": "nas_kd.teachers",
+    "TeacherKind": "nas_kd.teachers.teacher",
     "Widths": "nas_kd.students.by_path",
     "decode": "nas_kd.students.decode",
     "load_student": "nas_kd.package.load",

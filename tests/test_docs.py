@@ -9,12 +9,16 @@ import pytest
 import torch
 import typer
 
-from nas_kd import FAMILIES, KNOWLEDGE, SETTINGS, SOURCES
+from nas_kd import FAMILIES, KNOWLEDGE, SETTINGS, SOURCES, TEACHERS
 from nas_kd.cli import app
 from nas_kd.costs.budgets import parse_budgets
+from nas_kd.data.transfer import TransferSet
 from nas_kd.metrics import METRICS
 from nas_kd.report.listing import as_markdown
 from nas_kd.students.decode import cost, decode
+from nas_kd.teachers.jobs import TeacherJob
+from nas_kd.teachers.making import make_teacher
+from nas_kd.teachers.teacher import Teacher
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -29,9 +33,9 @@ def blocks(text: str, language: str) -> list[str]:
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an example registers is forgotten after the test."""
-    for registry in (FAMILIES, KNOWLEDGE, SETTINGS, SOURCES):
+    for registry in (FAMILIES, KNOWLEDGE, SETTINGS, SOURCES, TEACHERS):
         monkeypatch.setitem(registry, "placeholder", next(iter(registry.values())))
-        for name in ("tiny", "logit-mse", "margin", "pets"):
+        for name in ("tiny", "logit-mse", "margin", "pets", "means"):
             monkeypatch.delitem(registry, name, raising=False)
 
 
@@ -47,9 +51,9 @@ def test_every_command_and_flag_in_the_readme_exists() -> None:
     assert set(commands) <= listed
 
 
-def test_the_parts_that_contributing_adds_work(registries: None) -> None:
-    family, own, loss, setting, source, metric = blocks(CONTRIBUTING, "python")
-    for code in (family, loss, setting, source, metric):
+def test_the_parts_that_contributing_adds_work(registries: None, digits: TransferSet) -> None:
+    family, own, loss, setting, teacher, source, metric = blocks(CONTRIBUTING, "python")
+    for code in (family, loss, setting, teacher, source, metric):
         exec(code, {})
     named: dict[str, Any] = {}
     exec(own, named)
@@ -67,8 +71,12 @@ def test_the_parts_that_contributing_adds_work(registries: None) -> None:
     assert losses.tolist() == [[1.0] * 4, [0.0] * 4]
     assert SETTINGS["margin"].inert({"knowledge": "kl", "alpha": 0.5})
     assert SOURCES["pets"].flip
+    report = make_teacher(TeacherJob(Teacher("means:4", (1, 8, 8), 10), digits, 1, 0))
+    assert report.accuracy
+    assert report.accuracy > 0.7
     for name, registry in (("tiny", FAMILIES), ("logit-mse", KNOWLEDGE), ("margin", KNOWLEDGE),
-                           ("margin", SETTINGS), ("pets", SOURCES)):  # fmt: skip
+                           ("margin", SETTINGS), ("pets", SOURCES),
+                           ("means", TEACHERS)):  # fmt: skip
         registry.pop(name)  # type: ignore[attr-defined]
 
 

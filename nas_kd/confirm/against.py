@@ -136,7 +136,7 @@ def expect_comparable(one: Opened, other: Opened) -> None:
         wrong = "compares agreements with two teachers"
         raise Unusable(given, wrong, "Search both with --metric accuracy.")
     if tested(data[0]) != tested(data[1]):
-        names = f"{data[0].name} and {data[1].name}"
-        wrong = f"have other test examples: {names}, or other splits of them"
+        both = f"{data[0].name} and {data[1].name}"
+        wrong = f"have other test examples: {both}, or other splits of them"
         right = "Two studies are compared on one test split: search both on the same data."
         raise Unusable(given, wrong, right)

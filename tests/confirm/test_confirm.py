@@ -365,7 +365,7 @@ def test_studies_that_cannot_be_compared_are_named(study: StudyView, tmp_path: P
     metric = searched(tmp_path / "metric", metric="macro-f1", trials=4, family="mlp")
     mine = options_of(first.folder.root, 0)
     for view, wrong in (
-        (first, "named twice"), (other, "other examples"), (metric, "accuracy with macro-f1"),
+        (first, "named twice"), (other, "other test examples"), (metric, "accuracy with macro-f1"),
     ):  # fmt: skip
         with pytest.raises(Unusable, match=wrong):
             against(mine, options_of(view.folder.root, 0), SHORT, lambda event: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 PARTS = '''
 import numpy as np
 import torch
-from nas_kd import FAMILIES, KNOWLEDGE, SOURCES, Widths
+from nas_kd import FAMILIES, KNOWLEDGE, SOURCES, TEACHERS, Answerer, TeacherKind, Widths
 from nas_kd.data.source import Labelled, Raw, Source
 from nas_kd.knowledge import Knowledge
 from nas_kd.students.mlp import MLP
@@ -37,6 +37,20 @@ class Net(torch.nn.Module):
     def forward(self, images):
         return self.head(self.hidden(images.flatten(1)).relu())
 
+def nearest(teacher, data, device):
+    """Answers by the distance to the mean picture of each class."""
+    rows = slice(*data.labelled)
+    pictures, labels = data.examples.open()[rows], data.labels.open()[rows]
+    means = np.stack([pictures[labels == number].mean(0) for number in range(4)])
+    sharp = float(teacher.target.partition(":")[2])
+
+    def answer(row_B, examples_BX):
+        apart = examples_BX[:, None].numpy() - means[None]
+        return torch.from_numpy(-sharp * (apart ** 2).mean((2, 3, 4))).float()
+
+    return Answerer(answer=answer, parameters=means.size)
+
+TEACHERS["means"] = TeacherKind(open=nearest)
 FAMILIES["mine"] = MLP
 KNOWLEDGE["logit-mse"] = Knowledge(loss=logit_mse, tempered=False)
 SOURCES["blobs"] = Source(load=blobs, shift=0)
@@ -55,14 +69,16 @@ assert "myparts" not in sys.modules
 """
 
 
-def test_families_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Path) -> None:
+def test_families_a_loss_a_source_and_a_teacher_from_outside_work_in_workers(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "myparts.py").write_text(PARTS)
     program = [sys.executable, "-c", "from nas_kd.cli import main; main()"]
     command = [
         *program, "search", "--budget", "1k",
         "--fix", 'plugins=["myparts"]', "--data", "blobs", "--family", "mine", "--family",
         "myparts:Net", "--knowledge", "logit-mse", "--trials", "5", "--epochs", "3",
-        "--fix", "teacher_epochs=5", "--fix", "teacher_width=4", "--workers", "2",
+        "--teacher", "means:4", "--workers", "2",
         "--fix", "batch=32",
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -71,6 +87,7 @@ def test_families_a_loss_and_a_source_from_outside_work_in_workers(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout
+    assert "means:4" in done.stdout
     assert "largest mine" in done.stdout
     assert "largest myparts:Net" in done.stdout
 

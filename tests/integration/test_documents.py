@@ -15,6 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from skops import io
 from torch.nn.functional import cross_entropy
 from torchvision.models import resnet18
 
@@ -95,6 +101,18 @@ def of_pictures(pictures: Path) -> torch.nn.Module:
     return network
 
 
+def signals(root: Path) -> None:
+    """Signals without labels, and a network as ONNX that tells six classes of them apart."""
+    random = np.random.default_rng(0)
+    np.savez(root / "signals.npz", X=random.normal(size=(600, 2, 40)).astype(np.float32))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(80, 6)).eval()
+    first = ({0: torch.export.Dim("batch")},)
+    program = torch.onnx.export(network, (torch.zeros(2, 2, 40),), dynamo=True, verbose=False,
+                                dynamic_shapes=first)  # fmt: skip
+    assert program is not None
+    program.save(root / "teacher.onnx")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     """A folder with all that the documents speak of."""
@@ -114,6 +132,20 @@ def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     rows = sorted_people().rename(columns={"class": "outcome"})
     rows.to_csv(root / "people.csv", index=False)
     rows.drop(columns=["outcome", "family"]).to_csv(root / "new-people.csv", index=False)
+    features = rows.drop(columns=["outcome", "family"])
+    features.to_csv(root / "prospects.csv", index=False)
+    shutil.copy(root / "prospects.csv", root / "more-people.csv")
+    words = OneHotEncoder(handle_unknown="ignore")
+    encoder = make_column_transformer((words, list(features.select_dtypes(exclude="number"))),
+                                      remainder=SimpleImputer())  # fmt: skip
+    model = make_pipeline(encoder, RandomForestClassifier(20, random_state=0))
+    model.fit(features, rows["outcome"])
+    for name in ("model", "forest"):
+        io.dump(model, root / f"{name}.skops")
+    (root / "more-pictures").mkdir()
+    for picture in list((root / "pictures").rglob("*.png"))[:6]:
+        shutil.copy(picture, root / "more-pictures" / picture.name)
+    signals(root)
     view = searched(
         root / "runs" / "people-2k", data=f"csv:{root / 'people.csv'}", label="outcome",
         group="family", trials=2, teacher_epochs=30,
