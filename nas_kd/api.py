@@ -202,7 +202,7 @@ class Study:
         Raises NasKDError for what you can mend.
         """
         if teacher is not None:
-            teacher_names(teacher)
+            give(list(teacher) if isinstance(teacher, list | tuple) else [teacher])
         asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)), data)
         root = None if data_root is None else Path(data_root)
         place = self._view.folder.root

@@ -33,7 +33,7 @@ from nas_kd.data import source_of
 from nas_kd.data.given import raw_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
-from nas_kd.driver.teacher_folder import known
+from nas_kd.driver.teacher_folder import all_ready
 from nas_kd.errors import NasKDError
 from nas_kd.package.config import FILES
 from nas_kd.package.load import load_student
@@ -217,7 +217,7 @@ def study(draw: Draw, place: Path) -> None:
             content = json.dumps(other_json(draw, json.loads(content))).encode()
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_bytes(spoiled(draw, content))
-    for read in (folder.read_data, folder.read_spec, lambda: known(folder, 1)):
+    for read in (folder.read_data, folder.read_spec, lambda: all_ready(folder, 1)):
         try:
             read()
         except NasKDError:

@@ -9,7 +9,7 @@ from nas_kd.data.transfer import TransferSet
 from nas_kd.driver.data_stage import same_data
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.signals_stage import stored_signals
-from nas_kd.driver.teacher_folder import known
+from nas_kd.driver.teacher_folder import all_ready
 from nas_kd.errors import Unusable
 from nas_kd.package.load import load_student
 from nas_kd.package.write import export
@@ -90,7 +90,7 @@ def test_a_teachers_facts_that_are_none_are_named(text: str, tmp_path: Path) -> 
     folder.teacher.mkdir()
     spoil(folder.teacher / "config.json", text)
     with pytest.raises(Unusable, match="Bring the study's folder teacher/ back"):
-        known(folder, 1)
+        all_ready(folder, 1)
 
 
 @pytest.mark.parametrize("text", WRONG)

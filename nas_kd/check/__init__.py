@@ -12,6 +12,7 @@ from nas_kd.data.transfer import prepare
 from nas_kd.driver.teacher_names import describe
 from nas_kd.spec import StudySpec
 from nas_kd.spec.teachers import TRAINED
+from nas_kd.teachers.trained import parameters_of
 
 __all__ = ["Fact", "Finding", "check"]
 
@@ -26,13 +27,22 @@ def check(
     request = spec.request(data_root)
     data = prepare(spec.data, source_of(spec.data), request, spec.split_seed, spec.views)
     yield from of_examples(data)
-    counts = []
-    for teacher in describe(spec, data, weights, trust):
-        if any(part.kind == TRAINED for part in (teacher, *teacher.parts)):
+    wanted = describe(spec, data, weights, trust)
+    counts: list[int | None] = []
+    for teacher in wanted:
+        several = len(wanted) > 1 or len(teacher.parts) > 1
+        trained = [part for part in teacher.parts or (teacher,) if part.kind == TRAINED]
+        for part in trained:
             what = "will be trained on the data; there is nothing to check yet"
-            yield Fact("teacher", f"{teacher.target} {what}")
-            continue
-        asked = TeacherUnderTest.load(teacher, data)
-        counts.append(asked.answerer.parameters)
-        yield from of_teacher(asked)
-    yield from of_study(spec, data, workers, counts[0] if counts else None)
+            yield Fact("teacher", f"{part.target} {what}")
+            counts.append(parameters_of(part))
+        asked = [part for part in teacher.parts if part.kind != TRAINED] if trained else [teacher]
+        for part in asked:
+            if several:
+                yield Fact("teacher", f"{part.target}:")
+            under_test = TeacherUnderTest.load(part, data)
+            counts.append(under_test.answerer.parameters)
+            yield from of_teacher(under_test)
+    known = [count for count in counts if count is not None]
+    whole = sum(known) if len(known) == len(counts) else None
+    yield from of_study(spec, data, workers, whole)

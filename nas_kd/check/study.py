@@ -8,7 +8,7 @@ from pathlib import Path
 from nas_kd.check.finding import Fact, Finding
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.drive import space_in_words
-from nas_kd.driver.teacher_names import all_trained, describe, shared_budgets, to_be_trained
+from nas_kd.driver.teacher_names import shared_budgets
 from nas_kd.driver.timing import TOO_LARGE, default_jobs, duration_in_words, time_students
 from nas_kd.files import cache_folder
 from nas_kd.space.first import first_samples
@@ -29,8 +29,6 @@ def of_study(
     spec: StudySpec, data: TransferSet, workers: int, teacher: int | None
 ) -> Iterator[Fact | Finding]:
     """What fits, and what the study takes. Raises BudgetTooSmall, UnusableBudget."""
-    if all_trained(spec):
-        teacher = to_be_trained(describe(spec, data, ())[0])
     budgets = shared_budgets(spec, teacher)
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     yield Fact("fits", space_in_words(space))

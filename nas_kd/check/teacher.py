@@ -23,7 +23,6 @@ from nas_kd.teachers import opened
 from nas_kd.teachers.adapting import Adapted
 from nas_kd.teachers.asking import answers_to
 from nas_kd.teachers.doubts import doubts
-from nas_kd.teachers.making import converted
 from nas_kd.teachers.steady import expect_steady
 from nas_kd.teachers.teacher import Answerer, Teacher
 from nas_kd.training import BATCH, answer, normaliser, tensor
@@ -52,7 +51,7 @@ class TeacherUnderTest:
     def load(cls, teacher: Teacher, data: TransferSet) -> "TeacherUnderTest":
         """A teacher, asked. Raises UnusableTeacher."""
         answerer = opened(teacher, data)
-        notes = answerer.notes + converted(answerer, data)
+        notes = answerer.notes
         train, validation = (
             (rows[0], min(rows[1], rows[0] + MOST)) for rows in (data.labelled, data.validation)
         )
@@ -99,7 +98,7 @@ def of_teacher(teacher: TeacherUnderTest) -> Iterator[Fact | Finding]:
         yield Fact("teacher", "its accuracy on validation is not known")
     for note in teacher.notes:
         yield Fact("teacher", note)
-    for look in (steady, answers, by_heart):
+    for look in (steady, answers, teaching):
         yield from look(teacher)
     if known:
         yield from order(teacher)
@@ -127,7 +126,7 @@ def answers(teacher: TeacherUnderTest) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def by_heart(teacher: TeacherUnderTest) -> Iterator[Finding]:
+def teaching(teacher: TeacherUnderTest) -> Iterator[Finding]:
     """Whether its answers to the examples that students learn from say little."""
     accuracy = None if teacher.answers_NC is None else teacher.accuracy
     labels_N = teacher.labels(teacher.train)

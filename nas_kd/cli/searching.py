@@ -173,6 +173,7 @@ def space(
     drop: flags.DropFlag = None,
     keep: flags.KeepFlag = None,
     drop_classes: flags.DropClassFlag = None,
+    teacher: flags.TeacherFlag = None,
     teacher_classes: flags.TeacherClassesFlag = None,
     family: flags.FamilyFlag = None,
     fix: flags.FixFlag = None,

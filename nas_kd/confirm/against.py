@@ -103,8 +103,8 @@ class Best:
 
 def teacher_score(study: Opened, best: Best) -> float | None:
     """What the teacher of a study's best student reaches on the test split."""
-    names = study.view.spec.teacher
-    return study.teachers[names.index(str(best.finalist.settings.get("teacher", names[0])))]
+    spec = study.view.spec
+    return study.teachers[spec.teacher.index(spec.teacher_of(best.finalist.settings))]
 
 
 def best_of(study: Opened, asked: Asked, workers: int) -> Best:

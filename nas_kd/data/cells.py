@@ -52,6 +52,12 @@ def kind_of(column: "pd.Series[Any]") -> Kind:
     return Kind("date", written) if written else Kind("word")
 
 
+def plain_name(value: Any) -> str:
+    """A cell or a class as a name: 7 for 7.0."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)
+
+
 def is_mark(column: "pd.Series[Any]") -> "pd.Series[bool]":
     """Which cells are marks for what is missing."""
     return column.astype(str).str.strip().str.lower().isin(MARKS)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLITS = ("train", "validation", "test", "teacher", "unlabelled", "synthetic")
-"""The splits that a source can have, and rows that are made of its;
-a prepared split may be cut from the source's `train`."""
+"""The splits of a source, and `synthetic` for rows made from them; a prepared split may be cut from
+the source's `train`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,13 @@ class Origin:
     def length(self) -> int:
         """How many rows the files have, also those that are not used."""
         return len(frame_of(self.tables))
+
+    def in_words(self, row: int) -> str:
+        """A prepared row: what it is called, or its number in the source."""
+        if self.ids is not None and (name := str(self.ids.open()[row])):
+            return repr(name)
+        split, number = self.rows.open()[row].tolist()
+        return f"row {number:,} of {SPLITS[split]}"
 
     def as_read(self, rows: slice | Rows_N) -> "pd.DataFrame":
         """Rows of a table with all of its columns, before anything was encoded or left out.

@@ -8,7 +8,7 @@ from nas_kd.data.classes import doubts
 from nas_kd.data.transfer import TransferSet, prepare, shape_in_words, size
 from nas_kd.driver.events import Observe, Step
 from nas_kd.driver.options import MUCH, RunOptions
-from nas_kd.driver.teacher_folder import expect_same_teachers, known
+from nas_kd.driver.teacher_folder import all_ready, expect_same_teachers
 from nas_kd.driver.teacher_names import describe, require_named_teacher
 from nas_kd.driver.teacher_stage import judged
 from nas_kd.errors import SpecDiffers, Unusable, UnusableData
@@ -56,16 +56,16 @@ def same_data(
 def expect_unchanged(spec: StudySpec, options: RunOptions, folder: StudyFolder) -> None:
     """Raise SpecDiffers or UnusableTeacher where a finished study is asked for with other data, of
     a source whose content may change, or with a teacher that is another one, or answers otherwise.
-    It needs its own no more, so those that are not here are not asked."""
+    A finished study needs no teacher, so absent files are not checked."""
     data = folder.read_data()
-    if not source_of(spec.data).fixed:
+    if not source_of(spec.data).fixed or not isinstance(spec.unlabelled, int):
         try:
             data = same_data(spec, options, folder, lambda text: None)
         except UnusableData:
             if folder.read_spec().data != spec.data:
                 raise
     require_named_teacher(spec, options.teacher_weights)
-    if known(folder, len(spec.teacher)) and all(Path(path).exists() for path in data.files):
+    if all_ready(folder, len(spec.teacher)) and all(Path(path).exists() for path in data.files):
         wanted = describe(spec, data, options.teacher_weights, options.trust)
         expect_same_teachers(Recipe(spec, data), folder, wanted)
 

@@ -30,7 +30,7 @@ from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
-from nas_kd.spec.teachers import FROM_PYTHON
+from nas_kd.spec.teachers import FROM_PYTHON, parts_in
 from nas_kd.students.decode import join
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
@@ -59,7 +59,7 @@ def drive(
         if finished(folder, spec):
             expect_unchanged(spec, options, folder)
             more = f"{command(spec, options)} --trials +{spec.generation}"
-            if any(FROM_PYTHON in name for name in spec.teacher):
+            if any(name.startswith(FROM_PYTHON) for name in parts_in(spec.teacher)):
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return

@@ -52,7 +52,7 @@ def teacher_answers(recipe: Recipe, signals: Mapping[str, Signals]) -> NDArray[n
     (only,) = signals.values()
     if only.answers_N is None:
         wrong = "has no answers to the validation examples, and students are compared with those"
-        right = "Add the rows of the validation and test splits, or search with --metric accuracy."
+        right = "Add the rows of the validation and test splits."
         raise UnusableTeacher(f"teacher {recipe.spec.teacher[0]!r}", wrong, right)
     found: NDArray[np.int64] = only.answers_N.open()
     return found

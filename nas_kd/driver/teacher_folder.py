@@ -12,7 +12,7 @@ from nas_kd.data.arrays import ArrayRef
 from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import hashed
 from nas_kd.records import read_record
-from nas_kd.spec.teachers import TRAINED, path_of
+from nas_kd.spec.teachers import BY, TRAINED, path_of
 from nas_kd.study.folder import StudyFolder
 from nas_kd.teachers.from_python import GIVEN
 from nas_kd.teachers.signals import SignalsJob, check_teacher
@@ -34,7 +34,6 @@ class Kept(BaseModel):
     activations: int | None
     seconds: float
     notes: list[str]
-    probabilities: bool
     file: str | None
     file_sha256: str | None
 
@@ -87,11 +86,9 @@ def places(folder: StudyFolder, count: int) -> tuple[Place, ...]:
     return tuple(Place(folder.teacher / str(number + 1)) for number in range(count))
 
 
-def known(folder: StudyFolder, count: int) -> tuple[dict[str, Any], ...] | None:
-    """What is kept of a study's teachers, if all of them are ready. Raises UnusableStudy."""
-    found = [place.known() for place in places(folder, count)]
-    ready = [facts for facts in found if facts]
-    return tuple(ready) if len(ready) == count else None
+def all_ready(folder: StudyFolder, count: int) -> bool:
+    """Whether a study has all of its teachers. Raises UnusableStudy."""
+    return all(place.known() for place in places(folder, count))
 
 
 def as_kept(place: Place, teacher: Teacher) -> Teacher:
@@ -103,16 +100,15 @@ def as_kept(place: Place, teacher: Teacher) -> Teacher:
     facts = place.known()
     if facts is None:
         raise UnusableStudy(str(place.path), "is missing", RIGHT)
-    expects = replace(teacher.expects, probabilities=facts["probabilities"])
-    file = str(place.path / facts["file"]) if facts["file"] else None
-    return replace(teacher, weights=file, expects=expects)
+    return replace(teacher, weights=str(place.path / facts["file"]) if facts["file"] else None)
 
 
 def is_here(teacher: Teacher) -> bool:
     """Whether a teacher can be asked in this process: not if it was given from Python in another
     one."""
-    return all(map(is_here, teacher.parts)) and (not teacher.here or bool(teacher.parts)
-                                                 or teacher.target in GIVEN)  # fmt: skip
+    if teacher.parts:
+        return all(map(is_here, teacher.parts))
+    return not teacher.here or teacher.target in GIVEN
 
 
 def signals_job(recipe: Recipe, teacher: Teacher, place: Place) -> SignalsJob:
@@ -136,8 +132,8 @@ def expect_same_teachers(recipe: Recipe, folder: StudyFolder, wanted: Sequence[T
 
 
 def expect_file(place: Place, teacher: Teacher) -> None:
-    """Raise UnusableTeacher for a file that a study's teacher did not come from; one that is not
-    there any more is not asked, for the study has its own."""
+    """Raise UnusableTeacher if the named file is not the one that the study began with. A file that
+    is gone is not compared: the study has a copy."""
     for number, part in enumerate(teacher.parts):
         expect_file(place.part(number), part)
     facts = place.known()
@@ -176,3 +172,20 @@ def copies(teacher: Teacher, place: Place) -> Iterator[Path]:
     facts = place.known()
     if facts and facts["weights"] and path_of(teacher.target) is None and not teacher.parts:
         yield place.path / WEIGHTS
+
+
+def kept_names(folder: StudyFolder, wanted: Sequence[Teacher]) -> tuple[str, ...]:
+    """The name of a study's teacher, with the study's own copy where it is a file. Several keep
+    their names, which trials have among their settings."""
+    if len(wanted) > 1:
+        return tuple(teacher.target for teacher in wanted)
+    pairs = zip(wanted, places(folder, len(wanted)), strict=True)
+    return tuple(kept_name(as_kept(place, teacher)) for teacher, place in pairs)
+
+
+def kept_name(teacher: Teacher) -> str:
+    """The name of a teacher by where its file lies."""
+    if teacher.parts:
+        return BY.join(map(kept_name, teacher.parts))
+    named = path_of(teacher.target) is None
+    return teacher.target if named else f"{teacher.kind}:{teacher.weights}"

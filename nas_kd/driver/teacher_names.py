@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from nas_kd.costs.budgets import Budget, parse_budgets
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import UnusableBudget, UnusableTeacher
 from nas_kd.spec import StudySpec
-from nas_kd.spec.teachers import TRAINED, kind_of, parts_of, path_of
-from nas_kd.teachers import TEACHERS
+from nas_kd.spec.teachers import TRAINED, kind_of, parts_in, parts_of, path_of
+from nas_kd.teachers import kind
 from nas_kd.teachers.adapting import TeacherInput
 from nas_kd.teachers.teacher import Teacher
 from nas_kd.teachers.trained import parameters_of
@@ -17,7 +18,7 @@ from nas_kd.teachers.trained import parameters_of
 MOST_MEAN = 2.0
 """Pictures whose mean is greater do not go from 0 to 1, nor are they normalised."""
 
-KNOWS = {"logits": False, "probabilities": True, "auto": None}
+GIVES = {"logits": False, "probabilities": True, "auto": None}
 
 
 def describe(
@@ -28,8 +29,7 @@ def describe(
     Raises UnusableTeacher for more or fewer files than such teachers, if there are any.
     """
     require_named_teacher(spec, weights)
-    names = [name for whole in spec.teacher for name in parts_of(whole)]
-    taking = [name for name in names if (TEACHERS.get(kind_of(name)) or TEACHERS["module"]).weights]
+    taking = [name for name in parts_in(spec.teacher) if kind(name).weights]
     if weights and len(weights) != len(taking):
         wrong = f"are {len(weights)} files for {len(taking)} teachers that take one"
         right = f"Say one for each, in order: {', '.join(taking) or 'none takes one'}."
@@ -49,8 +49,8 @@ def described(
             size=spec.teacher_size,
             mean=spec.teacher_mean or None,
             std=spec.teacher_std or None,
-            gives=KNOWS[spec.teacher_gives],
-            colour=kind_of(name) in ("torchvision", "timm"),
+            gives=GIVES[spec.teacher_gives],
+            colour=kind(name).colour,
             data_mean=data.mean,
             data_std=data.std,
             unit=255.0 if in_bytes(data) else 1.0,
@@ -58,39 +58,47 @@ def described(
     )  # fmt: skip
     names = parts_of(name)
     if len(names) > 1:
-        parts = [described(spec, data, one, weights, trust) for one in names]
-        trained = [n for n, one in enumerate(parts) if one.kind == TRAINED]
-        placed = {number: place for place, number in enumerate(trained)}
-        numbered = (replace(one, member=placed.get(n, 0)) for n, one in enumerate(parts))
-        return replace(plain, parts=tuple(numbered))
+        number = count()
+        parts = (described(spec, data, one, weights, trust) for one in names)
+        return replace(plain, parts=tuple(
+            replace(one, member=next(number)) if one.kind == TRAINED else one for one in parts
+        ))  # fmt: skip
     if plain.kind == TRAINED:
         width = name.partition(":")[2]
         return replace(plain, width=int(width)) if width else plain
     if path := path_of(name):
         return replace(plain, weights=str(path))
-    if (TEACHERS.get(plain.kind) or TEACHERS["module"]).weights:
+    if kind(name).weights:
         file = next(weights, None)
         return replace(plain, weights=str(file.resolve())) if file else plain
     return plain
 
 
 def require_named_teacher(spec: StudySpec, weights: Sequence[Path]) -> None:
-    """Raise UnusableTeacher where something is said of a teacher of yours that is not named."""
+    """Raise UnusableTeacher where something is said of teachers that none of those named is: of a
+    weight file, or of a network's pictures and outputs."""
     said = {
-        "weights": weights, "output": spec.teacher_output, "size": spec.teacher_size,
-        "mean": spec.teacher_mean, "gives": spec.teacher_gives != "auto",
+        "--teacher-weights": bool(weights), "--teacher-output": spec.teacher_output is not None,
+        "--teacher-size": spec.teacher_size is not None, "--teacher-mean": bool(spec.teacher_mean),
     }  # fmt: skip
-    about = [f"--teacher-{name}" for name, value in said.items() if value]
+    about = [flag for flag, is_said in said.items() if is_said]
+    kinds = [kind(name) for name in parts_in(spec.teacher)]
     if about and all_trained(spec):
         wrong = f"{'is' if len(about) == 1 else 'are'} for a teacher of yours, and none is named"
         right = "Name it: --teacher module:function, or torchvision:resnet18."
         raise UnusableTeacher(" ".join(about), wrong, right)
+    if about[bool(weights) :] and not any(one.sees for one in kinds):
+        wrong = f"{'is' if len(about) == 1 else 'are'} for networks, and none is named"
+        raise UnusableTeacher(" ".join(about[bool(weights) :]), wrong, "Leave it out.")
+    gives = spec.teacher_gives != "auto"
+    if gives and not any(one.sees or one.table for one in kinds):
+        wrong = "is for networks and tables of answers, and none is named"
+        raise UnusableTeacher(f"teacher_gives = {spec.teacher_gives}", wrong, "Leave it out.")
 
 
 def all_trained(spec: StudySpec) -> bool:
     """Whether every teacher of a spec is trained here."""
-    names = [part for name in spec.teacher for part in parts_of(name)]
-    return all(kind_of(name) == TRAINED for name in names)
+    return all(kind_of(name) == TRAINED for name in parts_in(spec.teacher))
 
 
 def in_bytes(data: TransferSet) -> bool:
@@ -111,8 +119,7 @@ def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
 
     Raises UnusableBudget for a share of a teacher of the user's own.
     """
-    own = not all_trained(spec)
-    return parse_budgets(spec.budget, None if own else to_be_trained(describe(spec, data, ())[0]))
+    return parse_budgets(spec.budget, to_be_trained(describe(spec, data, ())[0]))
 
 
 def shared_budgets(spec: StudySpec, parameters: int | None) -> tuple[Budget, ...]:

@@ -20,10 +20,10 @@ from nas_kd.driver.jobs import by_teacher, ready_teacher
 from nas_kd.driver.teacher_folder import (
     WEIGHTS,
     Place,
+    all_ready,
     as_kept,
     expect_same_teachers,
     file_hash,
-    known,
     places,
 )
 from nas_kd.errors import UnusableTeacher
@@ -52,7 +52,7 @@ def bring_teachers(
     UnusableTeacher.
     """
     every = []
-    if resumed and known(stage.folder, len(wanted)):
+    if resumed and all_ready(stage.folder, len(wanted)):
         expect_same_teachers(stage.recipe, stage.folder, wanted)
     for teacher, place in zip(wanted, places(stage.folder, len(wanted)), strict=True):
         facts = place.known() if resumed else None
@@ -134,11 +134,11 @@ def kept_file(teacher: Teacher, place: Place) -> str | None:
 def say_ready(stage: StageContext, teacher: Teacher, facts: dict[str, Any]) -> None:
     """Say what is known of a teacher. Raises UnusableTeacher for one at chance."""
     spec, data, accuracy = stage.spec, stage.recipe.data, facts["accuracy"]
+    whose = "" if len(spec.teacher) == 1 else f"{teacher.target}: "
     for note in facts["notes"]:
-        stage.observe(Step(f"teacher   {note}"))
+        stage.observe(Step(f"teacher   {whose}{note}"))
     metric = of_teachers(spec.metric)
     measured = "" if metric == "accuracy" else f"{metric_in_words(metric)} "
-    whose = "" if len(spec.teacher) == 1 else f"{teacher.target}: "
     count = facts["parameters"]
     sized = "parameters not known" if count is None else f"{count:,} parameters"
     if accuracy is None:

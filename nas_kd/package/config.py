@@ -13,7 +13,7 @@ from nas_kd.records import read_record
 from nas_kd.students.family import Option, StudentConfig
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
-SCHEMA = 2
+SCHEMA = 3
 """The form of a package's config.json. No other was released."""
 
 

@@ -43,7 +43,8 @@ def target_of(view: StudyView, accuracy: str | None, of_teacher: str | None) -> 
     if not of_teacher:
         return share
     if view.teacher_score is None:
-        raise InvalidSpec(("--of-teacher: its accuracy is not known: say --accuracy 98.5%",))
+        wrong = "--of-teacher: the teacher's accuracy is not known; say --accuracy 98.5%"
+        raise InvalidSpec((wrong,))
     return share * view.teacher_score
 
 

@@ -114,10 +114,9 @@ def without_label(said: int | str) -> int | str:
 
 def numbered_classes(said: Any) -> Any:
     """Names of classes; a number stands for the names 0, 1 and so on. Raises ValueError."""
-    if isinstance(said, int) and not isinstance(said, bool):
-        said = range(said)
-    names = tuple(map(str, listed(said) if not isinstance(said, range) else said))
-    if len(names) == 1 or len({*names}) < len(names):
+    number = isinstance(said, int) and not isinstance(said, bool)
+    names = tuple(map(str, range(said) if number else listed(said)))
+    if said != () and (len(names) < 2 or len({*names}) < len(names)):
         raise ValueError("must be two classes or more, each of another name")
     return names
 

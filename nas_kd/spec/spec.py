@@ -23,13 +23,12 @@ from pydantic import (
 )
 
 from nas_kd.data.source import ASKED, IMAGE_SIDE, MOST_WORDS, Request
-from nas_kd.errors import InvalidSpec, UnknownName, suggestion
+from nas_kd.errors import InvalidSpec, UnknownName
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.schemes import SCHEMES
 from nas_kd.spec.fields import (
-    PLACES,
     FloatSetting,
     IntSetting,
     Names,
@@ -46,11 +45,12 @@ from nas_kd.spec.fields import (
     worded,
 )
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
-from nas_kd.spec.teachers import TEACHER_FILES, TRAINED, is_code, kind_of, parts_in
+from nas_kd.spec.teachers import TRAINED, can_be_narrowed, kind_of, parts_in
+from nas_kd.spec.wording import as_toml, explain, moved, said
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
-SCHEMA = 3
+SCHEMA = 4
 """The form of spec.toml. No other was released."""
 
 
@@ -78,6 +78,9 @@ class StudySpec(BaseModel):
     """Columns of a table that are not used."""
     keep: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
     """Columns of a table that are used although they would be left out."""
+    teacher_classes: Annotated[tuple[str, ...], BeforeValidator(numbered_classes)] = ()
+    """The classes that your teacher tells apart, by name or by their number; then no labels are
+    used, `alpha` is 1, and students are judged by their agreement with the teacher."""
     drop_classes: Annotated[tuple[str, ...], BeforeValidator(spoken)] = ()
     """Classes whose examples are not used, such as those that are too few to be split."""
     words: Annotated[int, Field(ge=1, le=1000)] = MOST_WORDS
@@ -94,9 +97,6 @@ class StudySpec(BaseModel):
     munge: Annotated[float, Field(ge=0, le=100)] = 0
     """Synthetic rows of a table that join the transfer set without labels, for each row that is in
     it: MUNGE, between rows that are alike."""
-    teacher_classes: Annotated[tuple[str, ...], BeforeValidator(numbered_classes)] = ()
-    """The classes that your teacher tells apart, by name or by their number; then no labels are
-    used, `alpha` is 1, and students are judged by their agreement with the teacher."""
     views: Annotated[int, Field(ge=1, le=100)] = 1
     """Fixed shifts and flips in which students see an example; 1 is none."""
     seed: int = 0
@@ -230,7 +230,7 @@ class StudySpec(BaseModel):
         if "teacher" not in names:
             return names
         teacher = teachers[0]
-        if len(teachers) > 1 or not is_code(teacher):
+        if len(teachers) > 1 or not can_be_narrowed(teacher):
             raise ValueError(
                 "teacher is your own teacher made narrower: name it as --teacher module:function "
                 "or torchvision:MODEL, one alone; the one that is trained is a wide cnn"
@@ -356,6 +356,10 @@ class StudySpec(BaseModel):
         return {n: row for n, row in mine.items()
                 if not row.where_several or len(listed(self.setting(n))) > 1}  # fmt: skip
 
+    def teacher_of(self, settings: Mapping[str, Any]) -> str:
+        """The name of the teacher of a trial with these settings."""
+        return str(settings.get("teacher", self.teacher[0]))
+
     def setting(self, name: str) -> Any:
         """What the spec says of a setting: one value, or the range or choices to search."""
         return self.settings[name] if name in self.settings else getattr(self, name)
@@ -377,16 +381,6 @@ class StudySpec(BaseModel):
         )
 
 
-def as_toml(value: Any) -> str:
-    """A value as TOML has it: JSON whose letters are not escaped, but for one that must be."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def said(value: Any) -> str:
-    """A setting's value, or that it is left to the data."""
-    return "unset" if value is None else str(value)
-
-
 def folded(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is given, with options of families put under `options`, and settings from outside under
     `settings`."""
@@ -399,26 +393,3 @@ def folded(given: Mapping[str, Any]) -> dict[str, Any]:
         if beside := {name: result.pop(name) for name in list(result) if name in names}:
             result[table] = dict(result.get(table, {})) | beside
     return result
-
-
-def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether two settings differ only in the path of the data, or of the one teacher, whose
-    content is compared."""
-    both = [listed(settings[name]) for settings in (mine, theirs)]
-    kinds = {str(value).partition(":")[0] for one in both for value in one}
-    files = {"data": PLACES, "unlabelled": PLACES, "teacher": TEACHER_FILES.keys()}
-    single = all(len(one) == 1 for one in both)
-    return name in files and single and kinds <= files[name] and len(kinds) == 1
-
-
-def explain(problem: dict[str, Any], fields: tuple[str, ...]) -> str:
-    """One problem in words: the setting, what is wrong, what was given."""
-    name, inside = str(problem["loc"][0]), problem["loc"][1:]
-    if problem["type"] == "extra_forbidden":
-        return f"{name}: is no setting.{suggestion(name, fields)}"
-    if problem["type"] == "missing" and not inside:
-        return f'{name}: is needed, for example {name} = "20k"'
-    if inside and str(inside[0]) not in "0123456789":
-        return f"{name}: must be a number, or a pair [low, high] (given: {problem['input']!r})"
-    message = str(problem.get("ctx", {}).get("error") or problem["msg"]).rstrip(".")
-    return f"{name}: {message} (given: {problem['input']!r})"

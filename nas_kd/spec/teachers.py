@@ -41,9 +41,8 @@ def path_of(name: str) -> Path | None:
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """The teachers of an ensemble; or the name alone. A file may have a + in its path."""
-    path = path_of(name)
-    return (name,) if path and path.exists() else tuple(name.split(BY))
+    """The teachers of an ensemble, or the name alone."""
+    return tuple(name.split(BY))
 
 
 def parts_in(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,31 +53,32 @@ def parts_in(names: tuple[str, ...]) -> tuple[str, ...]:
 def placed_teacher(name: str) -> str:
     """The name with the paths of files from the root on, and with the kind of a file that is named
     by its path alone. Raises ValueError for what names no teacher."""
-    text = file_named(name.strip())
-    parts = parts_of(text)
-    if len(parts) > 1:
-        return BY.join(map(placed_teacher, parts))
+    text = name.strip()
+    if BY in text and Path(text.partition(":")[2] or text).expanduser().exists():
+        raise ValueError(f"{text!r} has a + in its path, which joins teachers: rename it")
+    return BY.join(map(placed_part, text.split(BY)))
+
+
+def placed_part(text: str) -> str:
+    """The name of one teacher, as `placed_teacher` gives it. Raises ValueError."""
+    ends = {end: kind for kind, ends in TEACHER_FILES.items() for end in ends}
+    kind = ends.get(Path(text).suffix.lower())
+    if kind and (":" not in text or Path(text).expanduser().exists()):
+        text = f"{kind}:{text}"
     if not text or text.endswith(":") or (":" not in text and text != TRAINED):
         forms = "train, module:function, torchvision:NAME, timm:NAME, or a file: teacher.onnx"
         raise ValueError(f"{text!r} names no teacher; say {forms}")
-    kind, _, rest = text.partition(":")
-    if kind == TRAINED and rest and not (rest.isdecimal() and int(rest)):
+    start, _, rest = text.partition(":")
+    if start == TRAINED and rest and not (rest.isdecimal() and int(rest)):
         raise ValueError(f"{text!r}: a width is a whole number, as in train:20")
     path = path_of(text)
-    return f"{kind}:{expect_utf8(path.expanduser().resolve())}" if path else text
+    whole = expect_utf8(path.expanduser().resolve()) if path else None
+    if whole and BY in str(whole):
+        raise ValueError(f"{whole} has a + in its path, which joins teachers: rename it")
+    return f"{start}:{whole}" if whole else text
 
 
-def file_named(text: str) -> str:
-    """The name of a file's teacher with its kind before it."""
-    if path_of(text) or (BY in text and not Path(text).expanduser().exists()):
-        return text
-    ends = {end: kind for kind, ends in TEACHER_FILES.items() for end in ends}
-    kind = ends.get(Path(text).suffix.lower())
-    known = ":" in text and not Path(text).expanduser().exists()
-    return text if kind is None or known else f"{kind}:{text}"
-
-
-def is_code(name: str) -> bool:
+def can_be_narrowed(name: str) -> bool:
     """Whether a teacher is one network whose code can be called: module:function or
     torchvision:NAME."""
     return ":" in name and BY not in name and kind_of(name) not in (

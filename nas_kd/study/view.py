@@ -73,7 +73,7 @@ class StudyView:
 
     def teacher_of(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """What is known of the teacher of a student of these settings."""
-        name = settings.get("teacher", self.spec.teacher[0])
+        name = self.spec.teacher_of(settings)
         named = [one for one in self.teachers if one["target"] == name]
         return (named or self.teachers)[0]
 

@@ -1,11 +1,12 @@
 """A table of answers: `npz:PATH`, `csv:PATH` or `parquet:PATH` with a row for each example, of
 logits or probabilities.
 
-Rows are matched by a column `row` (the number of the row in the data, counted from 0), by a column
-that the data's table has too, by a column `id` where the data name their examples (the path of a
-picture), or else by their order. A column `split` says of which split of the source the rows are;
-without it they are of the training examples, from which missing splits are cut. An .npz has the
-array `logits` or `probabilities` [M, C], and if wanted `row`, `id`, `split` [M] and `classes` [C].
+Rows are matched by a column `row` (the number of the row in the data, counted from 0), else by a
+column that the data's table has too, else by a column `id` where the data name their examples (the
+path of a picture), else by their order. A column `split` says of which split of the source the rows
+are; without it they are of the training examples, from which missing splits are cut. An .npz has
+the array `logits` or `probabilities` [M, C], and if wanted `row`, `id`, `split` [M] and `classes`
+[C].
 
 Suffixes: M rows of the table, N rows of the transfer set, C classes, B rows that are asked for.
 """
@@ -20,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas_kd.data.cells import plain_name
 from nas_kd.data.frames import read
 from nas_kd.data.npz import DAMAGED
 from nas_kd.data.origin import SPLITS
@@ -65,13 +67,6 @@ def open_answers(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
     logits_MC, more = as_logits(values_MC, found.probabilities if gives is None else gives, given)
     place_N, unused = matched(found, data, given)
     notes += more + unused
-    first, last = data.train
-    missing_N = np.flatnonzero(place_N[first:last] < 0)
-    if len(missing_N):
-        some = ", ".join(named(data, first + row) for row in missing_N[:3].tolist())
-        wrong = f"has no answer to {len(missing_N):,} of the {last - first:,} examples that "
-        right = "Add their rows; a table has an answer for each row of the transfer set."
-        raise UnusableTeacher(given, f"{wrong}students learn from, such as {some}", right)
 
     def answer(row_B: Rows_N, examples_BX: Tensor) -> Tensor:
         places_B = place_N[row_B]
@@ -83,14 +78,6 @@ def open_answers(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
     return Answerer(
         answer=answer, views=False, by_row=True, known_N=place_N >= 0, sha256=sha256, notes=notes
     )
-
-
-def named(data: TransferSet, row: int) -> str:
-    """An example in words: its id, or its row in the source."""
-    if data.origin.ids is not None and (name := str(data.origin.ids.open()[row])):
-        return repr(name)
-    split, number = data.origin.rows.open()[row].tolist()
-    return f"row {number:,} of {SPLITS[split]}"
 
 
 def from_npz(file: Path, given: str) -> Answers:
@@ -130,8 +117,8 @@ def from_table(file: Path, teacher: Teacher, data: TransferSet, given: str) -> A
     except UnusableData as error:
         raise UnusableTeacher(given, error.wrong, error.right) from error
     names = [str(name) for name in frame.columns]
-    keys = [name for name in names if name in ("row", "id", "split") or name in columns_of(data)]
-    keys = [name for name in keys if name not in data.classes]
+    known = {"row", "id", "split", *columns_of(data)} - {*data.classes}
+    keys = [name for name in names if name in known]
     classes = [name for name in names if name not in keys]
     right = f"It needs a column for each class, called as it: {', '.join(data.classes[:12])}."
     if not classes:
@@ -188,6 +175,8 @@ def as_logits(
     Raises UnusableTeacher for values that are not what they are said to be, or where nothing is
     said and they could be either.
     """
+    if not len(values_MC):
+        raise UnusableTeacher(given, "has no rows", "Give an answer for each example.")
     sums_M = values_MC.sum(1, dtype=np.float64)
     off = float(np.abs(sums_M - 1).max())
     within = bool((values_MC >= 0).all() and (values_MC <= 1 + NOTE).all())
@@ -227,7 +216,8 @@ def matched(
             wrong = f"has two answers to the same example: {in_words(key)}"
             raise UnusableTeacher(given, wrong, "Keep one of them.")
     place_N = np.array([places.get(key, -1) for key in mine_N])
-    strange = [key for key in theirs_M if key not in {*mine_N}]
+    mine = {*mine_N}
+    strange = [key for key in theirs_M if key not in mine]
     if not strange:
         return place_N, ()
     some = ", ".join(map(in_words, strange[:3]))
@@ -253,18 +243,19 @@ def keys_of(found: Answers, data: TransferSet, given: str) -> tuple[list[Key], l
     """By what the data's rows and the table's are matched. Raises UnusableTeacher."""
     origin_N2 = data.origin.rows.open()
     split_N = [SPLITS[split] for split in origin_N2[:, 0].tolist()]
+    columns = columns_of(data)
     named = [name for name in found.keys if name not in ("row", "split")]
-    own = [name for name in named if name in columns_of(data)]
+    own = [] if "row" in found.keys else [name for name in named if name in columns]
     if own:
         frame = data.origin.as_read(slice(None))[own[0]]
         if frame.nunique() < len(frame) or frame.isna().any():
             wrong = f"is matched by {own[0]!r}, which is not another in each row of the data"
             raise UnusableTeacher(given, wrong, "Match by a column `row` instead.")
         return (
-            [(own[0], as_name(value)) for value in frame.tolist()],
-            [(own[0], as_name(value)) for value in found.keys[own[0]].tolist()],
+            [(own[0], plain_name(value)) for value in frame.tolist()],
+            [(own[0], plain_name(value)) for value in found.keys[own[0]].tolist()],
         )
-    if "id" in named:
+    if "id" in named and "row" not in found.keys:
         if data.origin.ids is None:
             wrong = "has a column 'id', and the data do not name their examples"
             raise UnusableTeacher(given, wrong, "Match by a column `row` instead.")
@@ -278,12 +269,6 @@ def keys_of(found: Answers, data: TransferSet, given: str) -> tuple[list[Key], l
     if one_file:
         counts = {"train": data.origin.length}
     return mine, numbered(found, counts, given)
-
-
-def as_name(value: Any) -> str:
-    """A cell as a name: 7 for 7.0."""
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)
 
 
 def numbered(found: Answers, counts: Mapping[str, int], given: str) -> list[Key]:
@@ -321,4 +306,4 @@ def numbered(found: Answers, counts: Mapping[str, int], given: str) -> list[Key]
     return keys
 
 
-ANSWERS = TeacherKind(open=open_answers)
+ANSWERS = TeacherKind(open=open_answers, table=True)

@@ -1,6 +1,8 @@
 """`module:function`, a function of the user's that returns a network, or whatever has
 `predict_proba`."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from nas_kd.data.transfer import TransferSet
@@ -27,11 +29,18 @@ def open_function(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
         )
         raise UnusableTeacher(given, f"cannot be made ({error})", right) from error
     if is_estimator(found):
+        if teacher.weights:
+            right = "Leave --teacher-weights out; it is fitted by the function."
+            raise UnusableTeacher(given, "returns an estimator, which takes no weights", right)
         return of_estimator(found, teacher, data)
     if not isinstance(found, nn.Module):
         wrong = f"returns {type(found).__name__}, not an nn.Module, nor what has predict_proba"
         raise UnusableTeacher(given, wrong, "Return the network itself, or a fitted estimator.")
-    return of_network(found, teacher, data, device, teacher.weights)
+    made = of_network(found, teacher, data, device, teacher.weights)
+    if teacher.weights:
+        return made
+    note = "no --teacher-weights: it has the weights that its function gives"
+    return replace(made, notes=(*made.notes, note))
 
 
 BY_PATH = TeacherKind(open=open_function, weights=True, sees=True)

@@ -16,7 +16,7 @@ FAR = 0.05
 """A teacher is far better on the train split by this, and by more than chance."""
 
 NEAR = 1e-3
-"""A logit is that of a probability of 0 within this."""
+"""A logit within this of log(FLOOR) stands for a probability of 0."""
 
 OFTEN = 0.5
 """Answers are taken for rounded where so many have one class at 1."""

@@ -21,7 +21,7 @@ from nas_kd.teachers.teacher import Answerer
 
 
 def ensemble(parts: Sequence[Answerer]) -> Answerer:
-    """Teachers that answer together; what one of them does not know, all of them do not."""
+    """Teachers that answer together; a row has an answer only if each of them answers it."""
 
     def answer(row_B: Rows_N, examples_BX: Tensor) -> Tensor:
         return averaged([part.answer(row_B, examples_BX) for part in parts])

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas_kd.data.cells import plain_name
 from nas_kd.data.source import Rows_N
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.teachers.adapting import FLOOR
-from nas_kd.teachers.files import file_of
-from nas_kd.teachers.teacher import Answerer, Teacher, TeacherKind
+from nas_kd.teachers.teacher import Answerer, Teacher
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,10 @@ def of_estimator(found: Any, teacher: Teacher, data: TransferSet, sha256: str = 
     estimator = on_one_thread(found)
     column_C, notes = classes_of(estimator, data, given)
     names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    said = [name for name in ("output", "size", "mean", "gives")
+            if getattr(teacher.expects, name) is not None]  # fmt: skip
+    if said:
+        notes += (f"it is no network: what is said of its {', '.join(said)} is not used",)
     by_row = bool(names)
     if by_row:
         expect_columns(names, data, given)
@@ -92,7 +96,7 @@ def classes_of(
     numbers = np.arange(len(data.classes))
     if known is None:
         return numbers, ("it does not name its classes: they are taken in the data's order",)
-    names = [called(name) for name in np.asarray(known).tolist()]
+    names = [plain_name(name) for name in np.asarray(known).tolist()]
     if {*names} == {*data.classes} and len(names) == len(data.classes):
         places = np.array([names.index(name) for name in data.classes])
         other = not np.array_equal(places, numbers)
@@ -102,12 +106,6 @@ def classes_of(
     some, mine = (", ".join(texts[:12]) for texts in (names, list(data.classes)))
     wrong = f"knows the {len(names)} classes {some}, and the data have {len(data.classes)}: {mine}"
     raise UnusableTeacher(given, wrong, "Fit it on labels that are called as in the data.")
-
-
-def called(name: Any) -> str:
-    """A class as the data call it: 1 for 1.0."""
-    whole = isinstance(name, float) and name.is_integer()
-    return str(int(name)) if whole else str(name)
 
 
 def expect_columns(names: list[str], data: TransferSet, given: str) -> None:
@@ -123,7 +121,8 @@ def expect_columns(names: list[str], data: TransferSet, given: str) -> None:
 
 
 def rows_as_read(data: TransferSet, row_B: Rows_N, names: list[str]) -> "pd.DataFrame":
-    """Columns of rows as they were read; where the study found numbers, what is none is missing."""
+    """The named columns of these rows as they were read; in columns of numbers a cell that is no
+    number is missing."""
     import pandas as pd
 
     frame = data.origin.as_read(row_B)[names].copy()
@@ -131,66 +130,3 @@ def rows_as_read(data: TransferSet, row_B: Rows_N, names: list[str]) -> "pd.Data
         if column.name in names and column.words is None and not column.date:
             frame[column.name] = pd.to_numeric(frame[column.name], errors="coerce")
     return frame
-
-
-def open_skops(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
-    """A file that skops wrote. Raises UnusableTeacher; without trust also for one that holds more
-    than what skops knows to be harmless."""
-    file, sha256 = file_of(teacher)
-    given = f"teacher {file}"
-    try:
-        from skops import io
-    except ImportError as error:
-        right = "Install the extra: pip install 'nas-kd[skops]'"
-        raise UnusableTeacher(given, "needs the package skops", right) from error
-    try:
-        unknown = io.get_untrusted_types(file=file)
-        if unknown and not teacher.trust:
-            right = "If you trust who wrote the file, add --trust (from Python: trust=True)."
-            raise UnusableTeacher(given, f"holds what can run code or crash: {few(unknown)}", right)
-        found = io.load(file, trusted=unknown)
-    except NasKDError:
-        raise
-    except Exception as error:  # whatever reading a file of something else ends with
-        right = "Save it with skops.io.dump(estimator, FILE), with this version of scikit-learn."
-        raise UnusableTeacher(given, f"cannot be read ({error})", right) from error
-    return of_file(found, teacher, data, sha256)
-
-
-def few(names: list[str]) -> str:
-    """The first of many names."""
-    return ", ".join(names[:3]) + f", and {len(names) - 3} more" * (len(names) > 3)
-
-
-def open_pickle(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
-    """A pickle or joblib file, which runs code when it is read. Raises UnusableTeacher, always
-    without trust."""
-    import joblib
-
-    file, sha256 = file_of(teacher)
-    given = f"teacher {file}"
-    if not teacher.trust:
-        wrong = "is a pickle, which can run any code when it is read"
-        right = (
-            "Save it with skops.io.dump(estimator, FILE.skops), or if you trust who wrote it, add "
-            "--trust (from Python: trust=True)."
-        )
-        raise UnusableTeacher(given, wrong, right)
-    try:
-        found = joblib.load(file)
-    except Exception as error:  # whatever reading a file of something else ends with
-        right = "Save it with joblib.dump(estimator, FILE), with these versions of its packages."
-        raise UnusableTeacher(given, f"cannot be read ({error})", right) from error
-    return of_file(found, teacher, data, sha256)
-
-
-def of_file(found: Any, teacher: Teacher, data: TransferSet, sha256: str) -> Answerer:
-    """What a file held as a teacher. Raises UnusableTeacher."""
-    if not is_estimator(found):
-        wrong = f"holds a {type(found).__name__}, which has no predict_proba"
-        raise UnusableTeacher(f"teacher {teacher.target!r}", wrong, "Save a fitted classifier.")
-    return of_estimator(found, teacher, data, sha256)
-
-
-SKOPS = TeacherKind(open=open_skops)
-PICKLE = TeacherKind(open=open_pickle)

@@ -44,5 +44,3 @@ class TeacherReport:
     seconds: float
     notes: tuple[str, ...] = ()
     """What had to be undone or converted to use it."""
-    probabilities: bool = False
-    """Its output has probabilities, not logits."""

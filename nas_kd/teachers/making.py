@@ -4,28 +4,24 @@ Suffixes: N examples, C classes.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from time import perf_counter
 
-import torch
 from safetensors.torch import save
 
-from nas_kd.costs.budgets import Shape
 from nas_kd.data.source import UNLABELLED
-from nas_kd.data.transfer import TransferSet, shape_in_words, size
+from nas_kd.data.transfer import TransferSet, size
 from nas_kd.errors import UnusableTeacher
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.spec.teachers import TRAINED
-from nas_kd.teachers import kind, opened
-from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare, probabilities
+from nas_kd.teachers import opened
 from nas_kd.teachers.asking import FIXED, answers_to, known_by
 from nas_kd.teachers.jobs import TeacherJob, TeacherReport
-from nas_kd.teachers.networks import answering, inner, made_of, sizes, state
+from nas_kd.teachers.networks import answering, inner, made_of, seen_shape, sizes, state
 from nas_kd.teachers.steady import expect_steady
 from nas_kd.teachers.teacher import Answerer, Teacher
 from nas_kd.teachers.trained import train
-from nas_kd.training import normaliser, tensor
+from nas_kd.training import tensor
 from nas_kd.workers.reproducible import reproducible
 
 
@@ -40,7 +36,7 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         notes: tuple[str, ...] = ()
     else:
         answerer = opened(teacher, data)
-        notes = answerer.notes + converted(answerer, data) + without_weights(teacher)
+        notes = answerer.notes
     expect_form(answerer, teacher, data)
     if teacher.kind != TRAINED:
         expect_steady(answerer, data, f"teacher {teacher.target!r}")
@@ -55,14 +51,7 @@ def make_teacher(job: TeacherJob, on_epoch: Callable[[], None] = lambda: None) -
         activations=alive,
         seconds=perf_counter() - began,
         notes=notes,
-        probabilities=gives_probabilities(answerer),
     )
-
-
-def without_weights(teacher: Teacher) -> tuple[str, ...]:
-    """What is to be said of a network that could have had a weight file, and was given none."""
-    plain = not teacher.parts and teacher.weights is None and kind(teacher).weights
-    return ("no --teacher-weights: it has the weights that its function gives",) * plain
 
 
 def weights_of(answerer: Answerer) -> bytes | None:
@@ -77,52 +66,9 @@ def counted(
     answerer: Answerer, teacher: Teacher, data: TransferSet
 ) -> tuple[int | None, int | None, int | None]:
     """Parameters, and MACs and activations of one example, where they can be counted."""
-    if answerer.network is None or not dict(inner(answerer.network).state_dict()):
+    if answerer.network is None or not inner(answerer.network).state_dict():
         return answerer.parameters, None, None
     return sizes(answerer.network, seen_shape(teacher.expects, data.input_shape))
-
-
-def gives_probabilities(answerer: Answerer) -> bool:
-    """Whether a network's outputs were found to be probabilities."""
-    network = answerer.network
-    return isinstance(network, Adapted) and network.expects.probabilities
-
-
-def seen_shape(expects: TeacherInput, input_shape: Shape) -> Shape:
-    """The shape of an example as the teacher's own network sees it."""
-    channels, *sides = input_shape
-    return (
-        3 if expects.colour and channels == 1 else channels,
-        *([expects.size] * 2 if expects.size else sides),
-    )
-
-
-@torch.inference_mode()
-def converted(answerer: Answerer, data: TransferSet) -> tuple[str, ...]:
-    """Set what the adapter does to a network's answers, by those to a few training examples,
-    and give it in words."""
-    network = answerer.network
-    if not isinstance(network, Adapted):
-        return ()
-    first, last = data.labelled
-    images = tensor(data.examples)[first : min(last, first + 64)]
-    try:
-        found = network.network(prepare(normaliser(data)(images), network.expects))
-    except Exception:
-        return ()  # `expect_form` says what is wrong
-    classes, output = network.classes, network.expects.output
-    chosen_BC = choose(found, len(images), classes, output, network.name)
-    whose = "its own" if network.expects.mean is not None else "the data's"
-    side = shape_in_words(seen_shape(network.expects, data.input_shape))
-    notes: tuple[str, ...] = (f"sees {side}, with {whose} normalisation",)
-    gives = network.expects.gives
-    if gives and not probabilities(chosen_BC):
-        wrong = "is said to give probabilities, and its answers are none: below 0, or not of sum 1"
-        raise UnusableTeacher(network.name, wrong, "Leave --fix teacher_gives=probabilities out.")
-    if gives if gives is not None else probabilities(chosen_BC):
-        network.expects = replace(network.expects, probabilities=True)
-        notes += ("its outputs are probabilities; their logarithms are used as logits",)
-    return notes
 
 
 def expect_form(answerer: Answerer, teacher: Teacher, data: TransferSet) -> None:

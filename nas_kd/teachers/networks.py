@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import MethodType
 
@@ -14,13 +15,13 @@ from torch.nn.parameter import is_lazy
 from nas_kd.costs.budgets import Shape
 from nas_kd.costs.counting import activations, measure
 from nas_kd.data.source import Rows_N
-from nas_kd.data.transfer import TransferSet
+from nas_kd.data.transfer import TransferSet, shape_in_words
 from nas_kd.errors import UnusableTeacher
 from nas_kd.spec.teachers import TRAINED
-from nas_kd.teachers.adapting import Adapted
+from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare, probabilities
 from nas_kd.teachers.checkpoints import fit
 from nas_kd.teachers.teacher import Answerer, Teacher
-from nas_kd.training import normaliser
+from nas_kd.training import normaliser, tensor
 
 QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
 """Where torch has the modules of quantised networks."""
@@ -39,14 +40,14 @@ def of_network(
 ) -> Answerer:
     """A network, with the weights of a file if there is one, as a teacher that can be asked.
 
-    `parameters` and the hash are given where its state does not tell. Raises UnusableTeacher.
+    `parameters` and `sha256` are for networks whose state dict is empty. Raises UnusableTeacher.
     """
     network, notes = loaded(network, teacher, weights)
-    known = dict(inner(network).state_dict())
-    if known:
+    if inner(network).state_dict():
         parameters = sum(value.numel() for value in network.parameters())
     elif not sha256:
         notes += (ANSWERS_ONLY,)
+    notes += converted(network, data)
     return Answerer(
         answer=answering(network, data, device),
         network=network,
@@ -129,9 +130,46 @@ def fingerprint(network: nn.Module) -> str:
 def made_of(answerer: Answerer) -> str:
     """Hash of what a teacher is made of: its file, or its parameters and buffers; empty where
     neither is known."""
-    if answerer.sha256 or answerer.network is None:
+    network = answerer.network
+    if answerer.sha256 or network is None or not state(network):
         return answerer.sha256
-    return fingerprint(answerer.network)
+    return fingerprint(network)
+
+
+def seen_shape(expects: TeacherInput, input_shape: Shape) -> Shape:
+    """The shape of an example as the teacher's own network sees it."""
+    channels, *sides = input_shape
+    return (
+        3 if expects.colour and channels == 1 else channels,
+        *([expects.size] * 2 if expects.size else sides),
+    )
+
+
+@torch.inference_mode()
+def converted(network: nn.Module, data: TransferSet) -> tuple[str, ...]:
+    """Set what the adapter does to a network's answers, by those to a few training examples,
+    and give it in words."""
+    if not isinstance(network, Adapted):
+        return ()
+    first, last = data.labelled
+    images = tensor(data.examples)[first : min(last, first + 64)]
+    try:
+        found = network.network(prepare(normaliser(data)(images), network.expects))
+    except Exception:
+        return ()  # whoever asks it for more says what is wrong
+    classes, output = network.classes, network.expects.output
+    chosen_BC = choose(found, len(images), classes, output, network.name)
+    whose = "its own" if network.expects.mean is not None else "the data's"
+    side = shape_in_words(seen_shape(network.expects, data.input_shape))
+    notes: tuple[str, ...] = (f"sees {side}, with {whose} normalisation",)
+    gives = network.expects.gives
+    if gives and not probabilities(chosen_BC):
+        wrong = "is said to give probabilities, and its answers are none: below 0, or not of sum 1"
+        raise UnusableTeacher(network.name, wrong, "Leave --fix teacher_gives=probabilities out.")
+    if gives if gives is not None else probabilities(chosen_BC):
+        network.expects = replace(network.expects, probabilities=True)
+        notes += ("its outputs are probabilities; their logarithms are used as logits",)
+    return notes
 
 
 def sizes(network: nn.Module, input_shape: Shape) -> tuple[int, int | None, int | None]:

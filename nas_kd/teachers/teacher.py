@@ -45,7 +45,7 @@ class Teacher:
 
     @property
     def identity(self) -> str:
-        """What it is called wherever its files lie, and however its width is said."""
+        """Its name without the paths of files or a trained one's width; keys are made of it."""
         if self.parts:
             return "+".join(part.identity for part in self.parts)
         return self.kind if self.kind in (TRAINED, *TEACHER_FILES) else self.target
@@ -74,7 +74,8 @@ class Answerer:
     known_N: NDArray | None = None  # type: ignore[type-arg]
     """Whether it has an answer to a row [N]; None where it has one to any."""
     sha256: str = ""
-    """Hash of the file that it is; empty where its state dict, or its answers alone, tell it."""
+    """Hash of the teacher's file, or of an ensemble's parts; empty if its state dict or its answers
+    identify it."""
     notes: tuple[str, ...] = ()
     """What was undone or converted to use it."""
 
@@ -92,4 +93,8 @@ class TeacherKind:
     weights: bool = False
     """Whether it takes a file of weights (--teacher-weights)."""
     sees: bool = False
-    """Whether --teacher-size, -mean, -std and -output are for it."""
+    """Whether it can be a network: --teacher-size, -mean, -std and -output are for those."""
+    colour: bool = False
+    """Whether grey pictures are repeated to three channels for it."""
+    table: bool = False
+    """Whether it is a table of answers."""

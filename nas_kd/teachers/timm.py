@@ -26,4 +26,4 @@ def open_timm(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
     return of_network(network, teacher, data, device, teacher.weights)
 
 
-TIMM = TeacherKind(open=open_timm, weights=True, sees=True)
+TIMM = TeacherKind(open=open_timm, weights=True, sees=True, colour=True)

@@ -30,4 +30,4 @@ def expect_known(teacher: Teacher, name: str, known: list[str], library: str) ->
         raise UnusableTeacher(given, "has no weights", right)
 
 
-TORCHVISION = TeacherKind(open=open_torchvision, weights=True, sees=True)
+TORCHVISION = TeacherKind(open=open_torchvision, weights=True, sees=True, colour=True)

@@ -88,12 +88,11 @@ class Recipe:
         """The job that trains members, all of one teacher, through the epochs [start, stop), then
         scores them on the rows `judged`, or the validation split; signals are by teacher."""
         needed = any(self.needs_teacher(member.settings) for member in members)
-        first = self.spec.teacher[0]
-        names = {str(member.settings.get("teacher", first)) for member in members}
+        (teacher,) = {self.spec.teacher_of(member.settings) for member in members}
         return RungJob(
             members=tuple(members),
             data=self.data,
-            signals=signals[names.pop()] if needed and signals else None,
+            signals=signals[teacher] if needed and signals else None,
             settings=self.settings(),
             order_seed=self.spec.seed,
             start=start,
