@@ -36,7 +36,7 @@ def options(folder: str) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     if given.short:
-        given.place, given.seeds = f"{given.place}-short", 2
+        given.place, given.seeds, given.workers = f"{given.place}-short", 2, 0
         shutil.rmtree(given.place, ignore_errors=True)
     sys.path.append(str(Path(sys.argv[0]).resolve().parent))
     os.environ["PYTHONPATH"] = f"{sys.path[-1]}:{os.environ.get('PYTHONPATH', '')}"

@@ -17,14 +17,15 @@ def modified(file: Path) -> int:
     return file.stat().st_mtime_ns if file.exists() else 0
 
 
-def read(file: Path, kind: str, given: str) -> "pd.DataFrame":
-    """The file as a frame. Raises UnusableData."""
+def read(file: Path, kind: str, given: str, text: tuple[str, ...] = ()) -> "pd.DataFrame":
+    """The file as a frame; columns of a CSV that are `text` are not read as numbers. Raises
+    UnusableData."""
     import pandas as pd
 
     try:
         if file.exists() and not (file.is_file() or file.is_dir()):
             raise ValueError("it is no file")
-        frame = separated(file) if kind == "csv" else pd.read_parquet(file)
+        frame = separated(file, text) if kind == "csv" else pd.read_parquet(file)
         if not isinstance(frame.index, pd.RangeIndex):
             if kind == "csv":
                 raise ValueError("rows have more fields than the header has names")
@@ -43,7 +44,7 @@ def read(file: Path, kind: str, given: str) -> "pd.DataFrame":
     return frame
 
 
-def separated(path: Path) -> "pd.DataFrame":
+def separated(path: Path, text: tuple[str, ...] = ()) -> "pd.DataFrame":
     """A file of values separated by commas, or where its header has none, by semicolons or tabs.
 
     Raises ValueError for one of too many columns.
@@ -52,17 +53,25 @@ def separated(path: Path) -> "pd.DataFrame":
     columns = len(header(path, between))
     if columns > MOST_COLUMNS:
         raise ValueError(too_many(columns))
-    frame = read_separated(path, between)
+    frame = read_separated(path, between, text=text)
     commas = between != "," and any(has_decimal_commas(frame[name]) for name in frame)
-    return read_separated(path, between, decimal=",") if commas else frame
+    return read_separated(path, between, ",", text) if commas else frame
 
 
-def read_separated(path: Path, between: str, decimal: str = ".") -> "pd.DataFrame":
+def read_separated(
+    path: Path, between: str, decimal: str = ".", text: tuple[str, ...] = ()
+) -> "pd.DataFrame":
     """A file of values separated like this; only an empty cell is missing."""
     import pandas as pd
 
     return pd.read_csv(
-        path, sep=between, decimal=decimal, keep_default_na=False, na_values=[""], low_memory=False
+        path,
+        sep=between,
+        decimal=decimal,
+        keep_default_na=False,
+        na_values=[""],
+        low_memory=False,
+        dtype=dict.fromkeys(text, object),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from nas_kd.data.arrays import ArrayRef, content, kept_array
 from nas_kd.data.frames import read
 from nas_kd.data.source import Raw, Rows_N, TableFile
 from nas_kd.data.splits import Part
-from nas_kd.data.synthetic import Synthetic, write_rows
+from nas_kd.data.synthetic import Synthetic, rows_as_read
 from nas_kd.errors import UnusableData
 from nas_kd.files import replace
 
@@ -56,11 +56,10 @@ class Origin:
         if made and raw.table and tables:
             (row_M,) = np.nonzero(rows_N2[:, 0] == SPLITS.index("synthetic"))
             whole = frame_of(tables)
-            path = place / f"synthetic-{content(made.rows_MK)[:12]}.csv"
             # what synthetic rows are made of lies before them
-            write_rows(made, raw.table, whole, rows_N2[: row_M[0], 1], path)
+            rows = rows_as_read(made, raw.table, whole, rows_N2[: row_M[0], 1])
             rows_N2[row_M, 1] = len(whole) + np.arange(len(row_M))
-            tables = (*tables, ("csv", str(path)))
+            tables = (*tables, kept_rows(rows, raw.files[0].kind, place))
         ids = None
         if raw.ids:
             ids = kept_array(np.concatenate([ids_of(raw, part) for part in parts]), place, "ids")
@@ -68,8 +67,9 @@ class Origin:
 
     @property
     def length(self) -> int:
-        """How many rows the files have, also those that are not used."""
-        return len(frame_of(self.tables))
+        """How many rows the files have, also those that are not used, but no synthetic ones."""
+        made = self.rows.open()[:, 0] == SPLITS.index("synthetic")
+        return len(frame_of(self.tables)) - int(made.sum())
 
     def in_words(self, row: int) -> str:
         """A prepared row: what it is called, or its number in the source."""
@@ -111,6 +111,18 @@ def kept_tables(raw: Raw, place: Path) -> tuple[tuple[str, str], ...]:
     return tuple((file.kind, str(kept_table(file, place))) for file in raw.files)
 
 
+def kept_rows(rows: "pd.DataFrame", kind: str, place: Path) -> tuple[str, str]:
+    """Rows in the cache as a table of this kind, under a hash of what they are."""
+    import pandas as pd
+
+    marks = pd.util.hash_pandas_object(rows.astype(str), index=False).to_numpy()
+    path = place / f"synthetic-{content(marks)[:12]}.{kind}"
+    if not path.exists():
+        replace(path, lambda file: rows.to_csv(file, index=False) if kind == "csv"
+                else rows.to_parquet(file, index=False))  # fmt: skip
+    return kind, str(path)
+
+
 def kept_table(file: TableFile, place: Path) -> Path:
     """A copy of a table's file in the cache. Raises UnusableData."""
 
@@ -131,8 +143,21 @@ def kept_table(file: TableFile, place: Path) -> Path:
 
 @lru_cache(maxsize=1)
 def frame_of(tables: tuple[tuple[str, str], ...]) -> "pd.DataFrame":
-    """Tables as they were read, one after the other."""
+    """Tables as they were read, one after the other; text of the first is text in the others."""
     import pandas as pd
 
-    frames = [read(Path(path), kind, f"data {kind}:{path}") for kind, path in tables]
+    frames: list[pd.DataFrame] = []
+    for kind, path in tables:
+        text: list[Any] = []
+        if frames:
+            text = [name for name, type_ in frames[0].dtypes.items() if not is_number(type_)]
+        given = f"data {kind}:{path}"
+        frames.append(read(Path(path), kind, given, tuple(map(str, text))))
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def is_number(kind: Any) -> bool:
+    """Whether a column of this type has numbers or true and false."""
+    from pandas.api.types import is_numeric_dtype
+
+    return bool(is_numeric_dtype(kind))

@@ -5,7 +5,6 @@ Suffixes: N rows of the transfer set, M synthetic ones, K columns.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from nas_kd.data.munge import munge
 from nas_kd.data.source import UNLABELLED, Labelled
 from nas_kd.data.splits import Part
 from nas_kd.errors import UnusableData
-from nas_kd.files import replace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,38 +53,48 @@ def synthetic_rows(
     features = rows_NK if table is None else encode(table, columns, rows_NK)
     nominal_K = np.array([one is not None for one in words])
     count = round(times * len(rows_NK))
+    if count == 0 or len(rows_NK) < 2:
+        wrong = f"makes no row of {len(rows_NK):,}"
+        raise UnusableData(f"munge = {times:g}", wrong, "Say more, such as munge=1.")
     return Synthetic(*munge(rows_NK.astype(np.float64), nominal_K,
                             features.astype(np.float32), count, seed))  # fmt: skip
 
 
-def write_rows(
-    made: Synthetic, table: Table, whole: "pd.DataFrame", number_N: NDArray[np.int64], path: Path
-) -> None:
-    """The rows as a CSV that is read as the data were: each as the row that it was made of, with
-    its own values in the columns that are features. The numbers of the transfer set's rows in the
+def rows_as_read(
+    made: Synthetic, table: Table, whole: "pd.DataFrame", number_N: NDArray[np.int64]
+) -> "pd.DataFrame":
+    """Synthetic rows as they could have been read: each as the row that it was made of, with its
+    own values in the columns that are features. The numbers of the transfer set's rows in the
     `whole` table are given."""
     frame = whole.iloc[number_N[made.base_M]].reset_index(drop=True).copy()
     for place, (name, words) in enumerate(zip(table.names, table.words, strict=True)):
         values_M = made.rows_MK[:, place]
-        frame[name] = as_cells(values_M, words, table.dates[place])
-    text = frame.to_csv(index=False)
-    replace(path, lambda file: file.write(text.encode()))
+        frame[name] = as_cells(values_M, words, table.dates[place], frame[name])
+    return frame
 
 
 def as_cells(
-    values_M: NDArray[np.float64], words: tuple[str, ...] | None, written: str | None
-) -> "pd.Series[Any]":
-    """Values of a column as its cells are written; none where one is missing."""
+    values_M: NDArray[np.float64], words: tuple[str, ...] | None, written: str | None,
+    like: "pd.Series[Any]",
+) -> "pd.Series[Any]":  # fmt: skip
+    """Values of a column as its cells are read, of the type that they have there; none where one is
+    missing."""
     import pandas as pd
 
     missing_M = np.isnan(values_M)
     if words is not None:
-        codes = np.where(missing_M, 0, values_M).astype(np.int64)
-        cells = np.array([*words, ""], object)[codes]
+        cells = np.array([*words, ""], object)[np.where(missing_M, -1, values_M).astype(np.int64)]
     elif written is not None:
         dates = pd.to_datetime(np.where(missing_M, 0, values_M), unit="s")
         form = "%Y-%m-%dT%H:%M:%S" if written == FORMATS[0] else written
-        cells = np.asarray(dates.strftime(form), object)
+        plain = pd.api.types.is_datetime64_any_dtype(like.dtype)
+        cells = np.asarray(dates if plain else dates.strftime(form), object)
+    elif like.notna().any() and all(isinstance(cell, bool | np.bool_) for cell in like.dropna()):
+        cells = (values_M > 0.5).astype(object)
     else:
-        return pd.Series(values_M, dtype=object).where(~missing_M, None)
-    return pd.Series(cells, dtype=object).where(~missing_M, None)
+        cells = values_M.astype(object)
+    column = pd.Series(cells, dtype=object).where(~missing_M, None)
+    try:
+        return column.astype(like.dtype)
+    except (TypeError, ValueError):  # whole numbers with a gap, numbers that are written as text
+        return column if column.isna().all() or words is not None else column.infer_objects()

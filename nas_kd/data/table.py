@@ -64,6 +64,11 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
         right = "Add some, or name them with --keep COLUMN."
         raise UnusableData(given, "has no column that tells of the classes", right)
     more = further(request, rest, label)
+    if more:
+        for name, known in kinds.items():
+            if name in rest.columns and len(cells := odd(more.frame[name], known)):
+                request.tell(f"column {name!r} of the unlabelled rows has {len(cells):,} cells "
+                             f"that are no {known.name}s: they count as missing")  # fmt: skip
     whole = rest if more is None else more.rows(rest)
     table, rows_NK = matrix(whole, kinds, given, known=bool(request.columns))
     rows_NK, more_NK = rows_NK[: len(rest)], rows_NK[len(rest) :]

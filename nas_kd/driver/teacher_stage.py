@@ -88,7 +88,11 @@ def taken(stage: StageContext, job: TeacherJob, place: Place) -> dict[str, Any] 
     if study is None:
         return None
     stage.observe(Step(f"teacher   from the cache: it was trained for {study}, on the same data"))
-    return place.known()
+    facts = place.known()
+    if facts:  # the other study may have called it otherwise: train, or train:20
+        facts["target"] = job.teacher.target
+        write_text(place.config, json.dumps(facts, indent=1))
+    return facts
 
 
 def made(stage: StageContext, job: TeacherJob, place: Place) -> dict[str, Any]:

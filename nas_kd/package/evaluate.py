@@ -44,7 +44,8 @@ def evaluate(
     facts = read_config(package)
     data = placed(data) if data else None
     root, name = data_root.expanduser().resolve(), data or facts["data"]["name"]
-    expect_trusted(f"package {package}", {"data": name}, trust, {"data": data or ()})
+    code = {"data": name, "unlabelled": facts["data"]["unlabelled"]}
+    expect_trusted(f"package {package}", code, trust, {"data": data or ()})
     student = load_student(package, trust)
     mine = own_data(facts, name, root)
     said: list[str] = []

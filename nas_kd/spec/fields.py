@@ -112,11 +112,17 @@ def without_label(said: int | str) -> int | str:
         raise ValueError(str(error)) from None
 
 
+MOST_CLASSES = 10_000
+"""A number of classes that is meant for something else is more than this."""
+
+
 def numbered_classes(said: Any) -> Any:
     """Names of classes; a number stands for the names 0, 1 and so on. Raises ValueError."""
     number = isinstance(said, int) and not isinstance(said, bool)
+    if number and not 2 <= said <= MOST_CLASSES:
+        raise ValueError(f"must be two classes or more, and {MOST_CLASSES:,} at most")
     names = tuple(map(str, range(said) if number else listed(said)))
-    if said != () and (len(names) < 2 or len({*names}) < len(names)):
+    if len(names) == 1 or len({*names}) < len(names):
         raise ValueError("must be two classes or more, each of another name")
     return names
 

@@ -29,11 +29,9 @@ from nas_kd.data.source import Rows_N
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import UnusableData, UnusableTeacher
 from nas_kd.teachers.adapting import FLOOR
+from nas_kd.teachers.estimators import ROUNDED
 from nas_kd.teachers.files import file_of
 from nas_kd.teachers.teacher import Answerer, Teacher, TeacherKind
-
-ROUNDED = 0.02
-"""Probabilities may add up to so much more or less than 1: they were rounded."""
 
 NOTE = 1e-3
 """Where they are further from 1 than this, it is said that they were made to add up."""
@@ -244,8 +242,9 @@ def keys_of(found: Answers, data: TransferSet, given: str) -> tuple[list[Key], l
     origin_N2 = data.origin.rows.open()
     split_N = [SPLITS[split] for split in origin_N2[:, 0].tolist()]
     columns = columns_of(data)
-    named = [name for name in found.keys if name not in ("row", "split")]
-    own = [] if "row" in found.keys else [name for name in named if name in columns]
+    by_number = "row" in found.keys and "row" not in columns
+    named = [] if by_number else [name for name in found.keys if name != "split"]
+    own = [name for name in named if name in columns]
     if own:
         frame = data.origin.as_read(slice(None))[own[0]]
         if frame.nunique() < len(frame) or frame.isna().any():
@@ -255,7 +254,7 @@ def keys_of(found: Answers, data: TransferSet, given: str) -> tuple[list[Key], l
             [(own[0], plain_name(value)) for value in frame.tolist()],
             [(own[0], plain_name(value)) for value in found.keys[own[0]].tolist()],
         )
-    if "id" in named and "row" not in found.keys:
+    if "id" in named:
         if data.origin.ids is None:
             wrong = "has a column 'id', and the data do not name their examples"
             raise UnusableTeacher(given, wrong, "Match by a column `row` instead.")

@@ -7,12 +7,13 @@ Suffixes: B examples, C classes, F features, N rows.
 """
 
 import copy
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas_kd.data.cells import plain_name
 from nas_kd.data.source import Rows_N
@@ -25,9 +26,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ROUNDED = 0.02
+"""Probabilities may add up to so much more or less than 1: they were rounded."""
+
+NEARLY = 1e-6
+"""A probability may lie below 0 by so much."""
+
+
 def is_estimator(found: Any) -> bool:
-    """Whether an object can be asked for the probabilities of classes."""
-    return not isinstance(found, type) and callable(getattr(found, "predict_proba", None))
+    """Whether an object that is no network can be asked for the probabilities of classes."""
+    plain = not isinstance(found, type | nn.Module)
+    return plain and callable(getattr(found, "predict_proba", None))
 
 
 def of_estimator(found: Any, teacher: Teacher, data: TransferSet, sha256: str = "") -> Answerer:
@@ -35,7 +44,10 @@ def of_estimator(found: Any, teacher: Teacher, data: TransferSet, sha256: str = 
     given = f"teacher {teacher.target!r}"
     estimator = on_one_thread(found)
     column_C, notes = classes_of(estimator, data, given)
-    names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    names = [str(name) for name in named_features(estimator)]
+    if names and not data.origin.tables and len(names) == prod(data.input_shape):
+        notes += ("the names of its features are not used, since the data are no table",)
+        names = []
     said = [name for name in ("output", "size", "mean", "gives")
             if getattr(teacher.expects, name) is not None]  # fmt: skip
     if said:
@@ -46,16 +58,27 @@ def of_estimator(found: Any, teacher: Teacher, data: TransferSet, sha256: str = 
         notes += (f"sees {len(names)} columns as they were read",)
 
     def answer(row_B: Rows_N, examples_BX: Tensor) -> Tensor:
-        asked = rows_as_read(data, row_B, names) if by_row else examples_BX.flatten(1).numpy()
-        share_BC = probabilities_of(estimator, asked, given)[:, column_C]
+        asked = (
+            rows_as_read(data, row_B, names) if by_row else examples_BX.flatten(1).numpy().copy()
+        )
+        share_BC = probabilities_of(estimator, asked, len(column_C), given)[:, column_C]
         return torch.from_numpy(share_BC.astype(np.float32)).clamp_min(FLOOR).log()
 
     return Answerer(answer=answer, views=not by_row, by_row=by_row, sha256=sha256, notes=notes)
 
 
+def named_features(estimator: Any) -> list[Any]:
+    """The names of the columns that an estimator was fitted on; none if it has no names."""
+    found = getattr(estimator, "feature_names_in_", None)
+    return [] if found is None else list(found)
+
+
 def on_one_thread(found: Any) -> Any:
     """A copy that asks for one thread: several add up their parts in an order that changes."""
-    estimator = copy.deepcopy(found)
+    try:
+        estimator = copy.deepcopy(found)
+    except Exception:  # a lock or a connection in it: then it is asked as it is
+        return found
     parameters: dict[str, Any] = getattr(estimator, "get_params", dict)()
     jobs = {name: 1 for name in parameters if name == "n_jobs" or name.endswith("__n_jobs")}
     if jobs:
@@ -63,8 +86,9 @@ def on_one_thread(found: Any) -> Any:
     return estimator
 
 
-def probabilities_of(estimator: Any, asked: Any, given: str) -> NDArray[np.float64]:
-    """What an estimator answers, [B, C]. Raises UnusableTeacher."""
+def probabilities_of(estimator: Any, asked: Any, classes: int, given: str) -> NDArray[np.float64]:
+    """What an estimator answers, [B, C]. Raises UnusableTeacher, also for what are no
+    probabilities."""
     from threadpoolctl import threadpool_limits
 
     try:
@@ -78,9 +102,14 @@ def probabilities_of(estimator: Any, asked: Any, given: str) -> NDArray[np.float
             right = f"It is given examples as they are stored, {asked.shape[1]} numbers each."
         wrong = f"cannot answer the examples ({type(error).__name__}: {error})"
         raise UnusableTeacher(given, wrong, right) from error
-    if share_BC.ndim != 2 or len(share_BC) != len(asked):
+    if share_BC.shape != (len(asked), classes):
         wrong = f"gives probabilities of shape {share_BC.shape} for {len(asked)} examples"
-        raise UnusableTeacher(given, wrong, "One row an example, one column a class.")
+        raise UnusableTeacher(given, wrong, f"One row an example, {classes} columns: the classes.")
+    off_B = np.abs(share_BC.sum(1) - 1)
+    if not ((share_BC >= -NEARLY).all() and off_B.max() <= ROUNDED):
+        wrong = f"gives what are no probabilities: {', '.join(f'{x:.3g}' for x in share_BC[0, :5])}"
+        right = "predict_proba must give values from 0 to 1 that add up to 1."
+        raise UnusableTeacher(given, wrong, right)
     return share_BC
 
 
@@ -96,7 +125,11 @@ def classes_of(
     numbers = np.arange(len(data.classes))
     if known is None:
         return numbers, ("it does not name its classes: they are taken in the data's order",)
-    names = [plain_name(name) for name in np.asarray(known).tolist()]
+    try:
+        names = [plain_name(name) for name in np.asarray(known).tolist()]
+    except ValueError as error:
+        wrong = "has several outputs, each with classes of its own"
+        raise UnusableTeacher(given, wrong, "Fit it on one column of labels.") from error
     if {*names} == {*data.classes} and len(names) == len(data.classes):
         places = np.array([names.index(name) for name in data.classes])
         other = not np.array_equal(places, numbers)

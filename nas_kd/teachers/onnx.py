@@ -56,7 +56,10 @@ class OnnxNetwork(nn.Module):
         return {
             name: np.concatenate(parts)[: len(examples_BX)]
             for name, parts in zip(names, zip(*runs, strict=True), strict=True)
-            if all(isinstance(part, np.ndarray) and part.ndim for part in parts)
+            if all(
+                isinstance(part, np.ndarray) and part.ndim and part.dtype.kind in "fiu"
+                for part in parts
+            )
         }
 
 

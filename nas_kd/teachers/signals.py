@@ -5,6 +5,7 @@ Suffixes: V views, N examples of the train split, C classes, B rows.
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,12 @@ def signals_key(job: SignalsJob) -> str:
 
 def sharing_key(job: SignalsJob) -> str:
     """A name for all that decides the last bits of signals too. A study that goes on elsewhere
-    keeps its own; another study takes them only where it would compute the same, of a teacher that
-    answers the same."""
-    facts = (signals_key(job), job.answers.sha256, computes_as(job.device))
+    keeps its own; another study takes them only where it would compute the same: of a teacher that
+    answers the same, about rows that were read alike."""
+    origin = job.data.origin
+    read = (origin.rows.sha256, origin.ids and origin.ids.sha256,
+            tuple(Path(path).name for _, path in origin.tables))  # fmt: skip
+    facts = (signals_key(job), job.answers.sha256, read, computes_as(job.device))
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
@@ -74,9 +78,14 @@ def compute_signals(job: SignalsJob, rows: Rows, views: int) -> NDArray[np.float
     if not answerer.knows(*rows):
         return None
     seen_as = job.data.views.table()[:views]
-    logits_VNC = [ask(answerer, job.data, np.arange(*rows), how) for how in seen_as]
+    logits_VNC = torch.stack([ask(answerer, job.data, np.arange(*rows), how) for how in seen_as])
     expect_unchanged(answerer, job.sha256)
-    return torch.stack(logits_VNC).numpy()
+    (broken_N,) = (~logits_VNC.isfinite()).any(-1).any(0).numpy().nonzero()
+    if len(broken_N):
+        some = ", ".join(job.data.origin.in_words(rows[0] + row) for row in broken_N[:3].tolist())
+        wrong = f"answers NaN or infinity to {len(broken_N):,} examples, such as {some}"
+        raise UnusableTeacher(f"teacher {job.teacher.target!r}", wrong, "Look at these examples.")
+    return logits_VNC.numpy()
 
 
 def opened_again(job: SignalsJob) -> Answerer:
@@ -116,10 +125,12 @@ def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
                 return "were changed after they were written", again
     except Unusable as error:
         return f"were changed after they were written: {error.wrong}", again
-    row_B = fixed_rows(job.data)
+    first, last = job.data.train
+    row_B = fixed_rows(answerer, job.data)
+    row_B = row_B[(row_B >= first) & (row_B < last)]
     for number, how in enumerate(job.data.views.table()):
         asked_B = row_B[:: 1 if number == 0 else max(1, FIXED // CHECKED)]
-        kept_BC = torch.from_numpy(stored[number, asked_B - job.data.train[0]])
+        kept_BC = torch.from_numpy(stored[number, asked_B - first])
         if differ(ask(answerer, job.data, asked_B, how), kept_BC):
             return "are not what the teacher answers", (
                 "Its file, its code, or an object in it, changed since the study began: bring it "

@@ -1,17 +1,19 @@
 """The data, and the members of the teacher, each fitted on the train split alone."""
 
-from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Memory
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 SEED = 0
+MEMORY = Memory("runs/members", verbose=0)
+"""Each member is fitted once, for all processes."""
 
 
 def parts(X: Any, y: Any) -> dict[str, Any]:
@@ -36,24 +38,31 @@ def letter() -> dict[str, Any]:
     return parts(X, frame["lettr"].to_numpy(str))
 
 
-@lru_cache
-def forest(data: Callable[[], dict[str, Any]]) -> Any:
+def rows(name: str) -> tuple[Any, Any]:
+    """The train split of one of both."""
+    X, y = {"digits": digits, "letter": letter}[name]()["train"]
+    return X, y
+
+
+@MEMORY.cache
+def forest(name: str) -> Any:
     """Extremely randomised trees."""
-    return ExtraTreesClassifier(300, random_state=SEED).fit(*data()["train"])
+    return ExtraTreesClassifier(300, random_state=SEED).fit(*rows(name))
 
 
-@lru_cache
-def boosted(data: Callable[[], dict[str, Any]]) -> Any:
+@MEMORY.cache
+def boosted(name: str) -> Any:
     """Boosted trees."""
-    return HistGradientBoostingClassifier(random_state=SEED).fit(*data()["train"])
+    return HistGradientBoostingClassifier(random_state=SEED).fit(*rows(name))
 
 
-@lru_cache
-def neighbours(data: Callable[[], dict[str, Any]]) -> Any:
+@MEMORY.cache
+def neighbours(name: str) -> Any:
     """The nearest neighbours, weighed by their distance."""
-    return KNeighborsClassifier(5, weights="distance").fit(*data()["train"])
+    return KNeighborsClassifier(5, weights="distance").fit(*rows(name))
 
 
-digits_forest, letter_forest = partial(forest, digits), partial(forest, letter)
-digits_boosted, letter_boosted = partial(boosted, digits), partial(boosted, letter)
-digits_neighbours, letter_neighbours = partial(neighbours, digits), partial(neighbours, letter)
+digits_forest, letter_forest = partial(forest, "digits"), partial(forest, "letter")
+digits_boosted, letter_boosted = partial(boosted, "digits"), partial(boosted, "letter")
+digits_neighbours = partial(neighbours, "digits")
+letter_neighbours = partial(neighbours, "letter")

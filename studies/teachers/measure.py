@@ -14,14 +14,14 @@ BUDGET = "850"
 TEACHERS = {"small": "train:3", "middle": "train:12", "largest": "train:64"}
 STUDENT: dict[str, Any] = {
     "data": "mnist1d", "family": "cnn", "width": 1.0, "taper": 1.0, "depth": 3, "batch": 64,
-    "generation": 8, "alpha": (0.5, 1.0), "epochs": 40,
+    "generation": 8, "alpha": (0.5, 1.0), "epochs": 20,
 }  # fmt: skip
 
 
 def arms() -> dict[str, dict[str, Any]]:
     """A student of each teacher, and one whose teacher is searched, with as many trials."""
-    one = {name: STUDENT | {"teacher": teacher, "trials": 24} for name, teacher in TEACHERS.items()}
-    return one | {"searched": STUDENT | {"teacher": [*TEACHERS.values()], "trials": 24}}
+    one = {name: STUDENT | {"teacher": teacher, "trials": 16} for name, teacher in TEACHERS.items()}
+    return one | {"searched": STUDENT | {"teacher": [*TEACHERS.values()], "trials": 16}}
 
 
 if __name__ == "__main__":

@@ -31,13 +31,13 @@ def kept(spec: StudySpec, folder: Path) -> StudySpec:
 
 def test_a_spec_of_another_schema_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text('schema = 1\nbudget = ["20k"]\n')
-    with pytest.raises(InvalidSpec, match="has schema 1, and this version of nas-kd reads 3"):
+    with pytest.raises(InvalidSpec, match="has schema 1, and this version of nas-kd reads 4"):
         StudySpec.read(tmp_path / "spec.toml")
     (tmp_path / "spec.toml").write_text('budget = ["20k"]\n')
     assert StudySpec.read(tmp_path / "spec.toml") == {"budget": ["20k"]}
     with pytest.raises(UnusableStudy, match=r"has schema None.*search in a new folder: --study"):
         StudyFolder(tmp_path).read_spec()
-    for text in ("schema = 3\n", 'schema = 3\nbudget = ["20k"]\nsecond_chances = 0.5\n'):
+    for text in ("schema = 4\n", 'schema = 4\nbudget = ["20k"]\nsecond_chances = 0.5\n'):
         (tmp_path / "spec.toml").write_text(text)
         with pytest.raises(UnusableStudy, match=r"(budget|second_chances): is no setting, or is"):
             StudyFolder(tmp_path).read_spec()

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import UnusableTeacher
 from nas_kd.teachers.adapting import Adapted, TeacherInput, choose, prepare
-from nas_kd.teachers.making import converted
-from nas_kd.teachers.teacher import Answerer
+from nas_kd.teachers.networks import converted
 
 LOGITS, FEATURES = torch.randn(4, 10), torch.randn(4, 32)
 
@@ -97,7 +96,7 @@ class Summing(nn.Module):
 def test_whether_a_teacher_gives_probabilities_is_decided_once(digits: TransferSet) -> None:
     for given in (True, False):
         network = Adapted(Summing(given), TeacherInput(), 10, "teacher")
-        notes = converted(Answerer(answer=lambda rows, x: x, network=network), digits)
+        notes = converted(network, digits)
         assert any("probabilities" in note for note in notes) == given
         images = torch.randn(400, 1, 8, 8)
         answers = network(images)
