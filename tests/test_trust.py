@@ -214,6 +214,20 @@ def test_a_family_that_only_a_studys_database_names_is_not_called(
     assert not ran(evil, tmp_path)
 
 
+def test_unlabelled_examples_that_only_a_package_names_are_not_imported(
+    copied: Path, evil: str, run: Run
+) -> None:
+    assert run("export", str(copied)).returncode == 0
+    config = copied / "best" / "config.json"
+    facts = json.loads(config.read_text())
+    facts["data"]["unlabelled"] = f"{evil}:made"
+    config.write_text(json.dumps(facts))
+    done = run("evaluate", str(copied / "best"))
+    assert done.returncode == 2
+    assert evil not in sys.modules
+    assert f"unlabelled {evil}:made" in done.stderr
+
+
 def test_a_teacher_that_only_the_spec_of_a_packages_study_names_is_not_imported(
     copied: Path, evil: str, run: Run, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_kd.data.cells import plain_name
 from nas_kd.data.columns import Column, Matrix, Table, encode
 from nas_kd.data.dates import FORMATS
 from nas_kd.data.munge import munge
@@ -94,7 +95,12 @@ def as_cells(
     else:
         cells = values_M.astype(object)
     column = pd.Series(cells, dtype=object).where(~missing_M, None)
+    if isinstance(like.dtype, pd.CategoricalDtype):
+        known = {plain_name(one): one for one in like.dtype.categories.tolist()}
+        return column.map(lambda cell: known.get(plain_name(cell))).astype(like.dtype)
+    if pd.api.types.is_string_dtype(like.dtype):  # numbers that are written as text
+        column = column.map(plain_name, na_action="ignore")
     try:
         return column.astype(like.dtype)
-    except (TypeError, ValueError):  # whole numbers with a gap, numbers that are written as text
+    except (TypeError, ValueError):  # whole numbers with a gap
         return column if column.isna().all() or words is not None else column.infer_objects()

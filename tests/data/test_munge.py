@@ -101,3 +101,33 @@ def test_arrays_of_features_are_mixed_and_pictures_are_not(tmp_path: Path) -> No
     assert data.examples.dtype == "float32"
     with pytest.raises(UnusableData, match="data 'digits' are no table"):
         ready("digits", munge=1)
+
+
+def test_synthetic_rows_have_the_types_of_those_that_were_read(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({
+        "code": random.choice(["x1", "01", "2"], 200), "flag": random.random(200) > 0.5,
+        "when": pd.date_range("2020-01-01", periods=200, freq="D"),
+        "kind": pd.Categorical(random.choice(["1", "2"], 200)),
+        "count": random.integers(0, 9, 200), "x": random.normal(size=200),
+        "label": random.choice(["a", "b"], 200),
+    })  # fmt: skip
+    frame.to_parquet(tmp_path / "rows.parquet")
+    data = ready(f"parquet:{tmp_path}/rows.parquet", munge=1)
+    read = data.origin.as_read(slice(*data.train))
+    assert dict(read.dtypes) == dict(pd.read_parquet(tmp_path / "rows.parquet").dtypes)
+    assert set(read["code"]) == {"x1", "01", "2"}
+    assert data.origin.length == 200
+
+
+def test_text_of_a_csv_stays_text_in_its_synthetic_rows(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    codes = random.choice(["01", "x", "02"], 120)
+    frame = pd.DataFrame({"code": codes, "n": random.normal(size=120),
+                          "label": random.choice(["a", "b"], 120)})  # fmt: skip
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    data = ready(f"csv:{tmp_path}/rows.csv", munge=1)
+    assert set(data.origin.as_read(slice(*data.train))["code"]) == {"01", "x", "02"}
+    with pytest.raises(UnusableData, match="makes no row"):
+        ready(f"csv:{tmp_path}/rows.csv", munge=0.0001)

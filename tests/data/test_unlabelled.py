@@ -98,6 +98,17 @@ def test_rows_of_another_table_are_encoded_as_the_data_are(tmp_path: Path) -> No
     assert data.origin.length == 62
 
 
+def test_words_in_a_column_of_numbers_are_counted(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"n": np.arange(60.0) % 7, "label": ["a", "b"] * 30})
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    (tmp_path / "more.csv").write_text("n\noops\n3\n")
+    said: list[str] = []
+    unlabelled = f"csv:{tmp_path}/more.csv"
+    ready(f"csv:{tmp_path}/data.csv", unlabelled=unlabelled, tell=said.append)
+    assert any("'n' of the unlabelled rows has 1 cells that are no numbers" in text
+               for text in said)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [

@@ -11,6 +11,9 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor, nn
 
 import nas_kd
+from nas_kd.data import SOURCES, source_of
+from nas_kd.data.source import Request
+from nas_kd.data.transfer import prepare
 from nas_kd.errors import InvalidSpec, NasKDError, UnusableTeacher
 from nas_kd.spec import StudySpec
 from nas_kd.teachers.from_python import give
@@ -144,10 +147,6 @@ def test_a_teacher_that_knows_its_examples_by_heart_is_said(tmp_path: Path) -> N
     np.savez(tmp_path / "noisy.npz", X=X, y=y)
     data = f"npz:{tmp_path}/noisy.npz"
     spec = tiny(data=data)
-    from nas_kd.data import source_of
-    from nas_kd.data.source import Request
-    from nas_kd.data.transfer import prepare
-
     ready = prepare(data, source_of(data), Request(Path()), spec.split_seed)
     rows = slice(*ready.labelled)
     model = DecisionTreeClassifier(random_state=0).fit(
@@ -158,3 +157,27 @@ def test_a_teacher_that_knows_its_examples_by_heart_is_said(tmp_path: Path) -> N
     assert "is right in 100.0% of the train split and in" in log
     assert "answers out of fold" in log
     assert "gives one class the probability 1 in 100% of the train split" in log
+
+
+def test_a_cache_never_gives_one_object_the_answers_of_another(tmp_path: Path) -> None:
+    # two trees that answer every training example alike, and others otherwise
+    digits = prepare("digits", SOURCES["digits"], Request(Path()))
+    rows = slice(*digits.train)
+    x, labels = digits.examples.open()[rows].reshape(-1, 64), digits.labels.open()[rows]
+    trees = [DecisionTreeClassifier(random_state=n).fit(x, labels) for n in (0, 1)]
+    for name, tree in zip("ab", trees, strict=True):
+        search(tmp_path / name, tree, metric="agreement")
+    judged = digits.examples.open()[slice(*digits.validation)].reshape(-1, 64)
+    for name, tree in zip("ab", trees, strict=True):
+        (answers,) = (tmp_path / name).glob("signals/*/answers.npy")
+        assert np.array_equal(np.load(answers), tree.predict(judged))
+    with pytest.raises(UnusableTeacher, match="answers otherwise"):
+        search(tmp_path / "a", trees[1], metric="agreement")
+
+
+def test_a_teacher_from_the_cache_is_called_as_its_own_study_calls_it(tmp_path: Path) -> None:
+    searched(tmp_path / "one", teacher="train:6", trials=4)
+    view = searched(tmp_path / "two", teacher="train", teacher_width=6, trials=4)
+    assert view.teachers[0]["target"] == "train"
+    assert "from the cache" in view.folder.log.read_text()
+    assert '"target": "train:6"' in (tmp_path / "one" / "teacher" / "config.json").read_text()

@@ -1,5 +1,6 @@
 """Every kind of teacher: a search from it ends in a student, and its answers are what they were."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from skops import io
 from torch import nn
 
+from nas_kd.data import source_of
 from nas_kd.data.source import Request
-from nas_kd.data.transfer import TransferSet, prepare
+from nas_kd.data.transfer import TransferSet, prepare, size
 from nas_kd.driver.teacher_names import describe
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import InvalidSpec, UnusableTeacher
 from nas_kd.teachers import TEACHERS, opened
 from nas_kd.teachers.asking import answers_to
 from nas_kd.teachers.from_python import give
@@ -183,8 +185,6 @@ def test_an_estimators_classes_are_put_in_the_datas_order(people: Path, tmp_path
 
 def table_of(path: Path) -> Any:
     """A table's source, and what it is asked for."""
-    from nas_kd.data import source_of
-
     return source_of(f"csv:{path}"), Request(Path(), label="outcome")
 
 
@@ -390,3 +390,143 @@ def test_several_teachers_are_searched_each_with_its_own_signals(tmp_path: Path)
     assert len([*view.folder.root.glob("signals/*/meta.json")]) == 2
     alone = searched(tmp_path / "alone", teacher=names, trials=16, generation=8)
     assert results(alone) == results(view)
+
+
+def test_a_member_that_changes_its_input_does_not_change_what_the_next_one_sees(
+    tmp_path: Path,
+) -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(3, 2, size=(600, 5)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", X=X, y=(X[:, 0] > 3).astype(int))
+    data = prepare("rows", source_of(f"npz:{tmp_path}/rows.npz"), Request(Path()))
+    rows = slice(*data.labelled)
+    x, y = np.array(data.examples.open()[rows]), data.labels.open()[rows]
+    scaler = make_pipeline(StandardScaler(copy=False), GaussianNB()).fit(x.copy(), y)
+    names = give([scaler, GaussianNB().fit(x, y)])
+    one, other = (logits("+".join(order), data) for order in (names, names[::-1]))
+    torch.testing.assert_close(one, other)
+
+
+class Odd:
+    """Has predict_proba, and gives what it is told to."""
+
+    def __init__(self, gives: Any, classes: Any = None) -> None:
+        self.gives, self.lock = gives, threading.Lock()
+        if classes is not None:
+            self.classes_ = classes
+
+    def predict_proba(self, rows: Any) -> Any:
+        return self.gives(rows)
+
+
+@pytest.mark.parametrize(
+    ("gives", "classes", "wrong"),
+    [
+        (lambda rows: np.full((len(rows), 10), 5.0), None, "gives what are no probabilities: 5, 5"),
+        (lambda rows: np.full((len(rows), 10), 0.2), None, "gives what are no probabilities"),
+        (lambda rows: np.full((len(rows), 12), 1 / 12), None, "of shape (128, 12) for 128"),
+        (lambda rows: [0.1] * 10, None, "of shape (10,) for 128 examples"),
+        (lambda rows: 1 / 0, None, "ZeroDivisionError"),
+        (lambda rows: rows, [[0, 1], [0, 1, 2]], "has several outputs"),
+    ],
+)
+def test_what_gives_no_probabilities_is_refused(
+    gives: Any, classes: Any, wrong: str, digits: TransferSet
+) -> None:
+    with pytest.raises(UnusableTeacher) as caught:
+        logits(give([Odd(gives, classes)])[0], digits)
+    assert wrong in str(caught.value)
+
+
+def test_an_estimator_that_cannot_be_copied_or_invents_names_is_asked_all_the_same(
+    digits: TransferSet,
+) -> None:
+    odd = Odd(lambda rows: np.full((len(rows), 10), 0.1))
+    odd.feature_names_in_ = [f"Column_{number}" for number in range(64)]  # type: ignore[attr-defined]
+    found = logits(give([odd])[0], digits)
+    torch.testing.assert_close(found, torch.full_like(found, 0.1).log())
+
+
+def test_a_network_with_predict_proba_is_a_network(digits: TransferSet) -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = own.linear()
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.body(images)
+            return found
+
+        def predict_proba(self, images: torch.Tensor) -> torch.Tensor:
+            return self(images).softmax(-1)
+
+    (name,) = give([Both()])
+    (teacher,) = describe(tiny(teacher=name), digits, ())
+    assert opened(teacher, digits).parameters == 650
+
+
+def test_answers_that_are_not_finite_are_named_before_any_student_trains(
+    tmp_path: Path, digits: TransferSet
+) -> None:
+    def broken(rows: Any) -> Any:
+        shares = np.full((len(rows), 10), 0.1)
+        shares[rows[:, 20] > 15.5] = np.nan
+        return shares
+
+    with pytest.raises(UnusableTeacher, match=r"probabilities|NaN"):
+        searched(tmp_path / "study", teacher=give([Odd(broken)])[0])
+    late = own.fitted()
+    place = int(digits.train[1]) - 3
+    picture = tensor(digits.examples)[place : place + 1]
+    shown = normaliser(digits)(picture)
+
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = late
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.body(images)
+            same = (images - shown).flatten(1).abs().amax(1) < 1e-6
+            return torch.where(same[:, None], torch.nan, found)
+
+    with pytest.raises(UnusableTeacher, match="answers NaN or infinity to 1 examples, such as row"):
+        searched(tmp_path / "late", teacher=give([Late()])[0])
+
+
+def test_a_column_row_counts_though_answers_share_another_column_with_the_data(
+    people: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(people)
+    shares = pd.DataFrame({"row": range(len(frame)), "age": frame["age"], "no": 0.5, "yes": 0.5})
+    shares.to_csv(tmp_path / "answers.csv", index=False)
+    data = prepare("csv", *table_of(people))
+    assert logits(f"{tmp_path}/answers.csv", data).shape == (size(data.validation), 2)
+
+
+def test_an_empty_table_of_answers_and_a_plus_in_a_path_are_refused(
+    digits: TransferSet, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "empty.npz", logits=np.zeros((0, 10)))
+    with pytest.raises(UnusableTeacher, match="has no rows"):
+        logits(f"{tmp_path}/empty.npz", digits)
+    (tmp_path / "c++").mkdir()
+    np.savez(tmp_path / "c++" / "a.npz", logits=np.zeros((3, 10)))
+    with pytest.raises(InvalidSpec, match="has a \\+ in its path"):
+        tiny(teacher=f"{tmp_path}/c++/a.npz")
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"teacher_size": 16}, "is for networks, and none is named"),
+        ({"teacher_output": "logits"}, "is for networks, and none is named"),
+        ({"teacher_size": 16, "teacher": "train"}, "is for a teacher of yours, and none is named"),
+    ],
+)
+def test_what_is_said_of_networks_is_not_ignored_for_others(
+    settings: dict[str, Any], wrong: str, digits: TransferSet, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "answers.npz", **some(digits))
+    with pytest.raises(UnusableTeacher, match=wrong):
+        describe(tiny(**{"teacher": f"{tmp_path}/answers.npz", **settings}), digits, ())
