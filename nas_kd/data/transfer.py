@@ -28,7 +28,7 @@ from nas_kd.data.source import (
     Source,
 )
 from nas_kd.data.splits import Part, check, expect_classes, split
-from nas_kd.data.synthetic import synthetic_rows
+from nas_kd.data.synthetic import TRANSFER, synthetic_rows
 from nas_kd.data.unlabelled import stamp_of, with_unlabelled, without_labels
 from nas_kd.data.views import Views
 from nas_kd.errors import NasKDError, UnusableData
@@ -161,7 +161,7 @@ def prepare(
     if request.teacher_classes:
         raw = without_labels(raw, request.teacher_classes)
         tell(f"no labels are used: the teacher tells {len(raw.classes)} classes apart")
-    made = write(name, raw, split_seed, folder, request)
+    made = write(name, raw, split_seed, folder, replace(request, tell=tell))
     made = replace(made, notes=tuple(said))
     write_text(note, made.to_json())
     return seen_in(made, views, source, split_seed)
@@ -209,7 +209,7 @@ def seen_in(data: TransferSet, views: int, source: Source, seed: int) -> Transfe
     return replace(data, views=Views(views, source.shift, flip, seed, sides))
 
 
-LEARNED = ("train", "unlabelled", "synthetic")
+LEARNED = (*TRANSFER, "synthetic")
 """The parts that students learn from."""
 
 ORDER = (*LEARNED, "validation", "test", "teacher")
@@ -221,19 +221,15 @@ def write(name: str, raw: Raw, split_seed: int, folder: Path, asked: Request) ->
     check(name, raw)
     parts = split(raw, split_seed, asked.validation)
     expect_classes(name, parts, raw.classes)
-    order = [one for one in ORDER if one in parts]
-    drawn = [parts[part] for part in order]
-    columns: tuple[Column, ...] = ()
-    if raw.table:
-        columns = learned(raw.table, parts["train"], asked.words)
+    columns = learned(raw.table, parts["train"], asked.words) if raw.table else ()
     made = None
     if asked.munge:
         made = synthetic_rows(name, parts, raw.table, columns, asked.munge, split_seed)
         parts["synthetic"] = made.part(parts["train"].source.examples_NX.dtype)
         asked.tell(f"{len(made.base_M):,} synthetic rows by MUNGE join the transfer set, "
                    "without labels")  # fmt: skip
-        order = [one for one in ORDER if one in parts]
-        drawn = [parts[one] for one in order]
+    order = [one for one in ORDER if one in parts]
+    drawn = [parts[one] for one in order]
     if raw.table:
         parts = encoded(raw.table, parts, columns)
     examples = laid([parts[part] for part in order])
