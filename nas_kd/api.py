@@ -88,6 +88,7 @@ def search(
     with display(console(), quiet) as observe:
         drive(spec, options, observe if on_trial is None else telling(observe, on_trial))
     found = Study.open(options.folder)
+    found._teachers = objects_of(teacher)
     if not quiet:
         found.show()
     return found
@@ -125,8 +126,14 @@ def teacher_names(teacher: Any) -> tuple[str, ...]:
     """The names of one teacher or of several; objects are known in this process. Raises
     UnusableTeacher."""
     every = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
-    objects = iter(give([one for one in every if not isinstance(one, str)]))
+    objects = iter(give(objects_of(teacher)))
     return tuple(one if isinstance(one, str) else next(objects) for one in every)
+
+
+def objects_of(teacher: Any) -> list[Any]:
+    """The teachers that are no names."""
+    every = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
+    return [one for one in every if not isinstance(one, str)]
 
 
 def paths_of(files: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
@@ -139,6 +146,7 @@ class Study:
 
     def __init__(self, view: StudyView) -> None:
         self._view = view
+        self._teachers: list[Any] = []
 
     @classmethod
     def open(cls, folder: str | Path) -> "Study":
@@ -201,8 +209,7 @@ class Study:
         Stopped, the same call goes on.
         Raises NasKDError for what you can mend.
         """
-        if teacher is not None:
-            give(list(teacher) if isinstance(teacher, list | tuple) else [teacher])
+        give(objects_of(teacher) if teacher is not None else self._teachers)
         asked = Asked(seeds, epochs, baseline, random, front, tuple(map(str, trials)), data)
         root = None if data_root is None else Path(data_root)
         place = self._view.folder.root

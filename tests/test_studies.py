@@ -1,6 +1,7 @@
 """What the README and the studies say is what their kept results say."""
 
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,9 @@ from nas_kd.report.confirmed import confirmed_row
 from nas_kd.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "studies"))
+from tables import arm_rows, difference_rows  # noqa: E402
+
 STUDIES = ("glyphs-20k", "mnist-10k", "cifar10-20k")
 
 
@@ -93,3 +97,15 @@ def test_the_study_of_the_verdict_has_the_numbers_of_its_result() -> None:
     luck = json.loads((place / "luck.json").read_text())
     assert f"{luck['pooled']:.4f}" in text
     assert luck["pooled"] <= LUCK <= 1.2 * luck["pooled"]
+
+
+@pytest.mark.parametrize("study", ["transfer-set", "teachers", "model-compression"])
+def test_a_study_of_arms_has_the_tables_of_its_result(study: str) -> None:
+    place = ROOT / "studies" / study
+    results = json.loads((place / "result.json").read_text())
+    text = (place / "README.md").read_text()
+    parts = [found for found in results.values() if isinstance(found, dict) and "arms" in found]
+    assert parts
+    for found in parts:
+        for row in (*arm_rows(found), *difference_rows(found)):
+            assert row in text, row

@@ -30,7 +30,7 @@ def check(
     wanted = describe(spec, data, weights, trust)
     counts: list[int | None] = []
     for teacher in wanted:
-        several = len(wanted) > 1 or len(teacher.parts) > 1
+        several = len(wanted) > 1 or bool(teacher.parts)
         trained = [part for part in teacher.parts or (teacher,) if part.kind == TRAINED]
         for part in trained:
             what = "will be trained on the data; there is nothing to check yet"

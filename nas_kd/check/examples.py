@@ -3,7 +3,6 @@
 Suffixes: N examples, C classes, X the shape of one example, H and W pixels.
 """
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,13 +18,11 @@ from nas_kd.check.finding import Fact, Finding, Severity
 from nas_kd.data.classes import doubts
 from nas_kd.data.columns import column_in_words
 from nas_kd.data.origin import SPLITS
+from nas_kd.data.overlap import COPIES, exact
 from nas_kd.data.transfer import Rows, TransferSet, shape_in_words, size
 
 MOST_COLUMNS = 60
 """So many columns of a table are told one by one."""
-
-COPIES = {0: 0.05, 1: 0.0, 2: 0.0}
-"""The share of judged examples that may have a copy in the train split: rows of a table do."""
 
 ALIKE = 0.02
 """Thumbnails that differ by less than this share of the range are of the same picture."""
@@ -106,11 +103,6 @@ def near_copies(
         if count:
             of = len(thumbs[other])
             yield copied(one, other, count, of, "nearly the same picture as", sides=2)
-
-
-def exact(examples_NX: NDArray[np.generic]) -> list[bytes]:
-    """A hash of each example's values."""
-    return [hashlib.blake2b(example.tobytes(), digest_size=16).digest() for example in examples_NX]
 
 
 def thumbnails(examples_NCHW: NDArray[np.generic]) -> NDArray[np.float32]:

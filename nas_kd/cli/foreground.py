@@ -56,7 +56,8 @@ def run_search(
     screen.print(search_verdict(view).headline())
     typer.echo(f"Best: {student_in_words(view.pick('best'))}\n\nNext:")
     place = quote(str(options.folder))
-    code = trust_flag(spec.model_dump(include={"plugins", "family"}))
+    named = trust_flag(spec.model_dump(include={"plugins", "family"}))
+    code = " --trust" if options.trust else named
     for name, flag in (("confirm", code), ("report", ""), ("dashboard", ""), ("export", code)):
         typer.echo(f"  nas-kd {name} {place}{flag}")
 

@@ -222,7 +222,7 @@ def evaluate(
     teacher = result["teacher"]
     if "not_scored" in teacher:
         typer.echo(f"teacher: not scored, for {teacher['not_scored']}", err=True)
-    else:
+    elif not measured:
         sure = interval_in_words(teacher["accuracy"], result["examples"])
         typer.echo(f"teacher {sure}% of the same")
     for text in result.get("said", ()):

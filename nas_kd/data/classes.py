@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.origin import SPLITS
+from nas_kd.data.overlap import judged_among_unlabelled
 from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.intervals import Z95, half_width
 
@@ -71,6 +72,9 @@ def doubts(data: TransferSet) -> Iterator[tuple[str, str, str]]:
         more = " Or give validation more: --fix validation=0.33."
         more *= bool(cut) and share < SMALL_SHARE
         yield "splits", wrong, f"Gather more examples.{more}"
+    if copies := judged_among_unlabelled(data):
+        wrong = f"{copies:,} validation and test examples are among the unlabelled ones"
+        yield "splits", wrong, "Take them out there: students would be judged on what they learned."
     if rare := imbalance(data):
         yield "classes", rare, MEND_IMBALANCE
 

@@ -40,7 +40,8 @@ def from_npz(request: Request, *, path: str) -> Raw:
     """The arrays of an .npz: X and y, or x_train, y_train, x_test, y_test. Raises UnusableData."""
     given = f"data npz:{path}"
     right = (
-        "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, y_test."
+        "Save it with numpy.savez(FILE, X=images, y=labels), or x_train, y_train, x_test, y_test. "
+        "Without labels, a teacher of yours says them: --teacher-classes NUMBER."
     )
     arrays = arrays_of(Path(path).expanduser(), given, right)
     pairs, used = find_pairs(arrays)

@@ -26,7 +26,7 @@ from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import StudyLocked, UnusableStudy
 from nas_kd.files import expect_utf8, replace, write_bytes, write_text
 from nas_kd.metrics import METRICS, metric_in_words
-from nas_kd.space.first import first_samples
+from nas_kd.space.first import first_samples, never_stopped
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
@@ -108,6 +108,10 @@ def run(
     budgets = shared_budgets(spec, size_of)
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     queue.check()
+    fixed = never_stopped(space)[1].stop
+    if len(spec.teacher) > 1 and spec.trials <= fixed:
+        observe(Step(f"teacher   the first {fixed} trials are fixed, and have {spec.teacher[0]}: "
+                     "the others are tried with more --trials"))  # fmt: skip
     keep_spec(folder, spec, data)
     observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)

@@ -54,5 +54,6 @@ def root_flag(root: str | Path) -> str:
 def command(spec: StudySpec, options: RunOptions) -> str:
     """What to type to go on with a study."""
     said = root_flag(options.data_root)
-    said += " --yes" * options.large + trust_flag(spec.model_dump())
+    said += " --yes" * options.large
+    said += " --trust" if options.trust else trust_flag(spec.model_dump())
     return f"nas-kd search --study {quote(str(options.folder))}{said}"

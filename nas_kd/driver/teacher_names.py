@@ -31,8 +31,10 @@ def describe(
     require_named_teacher(spec, weights)
     taking = [name for name in parts_in(spec.teacher) if kind(name).weights]
     if weights and len(weights) != len(taking):
-        wrong = f"are {len(weights)} files for {len(taking)} teachers that take one"
-        right = f"Say one for each, in order: {', '.join(taking) or 'none takes one'}."
+        wrong = f"names {len(weights)}, and {len(taking)} of the teachers take a file"
+        right = f"Say one for each, in order: {', '.join(taking)}."
+        if not taking:
+            right = f"Leave it out: {', '.join(parts_in(spec.teacher))} has its weights."
         raise UnusableTeacher("--teacher-weights", wrong, right)
     files = iter(weights)
     return tuple(described(spec, data, whole, files, trust) for whole in spec.teacher)

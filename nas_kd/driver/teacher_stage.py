@@ -120,7 +120,7 @@ def made(stage: StageContext, job: TeacherJob, place: Place) -> dict[str, Any]:
         share(place.path, cached("teachers", training_key(job)), str(stage.folder.root))
     stage.observe(Ended("teacher"))
     done = "trained" if trained else "opened and looked at"
-    stage.observe(Step(f"teacher   {done} in {facts['seconds']:.0f} s"))
+    stage.observe(Step(f"teacher   {teacher.target}: {done} in {facts['seconds']:.0f} s"))
     return facts
 
 

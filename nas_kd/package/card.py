@@ -28,6 +28,7 @@ def card_table(facts: dict[str, Any]) -> str:
         f"| {heading(name)} | {as_text(name, value)} |"
         for name, value in beside_config(facts["settings"]).items()
     )
+    judged = "validation" if facts["metric"] in ("accuracy", "agreement") else "as sure as of"
     anew, reached = facts["confirmed"], interval_in_words(seen["accuracy"], seen["examples"])
     confirmed = ""
     if anew:
@@ -38,7 +39,7 @@ def card_table(facts: dict[str, Any]) -> str:
     return f"""| | |
 |---|---|
 {confirmed}| validation {metric}{" in the search" if anew else ""} | {reached}, 95% interval |
-| {"validation" if metric == "accuracy" else "as sure as of"} examples | {seen["examples"]:,} |
+| {judged} examples | {seen["examples"]:,} |
 {settings}
 | epochs | {facts["epochs"]} |
 | input | {"x".join(map(str, facts["input"]["shape"]))}; the student normalises |

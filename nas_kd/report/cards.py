@@ -51,7 +51,7 @@ def controls(view: StudyView) -> Card:
 def search_verdict(view: StudyView) -> Card:
     """What a search says before any confirm."""
     found, doubts = verdict_of(view), doubts_of(view)
-    rows = {"distilled minus alone": found.distillation}
+    rows = {} if view.spec.teacher_classes else {"distilled minus alone": found.distillation}
     count = view.facts["data"]["validation"]
     frame = differences_frame(rows, f"one seed, {count:,} validation examples")
     kept = view.folder.confirmation.exists()
@@ -99,9 +99,10 @@ def judged_on(view: StudyView) -> str:
     """What stands behind the figures of a search."""
     count = view.facts["data"]["validation"]
     alone = "" if view.spec.teacher_classes else "Alone: trained without the teacher. "
+    unknown = any(view.score_of(one) is None for one in view.teachers)
     return (
         f"{alone}{view.metric.capitalize()} on {count:,} validation examples, one seed, 95% "
-        "intervals."
+        "intervals." + " That of the teacher is not known." * unknown
     )
 
 

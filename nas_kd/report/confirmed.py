@@ -33,8 +33,9 @@ def confirmed_controls(view: StudyView, found: Confirmation) -> Card:
     marked = (len(rows),)
     rows += [confirmed_row(found, one) for one in found.students]
     beaten = [one.role for one in found.students if one.behind and one.behind.sign < 0]
+    alone = "" if view.spec.teacher_classes else "Alone: trained without the teacher. "
     said = (
-        f"Alone: trained without the teacher. {found.metric_name.capitalize()} on "
+        f"{alone}{found.metric_name.capitalize()} on "
         f"{found.examples:,} test examples, means of {found.seeds} seeds of {found.epochs} "
         f"epoch{'s' * (found.epochs > 1)}, "
         f"95% intervals over {found.covers}."

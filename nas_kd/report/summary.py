@@ -10,7 +10,7 @@ from nas_kd.intervals import gain, interval
 from nas_kd.knowledge.objective import additive_weight
 from nas_kd.report.verdict import verdict_of
 from nas_kd.spec.settings import settings_in_words
-from nas_kd.spec.teachers import BY, TRAINED, kind_of, parts_of, path_of
+from nas_kd.spec.teachers import TRAINED, kind_of, short_name
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
@@ -140,17 +140,10 @@ def teacher_line(view: StudyView, facts: Mapping[str, Any]) -> Line:
 def called(teacher: Mapping[str, Any]) -> str:
     """What a teacher is called in a table: a file by its name alone."""
     return (
-        BY.join(map(short, parts_of(teacher["target"])))
+        short_name(teacher["target"])
         if (teacher["target"] != TRAINED)
         else f"trained, width {teacher['width']}"
     )
-
-
-def short(name: str) -> str:
-    """A teacher's name without the folders of its file."""
-    path = path_of(name)
-    width = name.partition(":")[2] if kind_of(name) == TRAINED else ""
-    return path.name if path else f"trained, width {width}" if width else name
 
 
 def line(

@@ -21,6 +21,7 @@ from optuna.distributions import (
 from nas_kd.costs.budgets import COSTS, LATENCY
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.registry import Registry
+from nas_kd.spec.teachers import short_name
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
@@ -68,6 +69,8 @@ class Setting:
     """Trials have the setting only where a spec offers several values."""
     heading: str = ""
     """What columns of tables call the setting; empty is its name with spaces."""
+    read_as: Callable[[str], str] = str
+    """A word as people read it."""
     digits: str = "g"
     """The format in which people read a number, as `format` takes it."""
 
@@ -102,6 +105,7 @@ SETTINGS: Registry[Setting] = Registry(
         distribution=CategoricalDistribution,
         inert=lambda sample: sample["alpha"] == 0,
         where_several=True,
+        read_as=short_name,
     ),
     alpha=Setting(distribution=shares, default=0.9, digits=".2f"),
     learning_rate=Setting(distribution=logarithmic, default=0.02, digits=".4f"),
@@ -172,9 +176,10 @@ def heading(name: str) -> str:
 
 def as_text(name: str, value: Value) -> str:
     """A setting's value as people read it."""
-    if isinstance(value, str | bool):
-        return str(value).lower() if isinstance(value, bool) else value
     row = SETTINGS.get(name)
+    if isinstance(value, str | bool):
+        plain = row.read_as if row else str
+        return str(value).lower() if isinstance(value, bool) else plain(value)
     return format(value, row.digits if row else "g")
 
 

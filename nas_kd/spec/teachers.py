@@ -66,7 +66,8 @@ def placed_part(text: str) -> str:
     if kind and (":" not in text or Path(text).expanduser().exists()):
         text = f"{kind}:{text}"
     if not text or text.endswith(":") or (":" not in text and text != TRAINED):
-        forms = "train, module:function, torchvision:NAME, timm:NAME, or a file: teacher.onnx"
+        files = ", ".join(end for ends in TEACHER_FILES.values() for end in ends)
+        forms = f"train, module:function, torchvision:resnet18, timm:NAME, or a file: {files}"
         raise ValueError(f"{text!r} names no teacher; say {forms}")
     start, _, rest = text.partition(":")
     if start == TRAINED and rest and not (rest.isdecimal() and int(rest)):
@@ -84,3 +85,15 @@ def can_be_narrowed(name: str) -> bool:
     return ":" in name and BY not in name and kind_of(name) not in (
         TRAINED, "python", "timm", *TEACHER_FILES
     )  # fmt: skip
+
+
+def short_name(name: str) -> str:
+    """A teacher's name as people read it: without the folders of its files."""
+    return BY.join(map(short_part, parts_of(name)))
+
+
+def short_part(name: str) -> str:
+    """The name of one teacher without the folders of its file."""
+    path = path_of(name)
+    width = name.partition(":")[2] if kind_of(name) == TRAINED else ""
+    return path.name if path else f"trained, width {width}" if width else name

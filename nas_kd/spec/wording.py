@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
 
 from nas_kd.errors import suggestion
@@ -33,11 +34,12 @@ def moved(name: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool
 def explain(problem: dict[str, Any], fields: tuple[str, ...]) -> str:
     """One problem in words: the setting, what is wrong, what was given."""
     name, inside = str(problem["loc"][0]), problem["loc"][1:]
+    given = shorten(repr(problem["input"]), 200)
     if problem["type"] == "extra_forbidden":
         return f"{name}: is no setting.{suggestion(name, fields)}"
     if problem["type"] == "missing" and not inside:
         return f'{name}: is needed, for example {name} = "20k"'
     if inside and str(inside[0]) not in "0123456789":
-        return f"{name}: must be a number, or a pair [low, high] (given: {problem['input']!r})"
+        return f"{name}: must be a number, or a pair [low, high] (given: {given})"
     message = str(problem.get("ctx", {}).get("error") or problem["msg"]).rstrip(".")
-    return f"{name}: {message} (given: {problem['input']!r})"
+    return f"{name}: {message} (given: {given})"

@@ -135,6 +135,8 @@ def in_order(
     if {*found.classes} != {*mine} or len(found.classes) != len(mine):
         wrong = f"has columns for {', '.join(found.classes[:12])}"
         right = f"The classes of the data are {', '.join(mine[:12])}: one column for each."
+        if {*found.classes} & {"index", "Unnamed: 0"}:
+            right += " Save it without its index: index=False."
         raise UnusableTeacher(given, wrong, right)
     places = [found.classes.index(name) for name in mine]
     other = places != sorted(places)
@@ -154,6 +156,11 @@ def as_logits(
     sums_M = values_MC.sum(1, dtype=np.float64)
     off = float(np.abs(sums_M - 1).max())
     within = bool((values_MC >= 0).all() and (values_MC <= 1 + NOTE).all())
+    even = bool((values_MC >= 0).all() and np.ptp(sums_M) <= ROUNDED * sums_M.mean() and off > 1)
+    if said is None and even:
+        wrong = f"has rows that each add up to {sums_M.mean():.4g}, as percentages do"
+        right = "Divide them by that, or if they are logits: --fix teacher_gives=logits."
+        raise UnusableTeacher(given, wrong, right)
     if said is False or (said is None and not within):
         return values_MC, ()
     if not within:

@@ -48,8 +48,9 @@ def answers_to(
         raise
     except Exception as error:  # whatever a forward of the user's does
         right = (
-            f"It must give logits [B, {len(data.classes)}] for examples {data.input_shape}; say "
-            "how it wants them: --teacher-size, --teacher-mean, --teacher-std."
+            f"It must give logits [B, {len(data.classes)}] for any number of examples "
+            f"{data.input_shape}; say how it wants them: --teacher-size, --teacher-mean, "
+            "--teacher-std."
         )
         raise UnusableTeacher(given, f"fails on the data ({error})", right) from error
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas_kd.data.cells import plain_name
-from nas_kd.data.source import Rows_N
+from nas_kd.data.source import UNLABELLED, Rows_N
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.teachers.adapting import FLOOR
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 
 ROUNDED = 0.02
 """Probabilities may add up to so much more or less than 1: they were rounded."""
+
+MISSING = (
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+    "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+"""What pandas reads as missing unless it is told otherwise; here it is a word."""
+
+BLANKED = "words such as None and NA are missing for it, as pandas reads them"
+
+TRIED = 512
+"""Training examples by which it is seen how an estimator's table was read."""
 
 NEARLY = 1e-6
 """A probability may lie below 0 by so much."""
@@ -53,13 +64,18 @@ def of_estimator(found: Any, teacher: Teacher, data: TransferSet, sha256: str = 
     if said:
         notes += (f"it is no network: what is said of its {', '.join(said)} is not used",)
     by_row = bool(names)
+    blank = False
     if by_row:
         expect_columns(names, data, given)
         notes += (f"sees {len(names)} columns as they were read",)
+        blank = reads_as_pandas(estimator, data, names, column_C, given)
+        notes += (BLANKED,) * blank
 
     def answer(row_B: Rows_N, examples_BX: Tensor) -> Tensor:
         asked = (
-            rows_as_read(data, row_B, names) if by_row else examples_BX.flatten(1).numpy().copy()
+            rows_as_read(data, row_B, names, blank)
+            if by_row
+            else examples_BX.flatten(1).numpy().copy()
         )
         share_BC = probabilities_of(estimator, asked, len(column_C), given)[:, column_C]
         return torch.from_numpy(share_BC.astype(np.float32)).clamp_min(FLOOR).log()
@@ -153,13 +169,33 @@ def expect_columns(names: list[str], data: TransferSet, given: str) -> None:
         raise UnusableTeacher(given, wrong, f"Its columns are {', '.join(map(str, there[:20]))}.")
 
 
-def rows_as_read(data: TransferSet, row_B: Rows_N, names: list[str]) -> "pd.DataFrame":
+def rows_as_read(data: TransferSet, row_B: Rows_N, names: list[str], blank: bool) -> "pd.DataFrame":
     """The named columns of these rows as they were read; in columns of numbers a cell that is no
-    number is missing."""
+    number is missing, and with `blank` so is one that pandas takes for that."""
     import pandas as pd
 
     frame = data.origin.as_read(row_B)[names].copy()
     for column in data.columns:
         if column.name in names and column.words is None and not column.date:
             frame[column.name] = pd.to_numeric(frame[column.name], errors="coerce")
-    return frame
+    return frame.where(~frame.isin(MISSING)) if blank else frame
+
+
+def reads_as_pandas(
+    estimator: Any, data: TransferSet, names: list[str], column_C: NDArray[np.int64], given: str
+) -> bool:
+    """Whether an estimator was fitted on a table in which words such as None are missing, as pandas
+    reads them unless it is told otherwise: whether it is then right more often."""
+    first, last = data.labelled
+    row_B = np.arange(first, min(last, first + TRIED))
+    if not rows_as_read(data, row_B, names, False).isin(MISSING).to_numpy().any():
+        return False
+    labels_B, right = data.labels.open()[row_B], []
+    for blank in (False, True):
+        try:
+            asked = rows_as_read(data, row_B, names, blank)
+            share_BC = probabilities_of(estimator, asked, len(column_C), given)[:, column_C]
+            right.append(float((share_BC.argmax(1) == labels_B).mean()))
+        except UnusableTeacher:
+            right.append(-1.0)
+    return right[1] > right[0] or (right[1] == right[0] and labels_B[0] == UNLABELLED)

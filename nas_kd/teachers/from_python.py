@@ -27,8 +27,8 @@ def give(objects: Sequence[Any]) -> tuple[str, ...]:
     for found in objects:
         kind = type(found).__name__
         if isinstance(found, type):
-            right = f"Give an instance with its weights: {found.__name__}(...)."
-            raise UnusableTeacher(f"teacher {found.__name__}", "is a class, not a network", right)
+            right = f"Give an object of it, trained or fitted: {found.__name__}(...)."
+            raise UnusableTeacher(f"teacher {found.__name__}", "is a class", right)
         if not (isinstance(found, nn.Module) or is_estimator(found)):
             right = "Give an nn.Module, or an estimator that is fitted and has predict_proba."
             raise UnusableTeacher(f"teacher {kind}", "cannot be asked for probabilities", right)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nas_kd.data import source_of
-from nas_kd.data.origin import SPLITS
+from nas_kd.data.classes import doubts
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import TransferSet, prepare, size
 from nas_kd.errors import InvalidSpec, UnusableData
@@ -186,5 +186,13 @@ def test_what_needs_labels_is_refused_without_them(settings: dict[str, Any], wro
         StudySpec.create(given)
 
 
-def test_synthetic_rows_are_of_another_split() -> None:
-    assert SPLITS[-1] == "synthetic"
+def test_judged_examples_among_the_unlabelled_ones_are_counted(signals: Path) -> None:
+    plain = ready(f"npz:{signals}")
+    every = np.concatenate([plain.examples.open()[slice(*rows)]
+                            for rows in (plain.validation, plain.test)])  # fmt: skip
+    np.savez(signals.with_name("more.npz"), X=every)
+    data = ready(f"npz:{signals}", unlabelled=f"npz:{signals.with_name('more.npz')}")
+    said = [text for about, text, _ in doubts(data) if about == "splits"]
+    wrong = f"{len(every)} validation and test examples are among the unlabelled ones"
+    assert wrong in said
+    assert not any("unlabelled" in text for _, text, _ in doubts(plain))

@@ -118,7 +118,7 @@ def test_several_objects_of_one_class_have_names_of_their_own() -> None:
         "python:RandomForestClassifier", "python:RandomForestClassifier-number-2",
         "python:RandomForestClassifier-number-3",
     )  # fmt: skip
-    with pytest.raises(UnusableTeacher, match="is a class, not a network"):
+    with pytest.raises(UnusableTeacher, match="is a class"):
         give([RandomForestClassifier])
     with pytest.raises(UnusableTeacher, match="cannot be asked for probabilities"):
         give([3])
@@ -181,3 +181,20 @@ def test_a_teacher_from_the_cache_is_called_as_its_own_study_calls_it(tmp_path: 
     assert view.teachers[0]["target"] == "train"
     assert "from the cache" in view.folder.log.read_text()
     assert '"target": "train:6"' in (tmp_path / "one" / "teacher" / "config.json").read_text()
+
+
+def test_a_study_from_python_keeps_its_own_object(tmp_path: Path) -> None:
+    X, y = own.load_digits(return_X_y=True)
+    first, second = (RandomForestClassifier(9, random_state=n).fit(X, y) for n in (0, 1))
+    settings: dict[str, Any] = {"family": "mlp", "trials": 4}
+    one = search(tmp_path / "one", first, **settings)
+    search(tmp_path / "two", second, **settings)
+    found = one.confirm(seeds=2, epochs=1, workers=0, quiet=True)
+    assert found.teachers[0] is not None
+
+
+def test_a_teacher_that_no_trial_has_is_said(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", teacher=["train:4", "train:6"], trials=4)
+    assert {row.settings["teacher"] for row in view.rows} == {"train:4"}
+    said = "trials are fixed, and have train:4: the others are tried with more --trials"
+    assert said in view.folder.log.read_text()

@@ -530,3 +530,36 @@ def test_what_is_said_of_networks_is_not_ignored_for_others(
     np.savez(tmp_path / "answers.npz", **some(digits))
     with pytest.raises(UnusableTeacher, match=wrong):
         describe(tiny(**{"teacher": f"{tmp_path}/answers.npz", **settings}), digits, ())
+
+
+@pytest.mark.parametrize("default", [True, False])
+def test_a_table_is_given_to_an_estimator_as_it_was_read_for_it(
+    default: bool, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    colour = random.choice(["None", "blue", "red"], 900)
+    frame = pd.DataFrame({"age": random.normal(40, 12, 900).round(1), "colour": colour,
+                          "outcome": np.where(colour == "None", "yes", "no")})  # fmt: skip
+    path = tmp_path / "people.csv"
+    frame.to_csv(path, index=False)
+    read = pd.read_csv(path) if default else pd.read_csv(
+        path, keep_default_na=False, na_values=[""]
+    )  # fmt: skip
+    words = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-2)
+    encoder = make_column_transformer((words, ["colour"]), remainder="passthrough")
+    model = make_pipeline(encoder, HistGradientBoostingClassifier(max_iter=10))
+    (name,) = give([model.fit(read.drop(columns="outcome"), read["outcome"])])
+    data = prepare("csv", *table_of(path))
+    (teacher,) = describe(tiny(teacher=name), data, ())
+    answerer = opened(teacher, data)
+    found = answers_to(answerer, data, data.validation).argmax(-1)
+    assert torch.equal(found, tensor(data.labels)[slice(*data.validation)])
+    assert any("as pandas reads them" in note for note in answerer.notes) == default
+
+
+def test_percentages_are_not_taken_for_logits(digits: TransferSet, tmp_path: Path) -> None:
+    shares = some(digits)["probabilities"] * 100
+    pd.DataFrame(shares, columns=list(digits.classes)).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(UnusableTeacher, match="each add up to 100, as percentages do"):
+        logits(f"{tmp_path}/p.csv", digits)
+    assert logits(f"{tmp_path}/p.csv", digits, teacher_gives="logits").max() > 80

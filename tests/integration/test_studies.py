@@ -1,0 +1,29 @@
+"""The short forms of the studies run; they tell nothing of what is measured."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("study", ["transfer-set", "teachers", "model-compression"])
+def test_a_short_form_runs_and_leaves_the_result_as_it_was(study: str, tmp_path: Path) -> None:
+    kept = ROOT / "studies" / study / "result.json"
+    before = kept.read_bytes()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "studies" / study / "measure.py"), "--short"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = tmp_path.glob("runs/*-short/result.json")
+    parts = [one for one in json.loads(result.read_text()).values() if "arms" in str(one)]
+    assert len(parts) == 1
+    assert kept.read_bytes() == before
