@@ -198,4 +198,4 @@ def reads_as_pandas(
             right.append(float((share_BC.argmax(1) == labels_B).mean()))
         except UnusableTeacher:
             right.append(-1.0)
-    return right[1] > right[0] or (right[1] == right[0] and labels_B[0] == UNLABELLED)
+    return bool(right[1] > right[0] or (right[1] == right[0] and labels_B[0] == UNLABELLED))
