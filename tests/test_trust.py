@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nas_kd.api import Study
-from nas_kd.cli.foreground import kept_weights
+from nas_kd.cli.foreground import kept_teacher_weights
 from nas_kd.driver.options import RunOptions, command
 from nas_kd.errors import SpecDiffers, Unusable
 from nas_kd.package.load import load_student
@@ -272,12 +272,15 @@ def test_a_study_of_code_that_was_made_otherwise_is_named_with_trust(tmp_path: P
 def test_the_teacher_that_a_study_has_is_checked(tmp_path: Path) -> None:
     own = tiny().model_copy(update={"teacher": ("mymodels:net",)})
     (tmp_path / "spec.toml").write_text(own.to_toml())
-    assert kept_weights(own, tmp_path) is None
+    assert kept_teacher_weights(own, tmp_path) == ()
+    facts = {"target": "mymodels:net", "width": 8, "sha256": "", "accuracy": None, "macs": None,
+             "parameters": None, "activations": None, "seconds": 0.0, "notes": [], "parts": [],
+             "file": "weights.safetensors", "file_sha256": "", "weights": "best.pt"}  # fmt: skip
     (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "config.json").write_text(json.dumps(facts))
     kept = tmp_path / "teacher" / "weights.safetensors"
-    kept.write_bytes(b"")
-    assert kept_weights(own, tmp_path) == kept
-    assert kept_weights(tiny(), tmp_path) is None
+    assert kept_teacher_weights(own, tmp_path) == (kept,)
+    assert kept_teacher_weights(tiny(), tmp_path) == ()
 
 
 def test_a_study_that_is_not_there_needs_a_budget(run: Run) -> None:

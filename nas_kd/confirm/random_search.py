@@ -6,7 +6,6 @@ from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Observe, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.teacher_folder import kept_names, kept_weights
-from nas_kd.driver.teacher_names import describe
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study
@@ -16,13 +15,12 @@ def best_of_random(view: StudyView, options: RunOptions, observe: Observe) -> St
     """The best student of the random search, which is run in the study's folder, or taken from
     there. It begins with the same default students and stops nobody. Raises NasKDError."""
     folder, trials = view.folder, trials_for(view)
-    wanted = describe(view.spec, folder.read_data(), ())
     spec = view.spec.model_copy(update={
         "sampler": "random", "rungs": (), "trials": trials, "epochs": view.epochs,
-        "teacher": kept_names(folder, wanted),
+        "teacher": kept_names(folder, view.spec.teacher),
     })  # fmt: skip
     place = StudyFolder(folder.confirmed / f"random-{trials}")
-    weights = kept_weights(folder, wanted)
+    weights = kept_weights(folder, len(view.spec.teacher))
     observe(Step(f"random    searching {trials} students of {view.epochs} epochs, as the search "
                  "trained in all"))  # fmt: skip
     drive(spec, replace(options, folder=place.root, teacher_weights=weights), observe)

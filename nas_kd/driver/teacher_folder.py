@@ -12,7 +12,7 @@ from nas_kd.data.arrays import ArrayRef
 from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import hashed
 from nas_kd.records import read_record
-from nas_kd.spec.teachers import BY, TRAINED, path_of
+from nas_kd.spec.teachers import BY, TRAINED, kind_of, parts_of, path_of
 from nas_kd.study.folder import StudyFolder
 from nas_kd.teachers.from_python import GIVEN
 from nas_kd.teachers.signals import SignalsJob, check_teacher
@@ -159,33 +159,36 @@ def file_hash(path: str) -> str:
         raise UnusableTeacher(f"--teacher-weights {path}", wrong, right) from error
 
 
-def kept_weights(folder: StudyFolder, wanted: Sequence[Teacher]) -> tuple[Path, ...]:
+def kept_weights(folder: StudyFolder, count: int) -> tuple[Path, ...]:
     """The study's own copies of the files that --teacher-weights named, in order."""
-    pairs = zip(wanted, places(folder, len(wanted)), strict=True)
-    return tuple(path for teacher, place in pairs for path in copies(teacher, place))
+    return tuple(path for place in places(folder, count) for path in copies(place))
 
 
-def copies(teacher: Teacher, place: Place) -> Iterator[Path]:
+def copies(place: Place) -> Iterator[Path]:
     """The copies of the weight files of a teacher, or of the members of an ensemble."""
-    for number, part in enumerate(teacher.parts):
-        yield from copies(part, place.part(number))
     facts = place.known()
-    if facts and facts["weights"] and path_of(teacher.target) is None and not teacher.parts:
+    if not facts:
+        return
+    for number in range(len(facts["parts"])):
+        yield from copies(place.part(number))
+    if facts["weights"] and path_of(facts["target"]) is None and not facts["parts"]:
         yield place.path / WEIGHTS
 
 
-def kept_names(folder: StudyFolder, wanted: Sequence[Teacher]) -> tuple[str, ...]:
+def kept_names(folder: StudyFolder, names: Sequence[str]) -> tuple[str, ...]:
     """The name of a study's teacher, with the study's own copy where it is a file. Several keep
     their names, which trials have among their settings."""
-    if len(wanted) > 1:
-        return tuple(teacher.target for teacher in wanted)
-    pairs = zip(wanted, places(folder, len(wanted)), strict=True)
-    return tuple(kept_name(as_kept(place, teacher)) for teacher, place in pairs)
+    if len(names) > 1:
+        return tuple(names)
+    return (kept_name(*places(folder, 1), names[0]),)
 
 
-def kept_name(teacher: Teacher) -> str:
-    """The name of a teacher by where its file lies."""
-    if teacher.parts:
-        return BY.join(map(kept_name, teacher.parts))
-    named = path_of(teacher.target) is None
-    return teacher.target if named else f"{teacher.kind}:{teacher.weights}"
+def kept_name(place: Place, name: str) -> str:
+    """The name of a teacher by where the study has its file. Raises UnusableStudy."""
+    names = parts_of(name)
+    if len(names) > 1:
+        return BY.join(kept_name(place.part(n), one) for n, one in enumerate(names))
+    facts = place.known()
+    if path_of(name) is None or not facts:
+        return name
+    return f"{kind_of(name)}:{place.path / facts['file']}"
