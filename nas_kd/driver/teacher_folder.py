@@ -180,7 +180,8 @@ def kept_names(folder: StudyFolder, names: Sequence[str]) -> tuple[str, ...]:
     their names, which trials have among their settings."""
     if len(names) > 1:
         return tuple(names)
-    return (kept_name(*places(folder, 1), names[0]),)
+    (place,) = places(folder, 1)
+    return (kept_name(place, names[0]),)
 
 
 def kept_name(place: Place, name: str) -> str:
