@@ -139,11 +139,8 @@ def teacher_line(view: StudyView, facts: Mapping[str, Any]) -> Line:
 
 def called(teacher: Mapping[str, Any]) -> str:
     """What a teacher is called in a table: a file by its name alone."""
-    return (
-        short_name(teacher["target"])
-        if (teacher["target"] != TRAINED)
-        else f"trained, width {teacher['width']}"
-    )
+    trained = kind_of(teacher["target"]) == TRAINED and not teacher["parts"]
+    return f"trained, width {teacher['width']}" if trained else short_name(teacher["target"])
 
 
 def line(

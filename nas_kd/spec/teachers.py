@@ -95,5 +95,4 @@ def short_name(name: str) -> str:
 def short_part(name: str) -> str:
     """The name of one teacher without the folders of its file."""
     path = path_of(name)
-    width = name.partition(":")[2] if kind_of(name) == TRAINED else ""
-    return path.name if path else f"trained, width {width}" if width else name
+    return path.name if path else name
