@@ -133,7 +133,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     rows.to_csv(root / "people.csv", index=False)
     rows.drop(columns=["outcome", "family"]).to_csv(root / "new-people.csv", index=False)
     features = rows.drop(columns=["outcome", "family"])
-    features.to_csv(root / "prospects.csv", index=False)
+    rows.drop(columns="outcome").to_csv(root / "prospects.csv", index=False)
     shutil.copy(root / "prospects.csv", root / "more-people.csv")
     words = OneHotEncoder(handle_unknown="ignore")
     encoder = make_column_transformer((words, list(features.select_dtypes(exclude="number"))),
