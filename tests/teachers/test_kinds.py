@@ -563,3 +563,21 @@ def test_percentages_are_not_taken_for_logits(digits: TransferSet, tmp_path: Pat
     with pytest.raises(UnusableTeacher, match="each add up to 100, as percentages do"):
         logits(f"{tmp_path}/p.csv", digits)
     assert logits(f"{tmp_path}/p.csv", digits, teacher_gives="logits").max() > 80
+
+
+def test_a_network_of_timm_answers_with_its_weights_in_colour(
+    digits: TransferSet, tmp_path: Path
+) -> None:
+    timm = pytest.importorskip("timm")
+    network = timm.create_model("test_resnet", num_classes=10).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    spec = tiny(teacher="timm:test_resnet", teacher_size=32)
+    with pytest.raises(UnusableTeacher, match="has no weights"):
+        opened(describe(spec, digits, ())[0], digits)
+    (teacher,) = describe(spec, digits, (tmp_path / "weights.pt",))
+    images = normaliser(digits)(stored(digits)[:16]).expand(-1, 3, -1, -1)
+    shown = nn.functional.interpolate(images, (32, 32), mode="bilinear", antialias=True)
+    found = answers_to(opened(teacher, digits), digits, digits.validation)[:16]
+    torch.testing.assert_close(found, network(shown), rtol=1e-4, atol=1e-4)
+    with pytest.raises(UnusableTeacher, match="You may have meant: test_res"):
+        opened(describe(tiny(teacher="timm:test_resnets"), digits, ())[0], digits)
