@@ -87,7 +87,7 @@ SUFFIXES = {".npz": "npz", ".csv": "csv", ".parquet": "parquet"}
 """Kinds of places, by the end of a file's name."""
 
 
-def without_label(said: int | str) -> int | str:
+def placed_unlabelled(said: int | str) -> int | str:
     """A number, or the place of unlabelled examples with its kind and its path from the root on.
 
     Raises ValueError.

@@ -37,11 +37,11 @@ from nas_kd.spec.fields import (
     numbered_classes,
     paired,
     placed_teachers,
+    placed_unlabelled,
     reachable,
     readable,
     spoken,
     within,
-    without_label,
     worded,
 )
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
@@ -91,7 +91,7 @@ class StudySpec(BaseModel):
     examples, up to a third."""
     image_size: Annotated[int, Field(ge=4, le=512)] = IMAGE_SIDE
     """Side of the square that an imagefolder's pictures are resized to."""
-    unlabelled: Annotated[int | str, AfterValidator(without_label)] = 0
+    unlabelled: Annotated[int | str, AfterValidator(placed_unlabelled)] = 0
     """Unlabelled examples that join the transfer set: how many the source is to make, or where
     yours lie: a folder of pictures, an .npz, a .csv or .parquet, `module:function`."""
     munge: Annotated[float, Field(ge=0, le=100)] = 0

@@ -117,3 +117,14 @@ def test_options_of_families_are_settings_like_others(tmp_path: Path) -> None:
         StudySpec.create({"budget": "20k", "family": "cnn", "squeeze_excite": True})
     with pytest.raises(InvalidSpec, match='mobile must be of "separable", "inverted"'):
         StudySpec.create(given | {"mobile": "upright"})
+
+
+def test_data_and_teachers_that_were_moved_are_no_difference_whatever_their_paths() -> None:
+    data = [StudySpec.create({"budget": "2k", "data": f"npz:/{place}.npz"})
+            for place in ("old/c++/one", "new/other")]  # fmt: skip
+    assert data[0].differences(data[1]) == ()
+    pairs = [StudySpec.create({"budget": "2k", "teacher": f"onnx:/{place}.onnx+train:8"})
+             for place in ("old/t", "new/t")]  # fmt: skip
+    assert pairs[0].differences(pairs[1]) == ()
+    other = StudySpec.create({"budget": "2k", "teacher": "onnx:/old/t.onnx+mine:net"})
+    assert "teacher" in pairs[0].differences(other)[0]
