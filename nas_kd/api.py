@@ -29,6 +29,7 @@ from nas_kd.report.page import page
 from nas_kd.report.summary import Summary, student_in_words, summarize
 from nas_kd.report.terminal import console, display
 from nas_kd.spec import StudySpec
+from nas_kd.spec.fields import listed
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study, remark
@@ -125,15 +126,13 @@ def called(data: Any) -> str:
 def teacher_names(teacher: Any) -> tuple[str, ...]:
     """The names of one teacher or of several; objects are known in this process. Raises
     UnusableTeacher."""
-    every = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
     objects = iter(give(objects_of(teacher)))
-    return tuple(one if isinstance(one, str) else next(objects) for one in every)
+    return tuple(one if isinstance(one, str) else next(objects) for one in listed(teacher))
 
 
 def objects_of(teacher: Any) -> list[Any]:
     """The teachers that are no names."""
-    every = list(teacher) if isinstance(teacher, list | tuple) else [teacher]
-    return [one for one in every if not isinstance(one, str)]
+    return [one for one in listed(teacher) if not isinstance(one, str)]
 
 
 def paths_of(files: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:

@@ -63,7 +63,7 @@ def load(request: Request, *, path: str, kind: str) -> Raw:
     if rest.shape[1] == 0:
         right = "Add some, or name them with --keep COLUMN."
         raise UnusableData(given, "has no column that tells of the classes", right)
-    more = further(request, rest, label)
+    more = further(request, rest)
     if more:
         for name, known in kinds.items():
             if name in rest.columns and len(cells := odd(more.frame[name], known)):
@@ -101,7 +101,7 @@ class Further:
         return pd.concat([before, self.frame[list(before.columns)]], ignore_index=True)
 
 
-def further(request: Request, rest: "pd.DataFrame", label: str | None) -> Further | None:
+def further(request: Request, rest: "pd.DataFrame") -> Further | None:
     """The user's unlabelled rows, from another table with the same columns; None if there are none.
 
     Raises UnusableData.
