@@ -18,7 +18,9 @@ class Registry(dict[str, T]):
     `from_path` makes a part of a name `module:attribute`, where parts of this kind can be named so.
     """
 
-    def __init__(self, kind: str, from_path: Callable[[str], T] | None = None, **parts: T) -> None:
+    def __init__(
+        self, kind: str, from_path: Callable[[str], T] | None = None, /, **parts: T
+    ) -> None:
         super().__init__(parts)
         self.kind, self.from_path = kind, from_path
 

@@ -12,7 +12,8 @@ from nas_kd.data.transfer import prepare
 from nas_kd.driver.teacher_names import describe
 from nas_kd.spec import StudySpec
 from nas_kd.spec.teachers import TRAINED
-from nas_kd.teachers.trained import parameters_of
+from nas_kd.teachers.layers import Layers, kept_bytes
+from nas_kd.teachers.trained import parameters_of, untrained
 
 __all__ = ["Fact", "Finding", "check"]
 
@@ -29,6 +30,8 @@ def check(
     yield from of_examples(data)
     wanted = describe(spec, data, weights, trust)
     counts: list[int | None] = []
+    layers = Layers(spec.layer_terms, spec.teacher_layer)
+    kept = 0
     for teacher in wanted:
         several = len(wanted) > 1 or bool(teacher.parts)
         trained = [part for part in teacher.parts or (teacher,) if part.kind == TRAINED]
@@ -36,13 +39,20 @@ def check(
             what = "will be trained on the data; there is nothing to check yet"
             yield Fact("teacher", f"{part.target} {what}")
             counts.append(parameters_of(part))
+            if not teacher.parts:
+                kept += kept_bytes(untrained(part, data), data, layers, part.target)
         asked = [part for part in teacher.parts if part.kind != TRAINED] if trained else [teacher]
         for part in asked:
             if several:
                 yield Fact("teacher", f"{part.target}:")
             under_test = TeacherUnderTest.load(part, data)
             counts.append(under_test.answerer.parameters)
+            if not teacher.parts:
+                kept += kept_bytes(under_test.answerer, data, layers, part.target)
             yield from of_teacher(under_test)
     known = [count for count in counts if count is not None]
     whole = sum(known) if len(known) == len(counts) else None
-    yield from of_study(spec, data, workers, whole)
+    if layers.terms:
+        what = f"the layers that {', '.join(layers.terms)} compares take {kept / 1e6:,.0f} MB"
+        yield Fact("knowledge", what)
+    yield from of_study(spec, data, workers, whole, kept)

@@ -11,7 +11,7 @@ from nas_kd.driver.drive import space_in_words
 from nas_kd.driver.teacher_names import shared_budgets
 from nas_kd.driver.timing import TOO_LARGE, default_jobs, duration_in_words, time_students
 from nas_kd.files import cache_folder
-from nas_kd.space.first import first_samples
+from nas_kd.space.first import co_teacher_of, first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
@@ -26,13 +26,14 @@ CHECKPOINT = 12
 
 
 def of_study(
-    spec: StudySpec, data: TransferSet, workers: int, teacher: int | None
+    spec: StudySpec, data: TransferSet, workers: int, teacher: int | None, layers: int = 0
 ) -> Iterator[Fact | Finding]:
-    """What fits, and what the study takes. Raises BudgetTooSmall, UnusableBudget."""
+    """What fits, and what the study takes, with so many bytes that are kept of teachers' layers.
+    Raises BudgetTooSmall, UnusableBudget."""
     budgets = shared_budgets(spec, teacher)
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     yield Fact("fits", space_in_words(space))
-    recipe = Recipe(spec, data)
+    recipe = Recipe(spec, data, co_teacher=co_teacher_of(space))
     each = time_students(default_jobs(recipe, space))
     said = TOO_LARGE
     if each is not None:
@@ -42,15 +43,16 @@ def of_study(
             f"with {max(1, workers)} workers, and what the teacher takes"
         )
     yield Fact("time", said)
-    yield from room(spec, data, workers, space)
+    yield from room(spec, data, workers, space, layers)
 
 
 def room(
-    spec: StudySpec, data: TransferSet, workers: int, space: Space
+    spec: StudySpec, data: TransferSet, workers: int, space: Space, layers: int
 ) -> Iterator[Fact | Finding]:
     """Memory and disk, and whether there is enough of both."""
     examples = data.examples.open().nbytes
-    signals = 4 * data.views.count * size(data.train) * len(data.classes)
+    answers = 4 * data.views.count * size(data.train) * len(data.classes)
+    signals = answers * len(spec.teacher) + layers
     students = [counts(space.student(sample)).parameters for sample in first_samples(space)]
     parts = f"{examples / 1e6:,.0f} MB of examples, {signals / 1e6:,.0f} MB of signals"
     for name, need, free, do in (

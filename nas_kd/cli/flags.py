@@ -93,10 +93,24 @@ TeacherMeanFlag = Annotated[
     str | None, typer.Option(help="Its normalisation of pixels in 0..1: 0.49,0.48,0.45.")
 ]
 TeacherStdFlag = Annotated[str | None, typer.Option(help="Deviations beside it.")]
-KnowledgeFlag = Annotated[
-    list[str] | None, typer.Option(help="Distillation term. Repeat to search over several.")
+TeacherLayerFlag = Annotated[
+    list[str] | None,
+    typer.Option(help="A layer of it that knowledge terms compare, by name. Repeat for several."),
 ]
-SchemeFlag = Annotated[str | None, typer.Option(help="Who teaches.")]
+KnowledgeFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Distillation term, or a mixture such as 'kl + 0.5 rkd'. Repeat to search over "
+        "several."
+    ),
+]
+SchemeFlag = Annotated[
+    str | None, typer.Option(help="Who teaches: offline, online, self or exits.")
+]
+CoTeacherFlag = Annotated[
+    str | None,
+    typer.Option(help="Family of a larger network that is trained beside each student: online."),
+]
 TrialsFlag = Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")]
 EpochsFlag = Annotated[
     int | None, typer.Option(help="Epochs of a student; unset, as many as the data need.")
@@ -156,8 +170,8 @@ def assignments(flag: str, texts: list[str] | None) -> dict[str, Any]:
 
 SPEC_FLAGS = (
     "budget", "data", "label", "group", "drop", "keep", "drop_classes", "unlabelled", "views",
-    "teacher", "teacher_output", "teacher_size", "family", "knowledge", "metric", "scheme",
-    "epochs", "seed",
+    "teacher", "teacher_output", "teacher_size", "teacher_layer", "family", "knowledge", "metric",
+    "scheme", "co_teacher", "epochs", "seed",
 )  # fmt: skip
 """Flags that have the name of a setting of the spec, and its value."""
 

@@ -28,10 +28,12 @@ from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.spec.fields import placed
 from nas_kd.spec.trust import expect_trusted
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
 from nas_kd.study.view import StudyView, read_study
+from nas_kd.teachers.layers import Layers
 from nas_kd.teachers.signals import compute_signals, signals_key
 from nas_kd.teachers.teacher import Teacher
 from nas_kd.training.recipe import Recipe
@@ -101,7 +103,10 @@ def opened(
         if size(data.test) < 2:
             wrong = "has no test split, and a confirm is scored on nothing else"
             raise Unusable(f"data {data.name!r}", wrong, "Search on data that have one.")
-        stage = StageContext(Recipe(spec, data, kind(options.devices)), folder, queue, both)
+        beside = view.facts.get("co_teacher")
+        co_teacher = StudentConfig.from_json(beside) if beside else None
+        recipe = Recipe(spec, data, kind(options.devices), co_teacher)
+        stage = StageContext(recipe, folder, queue, both)
         ledger = Ledger.open(folder.database)
         try:
             with lease(ledger, str(folder.root), held.holder) as expect_leased:
@@ -130,9 +135,9 @@ def with_teachers(view: StudyView, stage: StageContext, trust: bool) -> Opened:
         logits_NC = None
         if is_here(teacher):
             signals[teacher.target] = bring_signals(stage, job)
-            parts = [(job, recipe.data.test, 1)]
+            parts = [(replace(job, layers=Layers()), recipe.data.test, 1)]
             (found,) = by_teacher(stage.queue, job.teacher, compute_signals, parts)
-            logits_NC = None if found is None else found[0]
+            logits_NC = None if found is None else found.logits_VNC[0]
         else:
             text = "teacher   was given from Python, in another process: it is not scored"
             stage.observe(Step(text))

@@ -16,6 +16,8 @@ from torch.nn.functional import pad
 View = tuple[int, int, bool]
 """Shift down, shift right, and whether it is mirrored."""
 
+PLAIN: View = (0, 0, False)
+
 
 @dataclass(frozen=True, slots=True)
 class Views:

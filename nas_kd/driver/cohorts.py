@@ -6,6 +6,7 @@ of them is free, so that results are the same for any number.
 
 from collections.abc import Container, Hashable, Iterable, Sequence
 
+from nas_kd.knowledge import mixture
 from nas_kd.students import FAMILIES
 from nas_kd.students.packing import most_together
 from nas_kd.study.record import StudentRecord
@@ -44,6 +45,9 @@ def together(recipe: Recipe, record: StudentRecord) -> Hashable:
     config = record.config
     pack = FAMILIES[config.family].pack
     if pack is None or most_together(recipe.device, config, recipe.batch) == 1:
+        return record.number
+    layers = mixture(str(record.settings["knowledge"])).of_layers
+    if record.taught and (layers or not recipe.spec.who_teaches.alone):
         return record.number
     of_whom = record.settings["knowledge"], record.settings.get("teacher")
     return (config.family, pack.alike(config), record.taught, of_whom)

@@ -1,5 +1,6 @@
 """The straight line: data, teacher, signals, generations, controls; resumed where it stopped."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
@@ -26,12 +27,12 @@ from nas_kd.driver.timing import correct, estimate
 from nas_kd.errors import StudyLocked, UnusableStudy
 from nas_kd.files import expect_utf8, replace, write_bytes, write_text
 from nas_kd.metrics import METRICS, metric_in_words
-from nas_kd.space.first import first_samples, never_stopped
+from nas_kd.space.first import co_teacher_of, first_samples, never_stopped
 from nas_kd.space.resolve import resolve
 from nas_kd.space.space import Space
 from nas_kd.spec import StudySpec
 from nas_kd.spec.teachers import FROM_PYTHON, parts_in
-from nas_kd.students.decode import join
+from nas_kd.students.decode import counts, join
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
@@ -104,9 +105,12 @@ def run(
     wanted = describe(spec, data, options.teacher_weights, options.trust)
     threads, own = max(1, options.workers), not all_trained(spec)
     teachers = bring_teachers(stage, wanted, resumed, threads) if own else None
-    size_of = teachers[0]["parameters"] if teachers else to_be_trained(wanted[0])
+    size_of = teachers[0]["parameters"] if teachers else to_be_trained(wanted)
     budgets = shared_budgets(spec, size_of)
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
+    recipe = dataclasses.replace(stage.recipe, co_teacher=co_teacher_of(space))
+    stage = dataclasses.replace(stage, recipe=recipe)
+    say_co_teacher(stage)
     queue.check()
     fixed = never_stopped(space)[1].stop
     if len(spec.teacher) > 1 and spec.trials <= fixed:
@@ -174,6 +178,13 @@ def expect_families(spec: StudySpec, students: Iterable[StudentConfig]) -> None:
         raise UnusableStudy("study.db", wrong, right)
 
 
+def say_co_teacher(stage: StageContext) -> None:
+    """Say what is trained beside every student, if anything is."""
+    if co_teacher := stage.recipe.co_teacher:
+        size_of = f"{counts(co_teacher).parameters:,} parameters"
+        stage.observe(Step(f"teacher   beside every student: {co_teacher.name()}, {size_of}"))
+
+
 def deadline(began: float, seconds: float | None) -> Callable[[], bool]:
     """Whether no further generation may start."""
     return lambda: seconds is not None and time.monotonic() - began > seconds
@@ -207,6 +218,7 @@ def record_facts(ledger: Ledger, space: Space, recipe: Recipe, options: RunOptio
         "epochs": recipe.epochs,
         "rungs": list(recipe.rungs),
         "data_root": str(options.data_root),
+        "co_teacher": recipe.co_teacher and recipe.co_teacher.to_json(),
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
     }
     known = ledger.facts()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import ArrayRef
-from nas_kd.data.signals import Signals
+from nas_kd.data.signals import Kept, Signals
 from nas_kd.data.source import UNLABELLED
 from nas_kd.data.transfer import size
 from nas_kd.driver.context import StageContext
@@ -22,7 +22,9 @@ from nas_kd.files import write_text
 from nas_kd.records import read_record
 from nas_kd.study.sharing import cached, share, take
 from nas_kd.teachers.doubts import doubts
+from nas_kd.teachers.layers import Layers
 from nas_kd.teachers.signals import (
+    Answered,
     SignalsJob,
     check_signals,
     compute_signals,
@@ -99,22 +101,40 @@ def computed(stage: StageContext, job: SignalsJob, place: Path, key: str) -> Sig
     data = job.data
     stage.observe(Started("signals", 1, stage.folder.progress("signals")))
     parts = [(job, rows, data.views.count) for rows in slices(data)]
-    parts.append((job, data.validation, 1))
+    parts.append((replace(job, layers=Layers()), data.validation, 1))
     *train, validation = by_teacher(stage.queue, job.teacher, compute_signals, parts)
-    logits_VNC: NDArray[np.float32] = np.concatenate(
-        [part for part in train if part is not None], axis=1
-    )
+    pieces = [piece for piece in train if piece is not None]
+    logits_VNC = np.concatenate([piece.logits_VNC for piece in pieces], axis=1)
     answers = None if validation is None else ArrayRef.save(
-        validation[0].argmax(-1), place / "answers.npy"
+        validation.logits_VNC[0].argmax(-1), place / "answers.npy"
     )  # fmt: skip
-    signals = Signals(key, ArrayRef.save(logits_VNC, place / "logits.npy"), answers)
+    kept = tuple(kept_of(term, pieces, place) for term in job.layers.terms)
+    signals = Signals(key, ArrayRef.save(logits_VNC, place / "logits.npy"), answers, kept)
     facts = asdict(signals) | {"passes": data.views.count}
     write_text(place / META, json.dumps(facts, indent=1))
     stage.observe(Ended("signals"))
     views, examples, _ = logits_VNC.shape
     stage.observe(Step(f"signals   the teacher's answers to {examples:,} examples, "
                        f"{views} {'pass' if views == 1 else 'passes'}"))  # fmt: skip
+    for one in kept:
+        names, size_of = ", ".join(tap.name for tap in one.taps), kept_megabytes(one)
+        stage.observe(Step(f"signals   for {one.term}: {size_of:,.0f} MB of the layers {names}"))
     return signals
+
+
+def kept_of(term: str, pieces: Sequence[Answered], place: Path) -> Kept:
+    """What a term keeps of the teacher's layers, all pieces of it, stored."""
+    every = zip(*(piece.kept[term] for piece in pieces), strict=True)
+    arrays = tuple(
+        ArrayRef.save(np.concatenate(parts, axis=1), place / f"{term}-{number}.npy")
+        for number, parts in enumerate(every)
+    )
+    return Kept(term, pieces[0].taps[term], arrays)
+
+
+def kept_megabytes(kept: Kept) -> float:
+    """The size of what is kept."""
+    return sum(array.open().nbytes for array in kept.arrays) / 1e6
 
 
 def stored_signals(place: Path) -> Signals:
@@ -123,7 +143,9 @@ def stored_signals(place: Path) -> Signals:
     right = "Delete the study's folder signals/; they are computed again."
     told = read_record(Signals, place / META, right, UnusableStudy)
     answers = told.answers_N and beside(place, told.answers_N)
-    return Signals(place.name, beside(place, told.logits_VNC), answers)
+    kept = tuple(replace(one, arrays=tuple(beside(place, array) for array in one.arrays))
+                 for one in told.kept)  # fmt: skip
+    return Signals(place.name, beside(place, told.logits_VNC), answers, kept)
 
 
 def beside(place: Path, array: ArrayRef) -> ArrayRef:

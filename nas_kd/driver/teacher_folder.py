@@ -15,6 +15,7 @@ from nas_kd.records import read_record
 from nas_kd.spec.teachers import BY, TRAINED, kind_of, parts_of, path_of
 from nas_kd.study.folder import StudyFolder
 from nas_kd.teachers.from_python import GIVEN
+from nas_kd.teachers.layers import Layers
 from nas_kd.teachers.signals import SignalsJob, check_teacher
 from nas_kd.teachers.teacher import Teacher
 from nas_kd.training.recipe import Recipe
@@ -119,6 +120,7 @@ def signals_job(recipe: Recipe, teacher: Teacher, place: Place) -> SignalsJob:
     return SignalsJob(
         as_kept(place, teacher), facts["sha256"], place.kept_answers(), recipe.data,
         recipe.device, recipe.spec.plugins,
+        Layers(recipe.spec.layer_terms, recipe.spec.teacher_layer),
     )  # fmt: skip
 
 

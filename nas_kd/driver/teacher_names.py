@@ -109,9 +109,11 @@ def in_bytes(data: TransferSet) -> bool:
     return data.examples.dtype == "uint8" or (pictures and max(data.mean) > MOST_MEAN)
 
 
-def to_be_trained(teacher: Teacher) -> int | None:
-    """How many parameters a teacher will have that is still to be trained, alone or of several."""
-    parts = teacher.parts or (teacher,)
+def to_be_trained(teachers: Sequence[Teacher]) -> int | None:
+    """How many parameters the first of the teachers will have, if it is still to be trained."""
+    if not teachers:
+        return None
+    parts = teachers[0].parts or teachers[:1]
     trained = all(part.kind == TRAINED for part in parts)
     return sum(map(parameters_of, parts)) if trained else None
 
@@ -121,7 +123,7 @@ def budgets_of(spec: StudySpec, data: TransferSet) -> tuple[Budget, ...]:
 
     Raises UnusableBudget for a share of a teacher of the user's own.
     """
-    return parse_budgets(spec.budget, to_be_trained(describe(spec, data, ())[0]))
+    return parse_budgets(spec.budget, to_be_trained(describe(spec, data, ())))
 
 
 def shared_budgets(spec: StudySpec, parameters: int | None) -> tuple[Budget, ...]:
@@ -129,7 +131,8 @@ def shared_budgets(spec: StudySpec, parameters: int | None) -> tuple[Budget, ...
     whose parameters nobody can count."""
     shares = [text for text in spec.budget if "%" in text]
     if parameters is None and shares:
-        wrong = f"is a share of the teacher, and {spec.teacher[0]} has no parameters to count"
+        whose = f"{spec.teacher[0]} has no parameters to count" if spec.teacher else "there is none"
+        wrong = f"is a share of the teacher, and {whose}"
         right = "Say a number, such as --budget 20k."
         raise UnusableBudget(f"budget {shares[0]!r}", wrong, right)
     return parse_budgets(spec.budget, parameters)

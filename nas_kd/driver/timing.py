@@ -17,7 +17,9 @@ from nas_kd.space.first import first_samples
 from nas_kd.space.sample import settings_of
 from nas_kd.space.space import Space
 from nas_kd.training import RungJob, build_cohort, memory_format, normaliser, out_of_memory, tensor
+from nas_kd.training.objective import scheme_of
 from nas_kd.training.recipe import Recipe
+from nas_kd.training.side_by_side import beside_of
 from nas_kd.workers.reproducible import reproducible
 
 TIMED_STEPS = 3
@@ -45,7 +47,9 @@ def time_students(jobs: tuple[RungJob, ...]) -> float | None:
 def seconds_of(job: RungJob) -> float:
     """Seconds of one training step of a job's student: the fastest of a few, on real examples."""
     device = torch.device(job.settings.device)
-    cohort = build_cohort(job.members, device)
+    scheme = scheme_of(job, job.members)
+    beside = beside_of(job, scheme) if scheme.target else None
+    cohort = build_cohort(job.members, device, beside)
     layout = memory_format(cohort.network, [member.config for member in job.members])
     first = job.data.labelled[0]
     rows = slice(first, first + min(job.settings.batch, size(job.data.labelled)))
@@ -55,7 +59,8 @@ def seconds_of(job: RungJob) -> float:
     for number in range(TIMED_STEPS + 1):
         began = time.perf_counter()
         cohort.optimizer.zero_grad()
-        cross_entropy(cohort.network(examples_BX), labels_B).backward()
+        logits_GBC = cohort.network(examples_BX).reshape(-1, len(labels_B), len(job.data.classes))
+        cross_entropy(logits_GBC.mean(0), labels_B).backward()
         cohort.optimizer.step(number + 1, 1.0)
         if device.type == "cuda":
             torch.cuda.synchronize(device)

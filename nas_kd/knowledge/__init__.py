@@ -1,8 +1,7 @@
-"""Knowledge: one distillation loss a file, pure functions whose leading dimensions broadcast."""
+"""Knowledge: distillation losses, pure functions that give one value an example."""
 
-from nas_kd.knowledge.response import KL
-from nas_kd.knowledge.term import Knowledge
-from nas_kd.registry import Registry
-
-KNOWLEDGE: Registry[Knowledge] = Registry("knowledge", kl=KL)
-"""Knowledge terms by name; `KNOWLEDGE["mine"] = MINE` adds one."""
+from nas_kd.knowledge.mixture import Mixture as Mixture
+from nas_kd.knowledge.mixture import Outputs as Outputs
+from nas_kd.knowledge.mixture import mixture as mixture
+from nas_kd.knowledge.registry import KNOWLEDGE as KNOWLEDGE
+from nas_kd.knowledge.term import Knowledge as Knowledge

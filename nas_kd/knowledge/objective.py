@@ -1,21 +1,19 @@
 """The one loss convention: how hard and soft are mixed.
 
-    loss = (1 - alpha) * CE(student, label) + alpha * weight * term(student, teacher, T)
+    loss = (1 - alpha) * CE(student, label) + alpha * soft
 
-for each example. T^2 is inside the term and nowhere else. alpha = 0 is training without the
-teacher, alpha = 1 without the labels. An example without a label has the second summand only.
+for each example, where soft is `Mixture.loss`: the sum of factor * weight * term. T^2 is inside the
+term and nowhere else. alpha = 0 is training without the teacher, alpha = 1 without the labels. An
+example without a label has the second summand only.
 
 Suffixes: G students, B examples, C classes. Leading dimensions broadcast.
 """
-
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from nas_kd.data.source import UNLABELLED
-from nas_kd.errors import Unusable
-from nas_kd.knowledge.term import Knowledge, log_softmax
+from nas_kd.knowledge.term import log_softmax
 
 
 def hard(student_BC: Tensor, label_B: Tensor) -> Tensor:
@@ -29,31 +27,19 @@ def hard(student_BC: Tensor, label_B: Tensor) -> Tensor:
 def mixed(
     student_BC: Tensor,
     label_B: Tensor,
-    teacher_BC: Tensor | None,
-    term: Knowledge,
-    settings: Mapping[str, float | Tensor],
+    soft_B: Tensor | None,
     alpha: float | Tensor,
     weight_C: Tensor | None = None,
 ) -> Tensor:
-    """The loss [B] of each example. `teacher_BC` may be None only if alpha is 0 everywhere.
+    """The loss [B] of each example. `soft_B` may be None only if alpha is 0 everywhere.
 
-    `settings` has the temperature and the other settings of the term, each a float or a tensor
-    [G, 1, 1]. `weight_C` weights the hard loss by the class of the label; it does not apply to
-    the soft loss.
+    `weight_C` weights the hard loss by the class of the label; it does not apply to the soft loss.
     """
-    labelled = hard(student_BC, label_B)
+    labelled_B = hard(student_BC, label_B)
     if weight_C is not None:
-        labelled = labelled * weight_C[label_B.clamp(min=0)]
-    if teacher_BC is None:
-        return (1 - alpha) * labelled
-    read = {name: settings[name] for name in term.settings}
-    soft = term.weight * term.loss(student_BC, teacher_BC, settings["temperature"], **read)
-    if soft.shape[-labelled.ndim :] != labelled.shape:
-        wrong = f"gives {tuple(soft.shape)} for logits {tuple(student_BC.shape)}"
-        raise Unusable(
-            "the knowledge term", wrong, "It must reduce the last dimension, and no other."
-        )
-    return (1 - alpha) * labelled + alpha * soft
+        labelled_B = labelled_B * weight_C[label_B.clamp(min=0)]
+    labelled_B = (1 - alpha) * labelled_B
+    return labelled_B if soft_B is None else labelled_B + alpha * soft_B
 
 
 def additive_weight(alpha: float, temperature: float) -> float:

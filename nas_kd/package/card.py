@@ -46,6 +46,34 @@ def card_table(facts: dict[str, Any]) -> str:
 {values}| classes | {classes} |"""
 
 
+SCHEMES = {
+    "online": "side by side with others, which taught one another",
+    "co_teacher": "beside a larger network, which taught it",
+    "self": "by what a student of the same form answered that was trained before it",
+    "exits": "with early exits that its last layer taught, and that are off now",
+}
+"""How a student was trained that had no fixed teacher."""
+
+
+def origin_in_words(facts: dict[str, Any]) -> str:
+    """Who taught the student."""
+    taught, scheme = facts["settings"]["alpha"] > 0, facts["scheme"]
+    how = "It was trained on the labels alone."
+    if taught and scheme != "offline":
+        how = f"It was trained {SCHEMES.get(scheme, 'by the scheme ' + scheme)}."
+    if facts["teacher"] is None:
+        return how
+    count, reached = facts["teacher"]["parameters"], facts["teacher"]["accuracy"]
+    measured = metric_in_words(of_teachers(facts["metric"]))
+    whose = f"whose {measured} is not known"
+    if reached is not None:
+        whose = f"{measured} {100 * reached:.2f}% on the same validation examples"
+    teacher = f"a teacher of {count:,} parameters" if count else "a teacher"
+    if taught and scheme == "offline":
+        return f"It was trained by distillation from {teacher} ({whose})."
+    return f"{how} The study has {teacher} ({whose})."
+
+
 def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     """The package in words."""
     student = facts["student"]
@@ -56,13 +84,6 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
         f"\n- {one['when']}: {100 * one['accuracy']:.2f}% {one['measured']} of "
         f"{one['examples']:,} examples"
         for one in evaluations
-    )
-    count = facts["teacher"]["parameters"]
-    teacher = f"a teacher of {count:,} parameters" if count else "a teacher"
-    origin = (
-        f"It was trained by distillation from {teacher}"
-        if facts["settings"]["alpha"] > 0
-        else f"It was trained on the labels alone. The study has {teacher}"
     )
     looks = f"{len(evaluations)} {'time' if len(evaluations) == 1 else 'times'}"
     found = facts["confirmed"]
@@ -81,14 +102,10 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     encoded = "student.encode(frame)" if columns else "examples"
     stored = "a pandas frame, as it was read" if columns else "values as stored, not 0..1"
     seen_by = metric_in_words(facts["metric"])
-    measured, reached = of_teachers(facts["metric"]), facts["teacher"]["accuracy"]
-    whose = f"whose {metric_in_words(measured)} is not known"
-    if reached is not None:
-        whose = f"{metric_in_words(measured)} {100 * reached:.2f}% on the same validation examples"
     return f"""# {name} for {facts["data"]["name"]}
 
 A student network within {bounds}: {size_of}.
-{origin} ({whose}).
+{origin_in_words(facts)}
 
 {card_table(facts)}
 

@@ -13,7 +13,7 @@ from nas_kd.records import read_record
 from nas_kd.students.family import Option, StudentConfig
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
-SCHEMA = 3
+SCHEMA = 4
 """The form of a package's config.json. No other was released."""
 
 
@@ -90,7 +90,9 @@ class Config(BaseModel):
     confirmed: Tested | None
     settings: dict[str, Option]
     epochs: int
-    teacher: Taught
+    scheme: str
+    teacher: Taught | None
+    """None in a scheme that has no fixed teacher."""
     data: Learned
     plugins: tuple[str, ...]
     study: str

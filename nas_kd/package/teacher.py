@@ -30,6 +30,8 @@ teacher's logits [N, C], or why it cannot be asked for these."""
 
 def teacher_of(facts: Mapping[str, Any], studies: Sequence[Path], trust: bool) -> Ask | str:
     """How to ask the teacher of a package, or why it is not asked."""
+    if facts["teacher"] is None:
+        return "its study has no teacher"
     target = facts["teacher"]["target"]
     if code_named({"teacher": target}) and not trust:
         return f"{target} is code that is imported with --trust"

@@ -89,8 +89,12 @@ def source(view: StudyView, row: StudentRecord) -> tuple[Path, Path, dict[str, A
     return place, view.folder.confirmed / "inputs.safetensors", facts
 
 
+TAUGHT = ("target", "sha256", "accuracy", "parameters")
+
+
 def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str, Any]:
     """Everything that is known of a student."""
+    teacher = view.teacher_of(row.settings)
     return {
         "schema": SCHEMA,
         "student": asdict(row.config),
@@ -103,10 +107,8 @@ def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str
         "validation": {"accuracy": row.accuracy, "examples": view.examples},
         "settings": dict(row.settings),
         "epochs": view.epochs,
-        "teacher": {
-            name: view.teacher_of(row.settings)[name]
-            for name in ("target", "sha256", "accuracy", "parameters")
-        },
+        "scheme": view.spec.scheme,
+        "teacher": teacher and {name: teacher[name] for name in TAUGHT},
         "data": {"name": view.spec.data, "key": data.key, "notes": data.notes,
                  **{name: getattr(view.spec, name) for name in
                     ("split_seed", "views", *ASKED)}},

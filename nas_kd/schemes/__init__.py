@@ -1,15 +1,12 @@
-"""Schemes: who teaches, that is, where the target of an example comes from."""
-
-from collections.abc import Callable
-
-from torch import Tensor
+"""Schemes: who teaches a student."""
 
 from nas_kd.registry import Registry
-from nas_kd.schemes import offline
+from nas_kd.schemes.offline import OFFLINE
+from nas_kd.schemes.online import CO_TEACHER, ONLINE
+from nas_kd.schemes.scheme import Scheme as Scheme
+from nas_kd.schemes.self import EXITS, SELF
 
-Scheme = Callable[[Tensor, int], Tensor]
-"""(logits_VNC, epoch) -> [N, C]: what the students of an epoch imitate; the epoch is counted within
-the cycle of the views, from 0 to V - 1."""
-
-SCHEMES: Registry[Scheme] = Registry("scheme", offline=offline.answers)
-"""Schemes by name."""
+SCHEMES: Registry[Scheme] = Registry(
+    "scheme", offline=OFFLINE, online=ONLINE, co_teacher=CO_TEACHER, self=SELF, exits=EXITS
+)
+"""Schemes by name; `SCHEMES["mine"] = MINE` adds one."""

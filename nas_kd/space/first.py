@@ -1,14 +1,16 @@
 """The fixed first samples: default students, and the ladder of narrower ones."""
 
+from dataclasses import replace
 from math import sqrt
 
 from nas_kd.costs.budgets import LATENCY
 from nas_kd.front import LEAST_SHARE
 from nas_kd.space.sample import complete
 from nas_kd.space.space import Space
-from nas_kd.spec.settings import Sample
+from nas_kd.spec.settings import SETTINGS, Sample
 from nas_kd.students import FAMILIES
-from nas_kd.students.decode import cost
+from nas_kd.students.decode import cost, decode
+from nas_kd.students.family import StudentConfig
 
 
 def default_sample(space: Space, family: str, alpha: float | None = None) -> Sample:
@@ -25,6 +27,24 @@ def first_samples(space: Space) -> list[Sample]:
     """The first trials: each family's default student, and the same without the teacher."""
     alphas = (None, 0.0) if space.ends("alpha")[0] == 0 < space.ends("alpha")[1] else (None,)
     return [default_sample(space, f, alpha) for f in space.families for alpha in alphas]
+
+
+CO_TEACHER = 8
+"""A co-teacher may cost so many times the budgets."""
+
+
+def co_teacher_of(space: Space) -> StudentConfig | None:
+    """The network that is trained beside every student, where the spec asks for one: its family's
+    default student at CO_TEACHER times the budgets. Raises as `decode` does."""
+    family = space.spec.co_teacher
+    if family is None:
+        return None
+    part = FAMILIES[family]
+    sample: Sample = {name: values[0] for name, values in part.options.items()}
+    sample |= {name: space.near(name, SETTINGS[name].default) for name in part.settings}
+    sample |= {"family": family, "depth": part.default_depth, "taper": part.default_taper}
+    budgets = [replace(budget, bound=CO_TEACHER * budget.bound) for budget in space.budgets]
+    return decode(sample | {"width": 1.0}, budgets, space.input_shape, space.classes)
 
 
 NARROWINGS = 8

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from math import ceil
 
 from nas_kd.costs.budgets import LATENCY, Budget, Shape
-from nas_kd.errors import BudgetTooSmall, UnusableBudget
+from nas_kd.errors import BudgetTooSmall, Unusable, UnusableBudget
+from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.knowledge.layers import chosen, needs
 from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import KINDS, cost, expect, fits, join, latency
 from nas_kd.students.family import Option
+from nas_kd.students.taps import taps_of
 
 NOISE = 0.1
 """A measurement may be uncertain by this share of the bound."""
@@ -28,6 +31,7 @@ def resolve(
     whole = Space(spec, budgets, input_shape, classes, families, (1, 1), options)
     low, high = (int(end) for end in (spec.depth if isinstance(spec.depth, tuple)
                                       else (spec.depth, spec.depth)))  # fmt: skip
+    expect_layers(whole, low, high)
     fitting = {family: fitting_depths(whole, family, low, high) for family in families}
     low = max((min(d) for f, d in fitting.items() if d and not only_depth(f)), default=low)
     deepest = {family: max(depths, default=0) for family, depths in fitting.items()}
@@ -54,6 +58,37 @@ def resolve(
     space = Space(spec, budgets, input_shape, classes, kept, cut, options, tuple(left_out))
     expect_measurable(space)
     return space
+
+
+def depths_of(family: str, low: int, high: int) -> list[int]:
+    """The depths in [low, high] that a family has, or its only depth."""
+    only = only_depth(family)
+    return [d for d in ([only] if only else range(low, high + 1)) if d in FAMILIES[family].depths]
+
+
+def lacking(space: Space, family: str, depth: int) -> list[str]:
+    """The terms that a student of a family at a depth cannot compare, for want of such layers."""
+    terms = space.spec.layer_terms
+    if not terms:
+        return []
+    taps = taps_of(space.smallest(family, depth))
+    return [name for name in terms if not chosen(KNOWLEDGE[name], taps)]
+
+
+def expect_layers(space: Space, low: int, high: int) -> None:
+    """Raise Unusable for terms that compare layers which no student of a family has, naming all of
+    them."""
+    found = []
+    for family in space.families:
+        every = [lacking(space, family, depth) for depth in depths_of(family, low, high)]
+        found += [
+            f"{name} compares {needs(KNOWLEDGE[name])}, and the family {family} has none"
+            for name in space.spec.layer_terms
+            if every and all(name in lacks for lacks in every)
+        ]
+    if found:
+        right = "Take other families (--family) or another term (--knowledge)."
+        raise Unusable("knowledge", "; ".join(found), right)
 
 
 def expect_measurable(space: Space) -> None:
@@ -109,15 +144,15 @@ def offered(spec: StudySpec, families: Sequence[str]) -> dict[str, tuple[Option,
 
 
 def fitting_depths(space: Space, family: str, low: int, high: int) -> list[int]:
-    """The depths in [low, high], or the only depth, at which the family fits the budgets.
+    """The depths in [low, high], or the only depth, at which the family fits the budgets, and has
+    the layers that terms compare.
 
     Its smallest student must fit with every combination of the searched options.
     """
-    only = only_depth(family)
     return [
         depth
-        for depth in ([only] if only else range(low, high + 1))
-        if depth in FAMILIES[family].depths
+        for depth in depths_of(family, low, high)
+        if not lacking(space, family, depth)
         and all(
             fits(space.smallest(family, depth, options), space.budgets)
             for options in space.variants(family)

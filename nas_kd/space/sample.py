@@ -5,7 +5,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from nas_kd.knowledge import mixture
 from nas_kd.space.space import Space, only_depth
+from nas_kd.spec import StudySpec
 from nas_kd.spec.settings import Sample, Value
 from nas_kd.students import FAMILIES
 
@@ -35,11 +37,18 @@ def complete(space: Space, params: Mapping[str, Any]) -> Sample:
     family = FAMILIES[sample["family"]]
     sample |= {name: first for name, first in firsts.items() if name not in family.options}
     sample["alpha"] = round(sample["alpha"], 6)
+    if sample["alpha"] > (most := most_alpha(space.spec, sample)):
+        sample["alpha"] = space.near("alpha", most)
     sample["depth"] = only_depth(sample["family"]) or sample["depth"]
     for name, row in space.spec.rows.items():
         if row.inert(sample):
             sample[name] = space.near(name, row.neutral)
     return sample
+
+
+def most_alpha(spec: StudySpec, sample: Sample) -> float:
+    """The greatest alpha with which a student of this sample learns to answer."""
+    return min(spec.who_teaches.most_alpha, mixture(sample["knowledge"]).most_alpha)
 
 
 def params_of(space: Space, sample: Sample, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data import source_of
 from nas_kd.errors import NasKDError, UnknownName, Unusable, UnusableBudget
 from nas_kd.files import expect_utf8
+from nas_kd.knowledge.mixture import written
 from nas_kd.registry import Registry
 from nas_kd.spec.teachers import placed_teacher
+from nas_kd.students import FAMILIES
 
 Range = tuple[float, float]
 OneOrRange = float | Range
@@ -146,6 +148,17 @@ def placed_teachers(names: tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
+def mixtures(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Mixtures of knowledge terms, each as it is always written. Raises ValueError."""
+    try:
+        found = tuple(map(written, texts))
+    except NasKDError as error:
+        raise ValueError(str(error)) from None
+    if len({*found}) < len(found):
+        raise ValueError("names one mixture twice")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A check that each name is in the registry."""
@@ -160,6 +173,11 @@ class Known:
             except NasKDError as error:
                 raise ValueError(str(error)) from None
         return names
+
+
+def known_family(name: str | None) -> str | None:
+    """The name of a family, if there is one. Raises ValueError."""
+    return name if name is None else str(Known(FAMILIES)(name))
 
 
 def known(registry: Registry[Any]) -> Any:

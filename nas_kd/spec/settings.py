@@ -19,7 +19,7 @@ from optuna.distributions import (
 )
 
 from nas_kd.costs.budgets import COSTS, LATENCY
-from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.knowledge import mixture
 from nas_kd.registry import Registry
 from nas_kd.spec.teachers import short_name
 from nas_kd.students import FAMILIES
@@ -96,7 +96,7 @@ SETTINGS: Registry[Setting] = Registry(
     temperature=Setting(
         distribution=logarithmic,
         default=4.0,
-        inert=lambda sample: sample["alpha"] == 0 or not KNOWLEDGE[sample["knowledge"]].tempered,
+        inert=lambda sample: sample["alpha"] == 0 or not mixture(sample["knowledge"]).tempered,
         neutral=1.0,
         heading="T",
         digits=".2f",
@@ -115,7 +115,24 @@ found in this order."""
 
 
 BUILT_IN = frozenset(SETTINGS)
-"""The settings that are fields of StudySpec; the others come from outside."""
+"""The settings that are fields of StudySpec; the others belong to terms and families."""
+
+
+def weight_inside(name: str, low: float, high: float, default: float) -> Setting:
+    """A weight that a knowledge term reads."""
+
+    def unread(sample: Sample) -> bool:
+        return sample["alpha"] == 0 or name not in mixture(sample["knowledge"]).settings
+
+    return Setting(
+        distribution=logarithmic, searched=(low, high), default=default, inert=unread,
+        neutral=default, digits=".2f",
+    )  # fmt: skip
+
+
+SETTINGS["target_weight"] = weight_inside("target_weight", 0.25, 4.0, 1.0)
+SETTINGS["other_weight"] = weight_inside("other_weight", 0.5, 16.0, 2.0)
+"""The weights of the two parts of `dkd`; its paper takes 1, and 1 to 10."""
 
 TAKEN = frozenset(
     {

@@ -24,16 +24,19 @@ from pydantic import (
 
 from nas_kd.data.source import ASKED, IMAGE_SIDE, MOST_WORDS, Request
 from nas_kd.errors import InvalidSpec, UnknownName
-from nas_kd.knowledge import KNOWLEDGE
+from nas_kd.knowledge import mixture
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
-from nas_kd.schemes import SCHEMES
+from nas_kd.schemes import SCHEMES, Scheme
+from nas_kd.schemes.scheme import last_round_from
 from nas_kd.spec.fields import (
     FloatSetting,
     IntSetting,
     Names,
     known,
+    known_family,
     listed,
+    mixtures,
     numbered_classes,
     paired,
     placed_teachers,
@@ -103,8 +106,9 @@ class StudySpec(BaseModel):
     """Draws the students' weights, the order of examples and the proposals."""
     split_seed: int = 0
     """Draws the splits and the views."""
-    teacher: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1),
-                       AfterValidator(placed_teachers)] = ("train",)  # fmt: skip
+    teacher: Annotated[
+        tuple[str, ...], BeforeValidator(listed), AfterValidator(placed_teachers)
+    ] = ("train",)
     """`train` trains one, `train:8` of another width; `module:function` returns your nn.Module or
     what has predict_proba; `torchvision:resnet18`, `timm:NAME`; or a file, such as teacher.onnx.
     `a+b+c` is an ensemble. Several are searched."""
@@ -118,6 +122,9 @@ class StudySpec(BaseModel):
     """Your teacher's own normalisation, of pixels from 0 to 1; unset, the data's."""
     teacher_std: Annotated[tuple[float, ...], BeforeValidator(listed)] = ()
     """The deviations beside `teacher_mean`."""
+    teacher_layer: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    """Layers of your teacher that knowledge terms compare, by their names in named_modules();
+    unset, the last one before its maps shrink each time."""
     teacher_epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of a trained teacher; unset, enough for it to see 120,000 examples, but 60 at most."""
     teacher_width: Annotated[int, Field(ge=1)] = 20
@@ -126,10 +133,18 @@ class StudySpec(BaseModel):
     """The families that are searched; also `module:Class`, `torchvision:resnet18`, `teacher`. The
     first one's default student is also tried at a tenth and a third of the budget, if its costs are
     known in closed form."""
-    knowledge: Annotated[Names, known(KNOWLEDGE)] = ("kl",)
-    """The distillation term; several are searched."""
+    knowledge: Annotated[Names, AfterValidator(mixtures)] = ("kl",)
+    """The distillation term, or a mixture of several, such as "kl + 0.5 rkd"; several are
+    searched."""
     scheme: Annotated[str, known(SCHEMES)] = "offline"
-    """Who teaches."""
+    """Who teaches: `offline`, a fixed teacher; `online`, peers of one config teach one another;
+    `self`, the student of a first round teaches a second one; `exits`, its deeper layers teach
+    early exits. Only offline has a teacher unless you name one."""
+    peers: Annotated[int, Field(ge=2, le=8)] = 2
+    """Networks of the scheme online, the student counted."""
+    co_teacher: Annotated[str | None, AfterValidator(known_family)] = None
+    """Of the scheme online, in place of peers: the family of a larger network that is trained
+    beside the student, its default student at 8 times the budget; it is never exported."""
     depth: Annotated[IntSetting, within(1, 16)] = (1, 6)
     """Blocks of a student."""
     width: Annotated[FloatSetting, within(0.01, 1)] = (0.2, 1.0)
@@ -205,11 +220,60 @@ class StudySpec(BaseModel):
             raise ValueError("must be agreement without labels: there is no other truth")
         return value
 
+    @field_validator("scheme")
+    @classmethod
+    def _with_what_it_needs(cls, scheme: str, known: ValidationInfo) -> str:
+        teacher, kind = known.data.get("teacher"), SCHEMES[scheme]
+        if teacher == () and kind.teacher:
+            raise ValueError(f"{scheme} needs a teacher, and none is named")
+        if known.data.get("teacher_classes") and not kind.teacher:
+            raise ValueError("must be offline without labels: only a fixed teacher knows them")
+        for name in known.data.get("knowledge", ()):
+            if (layers := mixture(name).of_layers) and not kind.teacher:
+                why = f"knowledge {', '.join(layers)} compares layers of a fixed teacher"
+                raise ValueError(f"must be offline: {why}")
+        return scheme
+
+    @field_validator("co_teacher")
+    @classmethod
+    def _online(cls, co_teacher: str | None, known: ValidationInfo) -> str | None:
+        scheme = known.data.get("scheme", "online")
+        if co_teacher is not None and scheme not in ("online", "co_teacher"):
+            raise ValueError(f"is for the scheme online, and {scheme} is asked")
+        if co_teacher is None and scheme == "co_teacher":
+            raise ValueError("must be named for the scheme co_teacher, such as resnet")
+        return co_teacher
+
+    @field_validator("knowledge")
+    @classmethod
+    def _of_answers_too(cls, knowledge: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
+        bare = known.data.get("teacher_classes", ())
+        for name in knowledge:
+            if bare and mixture(name).most_alpha < 1:
+                right = f"mix it with a term of answers, such as 'kl + {name}'"
+                raise ValueError(f"{name} sees no answers, and there are no labels: {right}")
+        return knowledge
+
+    @field_validator("alpha")
+    @classmethod
+    def _less_than_one_without_answers(cls, alpha: Any, known: ValidationInfo) -> Any:
+        least = alpha[0] if isinstance(alpha, tuple) else alpha
+        scheme = "co_teacher" if known.data.get("co_teacher") else known.data.get("scheme")
+        if scheme and least > (most := SCHEMES[scheme].most_alpha):
+            raise ValueError(f"must be {most} or less for {scheme}: peers need the labels")
+        for name in known.data.get("knowledge", ()):
+            if least > (most := mixture(name).most_alpha):
+                why = f"{name} sees no answers, and only the labels train the last layer"
+                raise ValueError(f"must be {most} or less: {why}")
+        return alpha
+
     @field_validator("metric")
     @classmethod
     def _with_one_teacher(cls, metric: str, known: ValidationInfo) -> str:
-        if METRICS[metric].of_teacher and len(known.data.get("teacher", ())) > 1:
-            raise ValueError("compares with the teacher, and several are named")
+        teachers = known.data.get("teacher", ("train",))
+        if METRICS[metric].of_teacher and len(teachers) != 1:
+            count = "several are" if teachers else "none is"
+            raise ValueError(f"compares with the teacher, and {count} named")
         return metric
 
     @field_validator("teacher_std")
@@ -257,7 +321,7 @@ class StudySpec(BaseModel):
     @classmethod
     def _of_known_settings(cls, names: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
         for name in names:
-            part = FAMILIES[name] if known.field_name == "family" else KNOWLEDGE[name]
+            part = FAMILIES[name] if known.field_name == "family" else mixture(name)
             for setting in part.settings:
                 if setting not in SETTINGS:
                     raise ValueError(f"{name} reads the setting {setting}, which nobody registered")
@@ -273,7 +337,7 @@ class StudySpec(BaseModel):
             raise ValueError(f"{named[0]} stands beside settings, not among them")
         read = {name for part in known.data.get("family", ()) for name in FAMILIES[part].settings}
         for term in known.data.get("knowledge", ()):
-            read |= {*KNOWLEDGE[term].settings}
+            read |= {*mixture(term).settings}
         outside = {name: SETTINGS[name].searched for name in SETTINGS if name in read - BUILT_IN}
         try:
             return {name: checked(name, said) for name, said in (outside | settings).items()}
@@ -290,6 +354,9 @@ class StudySpec(BaseModel):
             raise ValueError("must rise from 1 to below epochs")
         if rungs and epochs is None:
             raise ValueError("must be below epochs: say epochs, too")
+        rounds = SCHEMES[known.data["scheme"]].rounds if "scheme" in known.data else 1
+        if rungs and epochs and rungs[0] <= (before := last_round_from(epochs, rounds)):
+            raise ValueError(f"must lie after epoch {before}, where the last round begins")
         return rungs
 
     @classmethod
@@ -356,9 +423,20 @@ class StudySpec(BaseModel):
         return {n: row for n, row in mine.items()
                 if not row.where_several or len(listed(self.setting(n))) > 1}  # fmt: skip
 
-    def teacher_of(self, settings: Mapping[str, Any]) -> str:
-        """The name of the teacher of a trial with these settings."""
-        return str(settings.get("teacher", self.teacher[0]))
+    def teacher_of(self, settings: Mapping[str, Any]) -> str | None:
+        """The name of the teacher of a trial with these settings; None where there is none."""
+        return str(settings.get("teacher", self.teacher[0])) if self.teacher else None
+
+    @property
+    def who_teaches(self) -> Scheme:
+        """The scheme; with a co-teacher it is one of its own."""
+        return SCHEMES["co_teacher" if self.co_teacher else self.scheme]
+
+    @property
+    def layer_terms(self) -> tuple[str, ...]:
+        """The terms that compare layers, of all mixtures."""
+        every = (term for text in self.knowledge for term in mixture(text).of_layers)
+        return tuple(dict.fromkeys(every))
 
     def setting(self, name: str) -> Any:
         """What the spec says of a setting: one value, or the range or choices to search."""
@@ -389,6 +467,9 @@ def folded(given: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(given)
     if result.get("teacher_classes"):
         result = {"alpha": 1.0, "metric": "agreement"} | result
+    scheme = result.get("scheme")
+    if isinstance(scheme, str) and scheme in SCHEMES and not SCHEMES[scheme].teacher:
+        result = {"teacher": ()} | result
     for table, names in (("options", options), ("settings", SETTINGS.keys() - fields.keys())):
         if beside := {name: result.pop(name) for name in list(result) if name in names}:
             result[table] = dict(result.get(table, {})) | beside

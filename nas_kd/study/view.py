@@ -71,11 +71,11 @@ class StudyView:
         """What is known of each teacher; nothing before they are ready."""
         return tuple(self.facts.get("teachers", ()))
 
-    def teacher_of(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What is known of the teacher of a student of these settings."""
+    def teacher_of(self, settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What is known of the teacher of a student of these settings; None if there is none."""
         name = self.spec.teacher_of(settings)
         named = [one for one in self.teachers if one["target"] == name]
-        return (named or self.teachers)[0]
+        return next(iter(named or self.teachers), None)
 
     def score_of(self, teacher: Mapping[str, Any]) -> float | None:
         """What a teacher reaches by the metric; it agrees with itself. None if it is not known."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nas_kd.data.source import Rows_N
 from nas_kd.data.transfer import Rows, TransferSet, size
-from nas_kd.data.views import View, view
+from nas_kd.data.views import PLAIN, View, view
 from nas_kd.errors import NasKDError, UnusableTeacher
 from nas_kd.teachers.teacher import Answerer
 from nas_kd.training import tensor
@@ -23,8 +23,6 @@ FIXED = 256
 
 APART = 1e-3
 """Answers differ where they do by more than this, and by more than this share of themselves."""
-
-PLAIN: View = (0, 0, False)
 
 
 @torch.inference_mode()

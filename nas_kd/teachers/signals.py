@@ -4,7 +4,8 @@ Suffixes: V views, N examples of the train split, C classes, B rows.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from nas_kd.data.arrays import ArrayRef, content
-from nas_kd.data.signals import Signals
+from nas_kd.data.signals import Signals, Tap
 from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.errors import Unusable, UnusableTeacher
 from nas_kd.registry import import_plugins
 from nas_kd.teachers import opened
 from nas_kd.teachers.asking import FIXED, PIECE, ask, differ, expect_same, fixed_rows
+from nas_kd.teachers.layers import Layers, ask_layers, chosen_layers
 from nas_kd.teachers.networks import made_of
 from nas_kd.teachers.teacher import Answerer, Teacher
 from nas_kd.workers.reproducible import computes_as, reproducible
@@ -42,6 +44,18 @@ class SignalsJob:
     data: TransferSet
     device: str = "cpu"
     plugins: tuple[str, ...] = ()
+    layers: Layers = field(default_factory=Layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A teacher's signals of some rows."""
+
+    logits_VNC: NDArray[np.float32]
+    taps: Mapping[str, tuple[Tap, ...]]
+    """The layers of which a term keeps something."""
+    kept: Mapping[str, tuple[NDArray[np.float32], ...]]
+    """What each term keeps, [V, N, ...] each."""
 
 
 def signals_key(job: SignalsJob) -> str:
@@ -49,7 +63,9 @@ def signals_key(job: SignalsJob) -> str:
     outputs counts, the data and their views."""
     teacher = job.teacher
     expects = tuple(part.expects for part in teacher.parts) or teacher.expects
-    facts = (teacher.identity, job.sha256, expects, job.data.key)
+    facts: tuple[object, ...] = (teacher.identity, job.sha256, expects, job.data.key)
+    if job.layers.terms:
+        facts += (job.layers,)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
@@ -71,21 +87,33 @@ def slices(data: TransferSet) -> list[Rows]:
 
 
 @reproducible()
-def compute_signals(job: SignalsJob, rows: Rows, views: int) -> NDArray[np.float32] | None:
-    """Logits [V, N, C] of these rows, one pass for each of the first views; in eval mode, without
+def compute_signals(job: SignalsJob, rows: Rows, views: int) -> Answered | None:
+    """The signals of these rows, one pass for each of the first views; in eval mode, without
     gradients. None where the teacher has no answers to some of them."""
     answerer = opened_again(job)
     if not answerer.knows(*rows):
         return None
     seen_as = job.data.views.table()[:views]
-    logits_VNC = torch.stack([ask(answerer, job.data, np.arange(*rows), how) for how in seen_as])
+    taps = chosen_layers(answerer, job.data, job.layers, job.teacher.target)
+    passes = [ask_layers(answerer, job.data, np.arange(*rows), how, taps) for how in seen_as]
     expect_unchanged(answerer, job.sha256)
-    (broken_N,) = (~logits_VNC.isfinite()).any(-1).any(0).numpy().nonzero()
+    logits_VNC = torch.stack([logits_NC for logits_NC, _ in passes])
+    kept = {
+        term: tuple(map(torch.stack, zip(*(one[term] for _, one in passes), strict=True)))
+        for term in taps
+    }
+    every = (logits_VNC, *(array_VN for arrays in kept.values() for array_VN in arrays))
+    finite_N = torch.stack([array.isfinite().flatten(2).all(-1).all(0) for array in every]).all(0)
+    (broken_N,) = (~finite_N).numpy().nonzero()
     if len(broken_N):
         some = ", ".join(job.data.origin.in_words(rows[0] + row) for row in broken_N[:3].tolist())
         wrong = f"answers NaN or infinity to {len(broken_N):,} examples, such as {some}"
         raise UnusableTeacher(f"teacher {job.teacher.target!r}", wrong, "Look at these examples.")
-    return logits_VNC.numpy()
+    return Answered(
+        logits_VNC.numpy(),
+        taps,
+        {term: tuple(array.numpy() for array in arrays) for term, arrays in kept.items()},
+    )
 
 
 def opened_again(job: SignalsJob) -> Answerer:
@@ -120,7 +148,7 @@ def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
     again = "Delete the study's folder signals/; they are computed again."
     try:
         stored: NDArray[Any] = signals.logits_VNC.open()
-        for array in filter(None, (signals.logits_VNC, signals.answers_N)):
+        for array in signals.arrays:
             if content(array.open()) != array.sha256:
                 return "were changed after they were written", again
     except Unusable as error:

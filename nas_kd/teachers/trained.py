@@ -39,6 +39,11 @@ def parameters_of(teacher: Teacher) -> int:
         return sum(value.numel() for value in network_of(teacher).parameters())
 
 
+def untrained(teacher: Teacher, data: TransferSet) -> Answerer:
+    """It as its weights are drawn, to look at its form."""
+    return of_network(network_of(teacher), teacher, data, "cpu")
+
+
 def open_trained(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
     """The network with the weights that it was trained to. Raises UnusableTeacher."""
     return of_network(network_of(teacher), teacher, data, device, teacher.weights)

@@ -2,7 +2,8 @@
 logits of some as proof.
 
 Nothing random is in it, and nothing of the cohort that the student was trained in, so it goes on
-alone or in any other cohort.
+alone or in any other cohort. What is trained beside it, or taught it, stands under `peer.K.` and
+`adapter.`.
 
 Suffixes: N examples, C classes.
 """
@@ -24,36 +25,43 @@ COLUMNS = 5
 MODEL, FIRST, SECOND = "model.", "exp_avg.", "exp_avg_sq."
 
 
-def snapshot(
-    state: Mapping[str, Tensor],
-    exp_avg: Mapping[str, Tensor],
-    exp_avg_sq: Mapping[str, Tensor],
-    logits_NC: Tensor,
-) -> bytes:
+Tensors = Mapping[str, Tensor]
+
+Trained = tuple[Tensors, Tensors, Tensors]
+"""A state, and both moments of its optimizer."""
+
+
+def named(parts: Mapping[str, Trained]) -> dict[str, Tensor]:
+    """All tensors of the student, whose prefix is empty, and of what goes with it, by their names
+    in a checkpoint."""
+    return {
+        prefix + kind + name: value
+        for prefix, trained in parts.items()
+        for kind, part in zip((MODEL, FIRST, SECOND), trained, strict=True)
+        for name, value in part.items()
+    }
+
+
+def snapshot(parts: Mapping[str, Trained], logits_NC: Tensor) -> bytes:
     """A checkpoint as safetensors, with what the student answers to the judged examples."""
     tensors = {"proof": logits_NC[:PROOF], "answers": ranked(logits_NC).to(torch.uint16)}
-    for prefix, part in ((MODEL, state), (FIRST, exp_avg), (SECOND, exp_avg_sq)):
-        tensors |= {prefix + name: value for name, value in part.items()}
+    tensors |= named(parts)
     return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
 
 
-def restore(
-    checkpoint: bytes,
-    state: Mapping[str, Tensor],
-    exp_avg: Mapping[str, Tensor],
-    exp_avg_sq: Mapping[str, Tensor],
-) -> None:
+def restore(checkpoint: bytes, parts: Mapping[str, Trained]) -> None:
     """Copy what a checkpoint holds into these tensors."""
     kept = load(checkpoint)
-    for prefix, part in ((MODEL, state), (FIRST, exp_avg), (SECOND, exp_avg_sq)):
-        for name, value in part.items():
-            value.copy_(kept[prefix + name])
+    for name, value in named(parts).items():
+        value.copy_(kept[name])
 
 
-def weights(checkpoint: bytes) -> dict[str, Tensor]:
-    """The weights in a checkpoint, by their names in the network."""
+def weights(checkpoint: bytes, prefix: str = "") -> dict[str, Tensor]:
+    """The student's weights in a checkpoint, or those of what goes with it under a prefix, by their
+    names in the network."""
+    start = prefix + MODEL
     kept = load(checkpoint)
-    return {n.removeprefix(MODEL): value for n, value in kept.items() if n.startswith(MODEL)}
+    return {n.removeprefix(start): value for n, value in kept.items() if n.startswith(start)}
 
 
 def ranked(logits_NC: Tensor) -> Tensor:

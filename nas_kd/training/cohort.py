@@ -5,8 +5,9 @@ Suffixes: B examples of a batch, N of a split, C classes, G students.
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from time import perf_counter
 
 import torch
@@ -14,20 +15,29 @@ from torch import Tensor, nn
 
 from nas_kd.costs.budgets import Shape
 from nas_kd.data.transfer import size
-from nas_kd.knowledge import KNOWLEDGE
-from nas_kd.knowledge.objective import mixed
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
-from nas_kd.schemes import SCHEMES
+from nas_kd.schemes import Scheme
+from nas_kd.schemes.scheme import round_ends
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Pack, StudentConfig
 from nas_kd.students.packing import own_parts
+from nas_kd.students.taps import listening
 from nas_kd.training.adamw import AdamW
-from nas_kd.training.batches import gather, memory_format, tensor
+from nas_kd.training.batches import memory_format, tensor
 from nas_kd.training.calibration import calibrated
-from nas_kd.training.checkpoints import restore, snapshot
+from nas_kd.training.checkpoints import Tensors, Trained, restore, snapshot, weights
 from nas_kd.training.jobs import Member, RungJob, RungResult
-from nas_kd.training.loop import Objective, Schedule, answer, fit
+from nas_kd.training.loop import Objective, Schedule, answer, derive, fit
+from nas_kd.training.objective import of_cohort, of_side_by_side, scheme_of
+from nas_kd.training.side_by_side import (
+    ROUND,
+    Beside,
+    SideBySide,
+    beside_of,
+    by_prefix,
+    side_by_side,
+)
 from nas_kd.workers.reproducible import reproducible
 
 
@@ -58,9 +68,6 @@ def out_of_memory(error: Exception) -> bool:
     )
 
 
-Tensors = dict[str, Tensor]
-
-
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """Members in the order of their rows, the deepest first, and the network that holds them."""
@@ -68,19 +75,29 @@ class Cohort:
     members: tuple[Member, ...]
     network: nn.Module
     optimizer: AdamW
+    taught_by: Tensors = field(default_factory=dict)
+    """The state of the student of the round before."""
 
-    def own(self, row: int) -> tuple[Tensors, Tensors, Tensors]:
-        """A member's own state and both moments of its optimizer, as views."""
+    @property
+    def student(self) -> nn.Module:
+        """The network that is judged."""
+        if isinstance(self.network, SideBySide):
+            return self.network.networks[0]
+        return self.network
+
+    def own(self, row: int) -> dict[str, Trained]:
+        """A member's own state and both moments of its optimizer, as views; and those of what is
+        trained beside it, by the prefix of its names."""
         state, first, second = self.network.state_dict(), *self.optimizer.moments
+        if isinstance(self.network, SideBySide):
+            return by_prefix(state, first, second)
         if len(self.members) == 1:
-            return state, first, second
+            before: dict[str, Trained] = {ROUND: (self.taught_by, {}, {})} if self.taught_by else {}
+            return {"": (state, first, second)} | before
         config = self.members[row].config
         names, own = packed_form(config).names(config), shapes(config.to_json())
-        return (
-            own_parts(state, own, names, row),
-            own_parts(first, own, names, row),
-            own_parts(second, own, names, row),
-        )
+        every = (own_parts(whole, own, names, row) for whole in (state, first, second))
+        return {"": tuple(every)}  # type: ignore[dict-item]
 
 
 def packed_form(config: StudentConfig) -> Pack:
@@ -98,24 +115,33 @@ def shapes(config: str) -> dict[str, Shape]:
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def build_cohort(members: Sequence[Member], device: torch.device) -> Cohort:
-    """The members in one network, each from its checkpoint or freshly drawn from its own seed."""
+def build_cohort(
+    members: Sequence[Member],
+    device: torch.device,
+    beside: Beside | None = None,
+    taught_by: Tensors | None = None,
+) -> Cohort:
+    """The members in one network, each from its checkpoint or freshly drawn from its own seed; or
+    one member, with what is trained beside it or with the state of the round before."""
     ranked = tuple(sorted(members, key=lambda member: -member.config.depth))
-    one = ranked[0]
     drawn = [fresh(member) for member in ranked]
     packed = len(ranked) > 1
-    network = packed_form(one.config).build([m.config for m in ranked]) if packed else drawn[0]
+    network = drawn[0]
+    if packed:
+        network = packed_form(ranked[0].config).build([m.config for m in ranked])
+    elif beside is not None:
+        network = side_by_side(network, ranked[0].config, beside, ranked[0].seed)
     optimizer = AdamW(
         network.to(device),
         torch.tensor([member.settings["learning_rate"] for member in ranked]),
         torch.tensor([member.weight_decay for member in ranked]),
     )
-    cohort = Cohort(ranked, network, optimizer)
+    cohort = Cohort(ranked, network, optimizer, taught_by or {})
     for row, (member, alone) in enumerate(zip(ranked, drawn, strict=True)):
-        state, *moments = cohort.own(row)
         if member.checkpoint:
-            restore(member.checkpoint, state, *moments)
+            restore(member.checkpoint, cohort.own(row))
         elif packed:
+            state, *_ = cohort.own(row)[""]
             for name, value in alone.state_dict().items():
                 state[name].copy_(value)
     return cohort
@@ -135,25 +161,14 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     """
     began = perf_counter()
     device = torch.device(job.settings.device)
-    cohort = build_cohort(job.members, device)
-    layout = memory_format(cohort.network, [member.config for member in job.members])
-    total_G = fit(
-        cohort.network,
-        cohort.optimizer,
-        objective(job, cohort.members, device),
-        data=job.data,
-        rows=job.data.train,
-        schedule=Schedule(job.settings.epochs, job.settings.batch),
-        order_seed=job.order_seed,
-        span=range(job.start, job.stop),
-        on_epoch=on_epoch,
-        layout=layout,
-        device=device,
-    )
+    scheme = scheme_of(job, job.members)
+    learn = in_rounds if scheme.rounds > 1 else at_once
+    cohort, total_G = learn(job, scheme, device, on_epoch)
+    layout = layout_of(cohort)
     at_rung = job.stop < job.settings.epochs
-    settled = calibrated(cohort.network, job.data, job.order_seed, layout)
+    settled = calibrated(cohort.student, job.data, job.order_seed, layout)
     with settled if at_rung else nullcontext():
-        logits_NC = answer(cohort.network, job.data, job.judged, layout, device).cpu()
+        logits_NC = answer(cohort.student, job.data, job.judged, layout, device).cpu()
     seconds = (perf_counter() - began) / len(job.members)
     logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
     score_G = METRICS[job.settings.metric].score(logits_GNC, truth(job))
@@ -164,12 +179,108 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
             float(score_G[row]) if finite_G[row] else 0.0,
             job.stop,
             seconds,
-            snapshot(*cohort.own(row), logits_GNC[row]),
-            None if finite_G[row] else f"the loss was not finite by epoch {job.stop}",
+            snapshot(cohort.own(row), logits_GNC[row]),
+            None if finite_G[row] else not_finite(member, job.stop),
         )
         for row, member in enumerate(cohort.members)
     }
     return tuple(results[member.trial] for member in job.members)
+
+
+def not_finite(member: Member, epoch: int) -> str:
+    """The fault of a member whose loss broke."""
+    taught = float(member.settings["alpha"]) > 0
+    term = f" with knowledge {member.settings['knowledge']}" if taught else ""
+    return f"the loss{term} was not finite by epoch {epoch}"
+
+
+def layout_of(cohort: Cohort) -> torch.memory_format:
+    """The memory layout in which a cohort trains."""
+    return memory_format(cohort.network, [member.config for member in cohort.members])
+
+
+def at_once(
+    job: RungJob, scheme: Scheme, device: torch.device, on_epoch: Callable[[], None]
+) -> tuple[Cohort, Tensor]:
+    """The cohort, trained, and the sum of its losses [G]."""
+    beside = beside_of(job, scheme) if len(job.members) == 1 else None
+    cohort = build_cohort(job.members, device, beside)
+    span = range(job.start, job.stop)
+    if beside is None:
+        imitated = None if job.signals is None else tensor(job.signals.logits_VNC)
+        loss = of_cohort(job, cohort.members, imitated, device)
+        return cohort, fitted(job, cohort, loss, job.settings.epochs, span, on_epoch)
+    with listening(cohort.student, [tap.name for tap in beside.taps]) as given:
+        loss = of_side_by_side(job, scheme, cohort.network, given, beside, device)
+        return cohort, fitted(job, cohort, loss, job.settings.epochs, span, on_epoch)[None]
+
+
+def in_rounds(
+    job: RungJob, scheme: Scheme, device: torch.device, on_epoch: Callable[[], None]
+) -> tuple[Cohort, Tensor]:
+    """One student that is trained anew in each round, by what the one before answers."""
+    (member,) = job.members
+    cohort, total_G = None, torch.zeros(1)
+    ends = round_ends(job.settings.epochs, scheme.rounds)
+    for number, (first, last) in enumerate(pairwise((0, *ends))):
+        start, stop = max(first, job.start), min(last, job.stop)
+        if start >= stop:
+            continue
+        before: Tensors = {}
+        own = member
+        if number:
+            given = member.checkpoint or b""
+            if cohort is not None:
+                before = {n: value.clone() for n, value in cohort.student.state_dict().items()}
+            else:
+                before = weights(given, "" if start == first else ROUND)
+        else:
+            own = replace(own, settings={**own.settings, "alpha": 0.0})
+        if start == first and number:
+            own = replace(own, checkpoint=None, seed=derive(member.seed, "round", number))
+        logits_VNC = answers_of(own.config, before, job, device) if before else None
+        cohort = build_cohort([own], device, taught_by=before)
+        loss = of_cohort(job, [own], logits_VNC, device)
+        span = range(start - first, stop - first)
+        total_G = total_G + fitted(job, cohort, loss, last - first, span, on_epoch)
+    assert cohort is not None, "a job has epochs"
+    return cohort, total_G
+
+
+def answers_of(config: StudentConfig, state: Tensors, job: RungJob, device: torch.device) -> Tensor:
+    """What a student of this state answers to the train split in every view, [V, N, C]."""
+    network = build(config)
+    network.load_state_dict(dict(state))
+    network.to(device)
+    layout = memory_format(network, [config])
+    return torch.stack([
+        answer(network, job.data, job.data.train, layout, device, how).cpu()
+        for how in job.data.views.table()
+    ])  # fmt: skip
+
+
+def fitted(
+    job: RungJob,
+    cohort: Cohort,
+    loss: Objective,
+    epochs: int,
+    span: range,
+    on_epoch: Callable[[], None],
+) -> Tensor:
+    """Train a cohort through some of so many epochs; the sum of its losses [G]."""
+    return fit(
+        cohort.network,
+        cohort.optimizer,
+        loss,
+        data=job.data,
+        rows=job.data.train,
+        schedule=Schedule(epochs, job.settings.batch),
+        order_seed=job.order_seed,
+        span=span,
+        on_epoch=on_epoch,
+        layout=layout_of(cohort),
+        device=torch.device(job.settings.device),
+    )
 
 
 def truth(job: RungJob) -> Tensor:
@@ -181,35 +292,3 @@ def truth(job: RungJob) -> Tensor:
         assert len(answers_N) == size(job.judged), "the teacher answered other examples"
         return answers_N
     return tensor(job.data.labels)[slice(*job.judged)]
-
-
-def objective(job: RungJob, members: Sequence[Member], device: torch.device) -> Objective:
-    """The loss of all members, each with its own settings."""
-    (name,) = {str(member.settings["knowledge"]) for member in members}
-    term = KNOWLEDGE[name]
-
-    def column(setting: str) -> Tensor:
-        return torch.tensor([member.settings[setting] for member in members], device=device)
-
-    alpha_G1 = column("alpha")[:, None]
-    settings_G11 = {n: column(n)[:, None, None] for n in ("temperature", *term.settings)}
-    given = job.settings.class_weights
-    weight_C = torch.tensor(given, device=device) if given else None
-    if job.signals is None or not alpha_G1.any():
-        assert not alpha_G1.any(), "a student with alpha > 0 needs the teacher's signals"
-        return lambda epoch, index_B, student_GBC, label_B: mixed(
-            student_GBC, label_B, None, term, settings_G11, alpha_G1, weight_C
-        )
-    logits_VNC = tensor(job.signals.logits_VNC)
-    scheme = SCHEMES[job.settings.scheme]
-    answers = lru_cache(maxsize=1)(lambda epoch: gather(scheme(logits_VNC, epoch), device))
-    views = len(logits_VNC)  # with one, its answers go to a GPU once, not each epoch
-    return lambda epoch, index_B, student_GBC, label_B: mixed(
-        student_GBC,
-        label_B,
-        answers(epoch % views)(index_B),
-        term,
-        settings_G11,
-        alpha_G1,
-        weight_C,
-    )

@@ -59,6 +59,10 @@ class TrainSettings:
     metric: str = "accuracy"
     class_weights: tuple[float, ...] = ()
     """A weight of the hard loss for each class; none is one for all."""
+    peers: int = 2
+    """The networks of the scheme `online`, the student counted."""
+    co_teacher: StudentConfig | None = None
+    """The larger network of the scheme `co_teacher`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from nas_kd.data.arrays import LARGE
 from nas_kd.data.transfer import Rows, TransferSet
-from nas_kd.data.views import Views, seen, shown
+from nas_kd.data.views import PLAIN, View, Views, seen, shown, view
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.batches import Gather, gather, normaliser, tensor
 
@@ -146,13 +146,15 @@ def answer(
     rows: Rows,
     layout: torch.memory_format = torch.channels_last,
     device: torch.device = torch.device("cpu"),
+    how: View = PLAIN,
 ) -> Tensor:
-    """The network's logits [N, C], or [G, N, C], for these rows, plain view, in eval mode."""
+    """The network's logits [N, C], or [G, N, C], for these rows as a view shows them, in eval
+    mode."""
     was_training = network.training
     network.eval()
     normalise = normaliser(data, layout, device)
     examples_NX = tensor(data.examples)[slice(*rows)]
     parts = examples_NX.tensor_split(-(-len(examples_NX) // 128))
-    logits = [network(normalise(part.to(device))) for part in parts]
+    logits = [network(normalise(view(part, how).to(device))) for part in parts]
     network.train(was_training)
     return torch.cat(logits, dim=-2)

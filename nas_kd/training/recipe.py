@@ -11,6 +11,7 @@ from nas_kd.data.classes import balanced
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import Rows, TransferSet, size
 from nas_kd.metrics import METRICS
+from nas_kd.schemes.scheme import last_round_from
 from nas_kd.spec import StudySpec
 from nas_kd.students.family import Option, StudentConfig
 from nas_kd.training.jobs import (
@@ -31,6 +32,8 @@ class Recipe:
     spec: StudySpec
     data: TransferSet
     device: str = "cpu"
+    co_teacher: StudentConfig | None = None
+    """The network that is trained beside every student, where the spec asks for one."""
 
     @property
     def batch(self) -> int:
@@ -45,7 +48,10 @@ class Recipe:
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs at which trials are compared, and some of them stopped."""
-        return default_rungs(self.epochs) if self.spec.rungs is None else self.spec.rungs
+        if self.spec.rungs is not None:
+            return self.spec.rungs
+        before = last_round_from(self.epochs, self.spec.who_teaches.rounds)
+        return tuple(before + rung for rung in default_rungs(self.epochs - before))
 
     @property
     def class_weights(self) -> tuple[float, ...]:
@@ -56,13 +62,15 @@ class Recipe:
         """What all students share."""
         spec = self.spec
         return TrainSettings(
-            self.epochs, self.batch, spec.scheme, spec.plugins, self.device, spec.metric,
-            self.class_weights,
+            self.epochs, self.batch, "co_teacher" if spec.co_teacher else spec.scheme,
+            spec.plugins, self.device, spec.metric, self.class_weights, spec.peers,
+            self.co_teacher,
         )  # fmt: skip
 
     def needs_teacher(self, settings: Mapping[str, Option]) -> bool:
         """Whether a student of these settings learns from the teacher, or is compared with it."""
-        return float(settings["alpha"]) > 0 or METRICS[self.spec.metric].of_teacher
+        taught = float(settings["alpha"]) > 0 and self.spec.who_teaches.teacher
+        return taught or METRICS[self.spec.metric].of_teacher
 
     def member(
         self,
@@ -92,7 +100,7 @@ class Recipe:
         return RungJob(
             members=tuple(members),
             data=self.data,
-            signals=signals[teacher] if needed and signals else None,
+            signals=signals[teacher] if needed and signals and teacher else None,
             settings=self.settings(),
             order_seed=self.spec.seed,
             start=start,
