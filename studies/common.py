@@ -48,11 +48,21 @@ def points(found: Estimate | None) -> list[float] | None:
     return found and [round(100 * x, 2) for x in (found.mean, found.low, found.high)]
 
 
+Pair = tuple[str, str]
+"""Two arms, the first of which is compared with the second."""
+
+
 def measured(
-    given: argparse.Namespace, name: str, budget: str, arms: Mapping[str, Mapping[str, Any]]
+    given: argparse.Namespace,
+    name: str,
+    budget: str,
+    arms: Mapping[str, Mapping[str, Any]],
+    pairs: Iterable[Pair] | None = None,
+    epochs: int | None = None,
 ) -> dict[str, Any]:
-    """Every arm's best student on the test split, and every difference, in points with its 95%
-    interval over seeds and examples."""
+    """Every arm's best student on the test split, and the differences of all pairs, or of these, in
+    points with their 95% intervals over seeds and examples; trained anew for so many epochs, or
+    three times those of the search."""
     place = Path(given.place) / name
     short = SHORT if given.short else {}
     studies = {
@@ -61,9 +71,11 @@ def measured(
         for arm, settings in arms.items()
     }  # fmt: skip
     found: dict[str, Any] = {"arms": {arm: searched(one) for arm, one in studies.items()}}
-    for one, other in combinations(arms, 2):
-        result = studies[one].against(studies[other], seeds=given.seeds, workers=given.workers,
-                                      trust=True, quiet=True)  # fmt: skip
+    for one, other in combinations(arms, 2) if pairs is None else pairs:
+        result = studies[one].against(
+            studies[other], seeds=given.seeds, epochs=None if given.short else epochs,
+            workers=given.workers, trust=True, quiet=True,
+        )  # fmt: skip
         add(found, (one, other), result)
     return found | {"budget": budget, "seeds": given.seeds}
 
