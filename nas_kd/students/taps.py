@@ -24,17 +24,19 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
 @torch.no_grad()
-def find_taps(network: nn.Module, run: Callable[[], Any]) -> tuple[Tap, ...]:
-    """The taps of a network, in the order in which they are computed. `run` has it answer some
-    examples, whichever."""
+def find_taps(network: nn.Module, run: Callable[[], Any], every: bool = False) -> tuple[Tap, ...]:
+    """The taps of a network, in the order in which they are computed; with `every` the input of
+    each convolution is one too. `run` has the network answer some examples, whichever."""
     found: list[Tap] = []
+    within: list[Tap] = []
     latest: Tap | None = None
     weighted = False
 
     def before_weighted(part: nn.Module, _: Any) -> None:
         nonlocal weighted
-        vector = latest and weighted and not latest.sides and latest not in found
-        if latest and vector and isinstance(part, nn.Linear):
+        if latest and weighted and latest.sides and isinstance(part, nn.Conv1d | nn.Conv2d):
+            within.append(latest)
+        elif latest and weighted and not latest.sides and isinstance(part, nn.Linear):
             found.append(latest)
         weighted = True
 
@@ -62,14 +64,14 @@ def find_taps(network: nn.Module, run: Callable[[], Any]) -> tuple[Tap, ...]:
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(found)
+    return tuple(dict.fromkeys((*within, *found) if every else found))
 
 
-def taps_of(config: StudentConfig) -> tuple[Tap, ...]:
+def taps_of(config: StudentConfig, every: bool = False) -> tuple[Tap, ...]:
     """The taps of a student."""
     with torch.device("meta"):
         network = build(config).eval()
-        return find_taps(network, lambda: network(torch.empty(2, *config.input_shape)))
+        return find_taps(network, lambda: network(torch.empty(2, *config.input_shape)), every)
 
 
 @contextmanager

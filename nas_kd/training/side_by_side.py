@@ -134,9 +134,14 @@ def exit_name(number: int) -> str:
     return f"exit-{number}"
 
 
-def exit_taps(taps: Sequence[Tap]) -> tuple[Tap, ...]:
-    """The stages before the last of a student: its hidden layers if it has no maps."""
+def exit_taps(config: StudentConfig) -> tuple[Tap, ...]:
+    """Where a student has early exits: after each stage before its last, or in the middle if it has
+    one stage; a student without maps after each hidden layer before its last."""
+    taps = taps_of(config)
     maps = [tap for tap in taps if tap.sides]
+    if len(maps) == 1:
+        within = [tap for tap in taps_of(config, every=True) if tap.sides]
+        return tuple(within[(len(within) - 1) // 2 : -1][:1])
     return tuple((maps or list(taps))[:-1])
 
 
@@ -161,7 +166,7 @@ def beside_of(job: RungJob, scheme: Scheme) -> Beside | None:
     (member,) = job.members
     config, terms = member.config, mixture(str(member.settings["knowledge"])).of_layers
     if scheme.target is not None:
-        exits = exit_taps(taps_of(config)) if scheme.exits else ()
+        exits = exit_taps(config) if scheme.exits else ()
         return Beside(scheme.mates(config, job.settings.peers, job.settings.co_teacher), (), exits)
     if not scheme.teacher or not terms or job.signals is None:
         return None
