@@ -65,9 +65,9 @@ def test_the_parts_that_contributing_adds_work(registries: None, digits: Transfe
     config = decode(sample, budgets, (3, 8, 8), 10)
     assert cost(config, budgets[0]) > 1900
     logits = torch.randn(4, 5)
-    assert KNOWLEDGE["logit-mse"].loss(logits, logits, 1.0).tolist() == [0.0] * 4
+    assert KNOWLEDGE["logit-mse"].loss(logits, logits).tolist() == [0.0] * 4
     margins = torch.tensor([0.0, 9.0])[:, None, None]
-    losses = KNOWLEDGE["margin"].loss(logits, logits + 1, 1.0, margin=margins)
+    losses = KNOWLEDGE["margin"].loss(logits, logits + 1, margin=margins)
     assert losses.tolist() == [[1.0] * 4, [0.0] * 4]
     assert SETTINGS["margin"].inert({"knowledge": "kl", "alpha": 0.5})
     assert SOURCES["pets"].flip

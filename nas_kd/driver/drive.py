@@ -20,7 +20,7 @@ from nas_kd.driver.events import Observe, Planned, Step
 from nas_kd.driver.generation import next_generation, run_generation
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions, command
-from nas_kd.driver.signals_stage import bring_all, teacher_answers
+from nas_kd.driver.signals_stage import bring_all, expect_layers, teacher_answers
 from nas_kd.driver.teacher_names import all_trained, describe, shared_budgets, to_be_trained
 from nas_kd.driver.teacher_stage import bring_teachers, judged
 from nas_kd.driver.timing import correct, estimate
@@ -111,6 +111,7 @@ def run(
     recipe = dataclasses.replace(stage.recipe, co_teacher=co_teacher_of(space))
     stage = dataclasses.replace(stage, recipe=recipe)
     say_co_teacher(stage)
+    expect_layers(stage, wanted)
     queue.check()
     fixed = never_stopped(space)[1].stop
     if len(spec.teacher) > 1 and spec.trials <= fixed:

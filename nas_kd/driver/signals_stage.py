@@ -20,12 +20,14 @@ from nas_kd.driver.teacher_folder import places, signals_job
 from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import write_text
 from nas_kd.records import read_record
+from nas_kd.spec.teachers import TRAINED
 from nas_kd.study.sharing import cached, share, take
 from nas_kd.teachers.doubts import doubts
-from nas_kd.teachers.layers import Layers
+from nas_kd.teachers.layers import Layers, chosen_layers
 from nas_kd.teachers.signals import (
     Answered,
     SignalsJob,
+    check_layers,
     check_signals,
     compute_signals,
     sharing_key,
@@ -33,10 +35,26 @@ from nas_kd.teachers.signals import (
     slices,
 )
 from nas_kd.teachers.teacher import Teacher
+from nas_kd.teachers.trained import untrained
 from nas_kd.training import tensor
 from nas_kd.training.recipe import Recipe
 
 META = "meta.json"
+
+
+def expect_layers(stage: StageContext, wanted: Sequence[Teacher]) -> None:
+    """Raise UnusableTeacher for a teacher that has not the layers which a term compares. One that
+    is still to be trained has those that it will have."""
+    spec, data = stage.spec, stage.recipe.data
+    if not spec.layer_terms:
+        return
+    for teacher, place in zip(wanted, places(stage.folder, len(wanted)), strict=True):
+        if teacher.kind == TRAINED:
+            layers = Layers(spec.layer_terms, spec.teacher_layer)
+            chosen_layers(untrained(teacher, data), data, layers, teacher.target)
+        else:
+            job = signals_job(stage.recipe, teacher, place)
+            by_teacher(stage.queue, job.teacher, check_layers, [(job,)])
 
 
 def bring_all(stage: StageContext, wanted: Sequence[Teacher]) -> dict[str, Signals]:

@@ -141,6 +141,12 @@ def check_teacher(job: SignalsJob) -> None:
 
 
 @reproducible()
+def check_layers(job: SignalsJob) -> None:
+    """Raise UnusableTeacher for a teacher that has not the layers which a term compares."""
+    chosen_layers(opened_again(job), job.data, job.layers, job.teacher.target)
+
+
+@reproducible()
 def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
     """Compare the stored signals with their hash, and the fixed rows with what the teacher answers
     now; what is wrong with them and what to do, if anything is wrong."""

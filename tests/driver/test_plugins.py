@@ -13,7 +13,7 @@ from nas_kd.data.source import Labelled, Raw, Source
 from nas_kd.knowledge import Knowledge
 from nas_kd.students.mlp import MLP
 
-def logit_mse(student, teacher, temperature):
+def logit_mse(student, teacher):
     """Half the squared distance of logits."""
     return 0.5 * ((student - teacher) ** 2).mean(-1)
 

@@ -218,7 +218,7 @@ def test_a_student_of_pictures_is_not_scored_on_a_table(package: Path, tmp_path:
 def test_a_package_of_another_schema_is_not_read(package: Path) -> None:
     facts = json.loads((package / "config.json").read_text())
     (package / "config.json").write_text(json.dumps(facts | {"schema": 1}))
-    with pytest.raises(UnusablePackage, match="has schema 1, and this version of nas-kd reads 3"):
+    with pytest.raises(UnusablePackage, match="has schema 1, and this version of nas-kd reads 4"):
         load_student(package)
 
 

@@ -85,8 +85,9 @@ def test_the_wide_network_takes_any_picture(shape: tuple[int, ...]) -> None:
 def test_signals_are_the_answers_in_eval_mode_and_the_teacher_stays_as_it_was(
     trained: SignalsJob,
 ) -> None:
-    logits_VNC = compute_signals(trained, trained.data.train, 1)
-    assert logits_VNC is not None
+    found = compute_signals(trained, trained.data.train, 1)
+    assert found is not None
+    logits_VNC = found.logits_VNC
     assert logits_VNC.shape == (1, size(trained.data.train), 10)
     network = opened(trained.teacher, trained.data).network
     assert network is not None
@@ -99,11 +100,11 @@ def test_signals_are_the_answers_in_eval_mode_and_the_teacher_stays_as_it_was(
 def test_slices_of_signals_are_the_whole_bit_for_bit(
     trained: SignalsJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = compute_signals(trained, trained.data.train, 1)
+    whole = compute_signals(trained, trained.data.train, 1).logits_VNC
     monkeypatch.setattr("nas_kd.teachers.signals.SLICE", 256)
     parts = slices(trained.data)
     assert len(parts) == 5
-    joined = np.concatenate([compute_signals(trained, rows, 1) for rows in parts], axis=1)
+    joined = np.concatenate([compute_signals(trained, rows, 1).logits_VNC for rows in parts], 1)
     assert np.array_equal(joined, whole)
 
 
@@ -122,15 +123,15 @@ def test_the_teacher_passes_over_the_train_split_once_a_view(
     monkeypatch.setattr("nas_kd.teachers.signals.opened", watched)
     views = Views(3, shift=1)
     job = replace(trained, data=replace(trained.data, views=views))
-    logits_VNC = compute_signals(job, job.data.train, 3)
+    logits_VNC = compute_signals(job, job.data.train, 3).logits_VNC
     assert sum(seen) == 3 * size(trained.data.train)
     assert not np.allclose(logits_VNC[0], logits_VNC[1])
 
 
 def test_stored_signals_are_checked_when_they_are_read(trained: SignalsJob, tmp_path: Path) -> None:
     key = signals_key(trained)
-    logits_VNC = compute_signals(trained, trained.data.train, 1)
-    answers_N = compute_signals(trained, trained.data.validation, 1)[0].argmax(-1)
+    logits_VNC = compute_signals(trained, trained.data.train, 1).logits_VNC
+    answers_N = compute_signals(trained, trained.data.validation, 1).logits_VNC[0].argmax(-1)
     good = ArrayRef.save(logits_VNC, tmp_path / "good.npy")
     answers = ArrayRef.save(answers_N, tmp_path / "answers.npy")
     assert check_signals(trained, Signals(key, good, answers)) is None
@@ -232,7 +233,7 @@ def test_a_module_of_torch_export_is_a_teacher(digits: TransferSet, tmp_path: Pa
     assert report.parameters == 650
     signals = compute_signals(asking(job.teacher, report, digits, tmp_path), digits.train, 1)
     assert signals is not None
-    assert signals.shape == (1, size(digits.train), 10)
+    assert signals.logits_VNC.shape == (1, size(digits.train), 10)
 
 
 def test_a_teacher_of_objects_alone_is_a_teacher(digits: TransferSet) -> None:

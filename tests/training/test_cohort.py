@@ -239,7 +239,7 @@ def test_a_loss_that_is_not_finite_is_the_students_fault(
     digits: TransferSet, signals: Signals
 ) -> None:
     result = run_rung(job(digits, signals, member(learning_rate=1e30)))[0]
-    assert result.fault == "the loss was not finite by epoch 4"
+    assert result.fault == "the loss with knowledge kl was not finite by epoch 4"
     assert result.accuracy == 0.0
 
 
@@ -352,7 +352,7 @@ def test_a_member_that_fails_leaves_the_others_as_they_are(
     well = run_rung(job(digits, signals, *members))
     members[1] = replace(members[1], settings={**members[1].settings, "learning_rate": 1e30})
     ill = run_rung(job(digits, signals, *members))
-    assert ill[1].fault == "the loss was not finite by epoch 4"
+    assert ill[1].fault == "the loss with knowledge kl was not finite by epoch 4"
     for number in (0, 2, 3):
         assert ill[number].fault is None
         assert ill[number].checkpoint == well[number].checkpoint

@@ -1,0 +1,96 @@
+"""Studies in which no fixed teacher teaches."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nas_kd.api import Study
+from nas_kd.cli import app
+from nas_kd.package.load import load_student
+from nas_kd.report.summary import lines_of
+from nas_kd.study.view import StudyView
+from tests.conftest import TAUGHT, searched
+
+SCHEMES = {
+    "online": {"scheme": "online"},
+    "co_teacher": {"scheme": "online", "co_teacher": "resnet"},
+    "self": {"scheme": "self", "epochs": 4},
+    "exits": {"scheme": "exits"},
+}
+
+
+@pytest.fixture(scope="module", params=SCHEMES)
+def study(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path
+) -> StudyView:
+    """A study of each scheme, with two workers; read only."""
+    folder = tmp_path_factory.mktemp(request.param) / "study"
+    return searched(folder, workers=2, **TAUGHT, **SCHEMES[request.param])
+
+
+def test_no_teacher_is_trained_and_the_students_learn(study: StudyView) -> None:
+    assert study.teachers == ()
+    assert not study.folder.teacher.exists()
+    assert not (study.folder.root / "signals").exists()
+    best = study.best_taught
+    assert best is not None
+    assert (best.accuracy or 0) > 0.3
+    assert "teacher" not in [line.name for line in lines_of(study)]
+
+
+def test_two_workers_give_what_one_process_gives(study: StudyView, tmp_path: Path) -> None:
+    scheme = "co_teacher" if study.spec.co_teacher else study.spec.scheme
+    again = searched(tmp_path / "study", **TAUGHT, **SCHEMES[scheme])
+    assert [row.accuracy for row in again.rows] == [row.accuracy for row in study.rows]
+    for row in again.rows:
+        places = [
+            view.folder.student(row.number) / "weights.safetensors" for view in (again, study)
+        ]
+        assert places[0].read_bytes() == places[1].read_bytes()
+
+
+def test_what_leaves_is_the_student_alone(study: StudyView, tmp_path: Path) -> None:
+    row = study.best_taught
+    assert row is not None
+    package = Study.open(study.folder.root).export(str(row.number), to=tmp_path / "package")
+    student = load_student(Path(package))
+    assert sum(value.numel() for value in student.parameters()) == row.costs["parameters"]
+    facts = json.loads((tmp_path / "package" / "config.json").read_text())
+    assert (facts["teacher"], facts["scheme"]) == (None, study.spec.scheme)
+    card = (tmp_path / "package" / "README.md").read_text()
+    assert "distillation from" not in card
+
+
+def test_it_can_be_reported_listed_confirmed_and_evaluated(
+    study: StudyView, tmp_path: Path
+) -> None:
+    folder = str(study.folder.root)
+    for command in (["report", folder], ["trials", folder], ["check", folder],
+                    ["confirm", folder, "--seeds", "2", "--epochs", "4", "--workers", "0"],
+                    ["export", folder, "--to", str(tmp_path / "package")],
+                    ["evaluate", str(tmp_path / "package")]):  # fmt: skip
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, (command, done.output, done.exception)
+
+
+def test_a_teacher_that_is_named_is_shown_and_does_not_teach(tmp_path: Path) -> None:
+    plain = searched(tmp_path / "plain", trials=4, scheme="exits")
+    named = searched(tmp_path / "named", trials=4, scheme="exits", teacher="train")
+    assert [one["target"] for one in named.teachers] == ["train"]
+    assert [row.accuracy for row in named.rows] == [row.accuracy for row in plain.rows]
+
+
+def test_rungs_of_a_student_in_rounds_lie_in_the_last_round(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", scheme="self", epochs=10, trials=4, rungs=None)
+    assert view.rungs == (6, 7, 8)
+
+
+def test_a_co_teacher_is_said_and_lies_within_8_budgets(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2, generation=2, **SCHEMES["co_teacher"])
+    log = (view.folder.root / "search.log").read_text()
+    assert "beside every student: resnet" in log
+    config = json.loads(view.facts["co_teacher"])
+    assert config["family"] == "resnet"
+    assert all(row.config.family in ("cnn", "mlp") for row in view.rows)
