@@ -9,6 +9,7 @@ from nas_kd.intervals import not_told_apart
 from nas_kd.report.card import html, html_table
 from nas_kd.report.cards import cards
 from nas_kd.report.figures import history_figure
+from nas_kd.report.softened import softened, softened_figure
 from nas_kd.report.summary import student_in_words
 from nas_kd.report.terminal import percent
 from nas_kd.spec.settings import as_text, heading
@@ -38,13 +39,46 @@ pre { white-space: pre-wrap }
 
 KL = "T^2 * KL(softmax(teacher / T) || softmax(student / T))"
 
+WHO = {
+    "online": "The teacher of each is the other networks that are trained beside it.",
+    "co_teacher": "The teacher is the larger network that is trained beside the student.",
+    "self": "The teacher is the student of the round before; in the first round alpha is 0.",
+    "exits": "So for each early exit, the teacher being the student; the student itself has CE.",
+}
+"""What stands for the teacher in schemes that have no fixed one."""
+
 
 def loss_of(knowledge: Sequence[str]) -> str:
     """The loss of a study with these knowledge terms, as a formula."""
-    terms = " or ".join(KL if name == "kl" else f"weight * {name}(student, teacher)"
-                        for name in knowledge)  # fmt: skip
-    soft = terms if len(knowledge) == 1 else f"({terms})"
+    terms = " or ".join(map(terms_of, knowledge))
+    soft = terms if len(knowledge) == 1 and " + " not in knowledge[0] else f"({terms})"
     return f"(1 - alpha) * CE(student, label) + alpha * {soft}, for each example, then the mean"
+
+
+def terms_of(text: str) -> str:
+    """A mixture as a formula, whose terms need not be registered here."""
+    parts = []
+    for part in text.split(" + "):
+        factor, _, name = part.rpartition(" ")
+        term = KL if name == "kl" else f"weight * {name}(student, teacher)"
+        parts.append(f"{factor} * {term}" if factor else term)
+    return " + ".join(parts)
+
+
+def who_teaches(view: StudyView) -> str:
+    """What is said of the loss where no fixed teacher teaches."""
+    return WHO.get("co_teacher" if view.spec.co_teacher else view.spec.scheme, "")
+
+
+def softened_teacher(view: StudyView) -> str:
+    """The section of the teacher's answers, softened; empty where there are none."""
+    examples = softened(view)
+    if not examples:
+        return ""
+    return f"""<h2>What the teacher says, softened</h2>
+<p><small>Its stored answers to {len(examples)} examples of the train split, from the least sure to
+the surest: softmax(logits / T). A student imitates these at the temperature of its
+trial.</small></p>{drawn(softened_figure(examples))}"""
 
 
 def trials(view: StudyView) -> str:
@@ -109,7 +143,9 @@ validation examples, so its accuracy there leans upward. {looks(view)}</p>
 {drawn_cards}
 <h2>History</h2>{drawn(history_figure(view))}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}
+{softened_teacher(view)}
 <h2>The loss</h2><p><code>{escape(loss_of(view.spec.knowledge))}</code></p>
+<p>{who_teaches(view)}</p>
 <h2>The spec</h2><pre>{escape(view.spec.to_toml())}</pre>
 </body></html>
 """

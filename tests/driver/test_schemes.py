@@ -59,7 +59,7 @@ def test_what_leaves_is_the_student_alone(study: StudyView, tmp_path: Path) -> N
     assert sum(value.numel() for value in student.parameters()) == row.costs["parameters"]
     facts = json.loads((tmp_path / "package" / "config.json").read_text())
     assert (facts["teacher"], facts["scheme"]) == (None, study.spec.scheme)
-    card = (tmp_path / "package" / "README.md").read_text()
+    card = (tmp_path / "package" / "card.md").read_text()
     assert "distillation from" not in card
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from nas_kd.files import write_text
 from nas_kd.report.page import page
+from nas_kd.report.softened import softened
 from nas_kd.study.view import StudyView
 
 pytestmark = pytest.mark.slow
@@ -157,3 +159,31 @@ def test_nothing_in_the_report_is_wider_than_its_page(
             .map(other => one.textContent + ' over ' + other.textContent))""")
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert texts == []
+
+
+def test_the_sliders_bars_are_the_softened_answers_that_are_stored(
+    browser: Any, study: StudyView, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+
+    write_text(tmp_path / "report.html", page(study))
+    browser.get((tmp_path / "report.html").as_uri())
+    rail = wait(lambda: browser.find_elements(By.CSS_SELECTOR, ".slider-rail-touch-rect"))[0]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", rail)
+    bars = """
+        const plots = [...document.querySelectorAll('.js-plotly-plot')];
+        const plot = plots.find(one => one.layout.sliders);
+        const bars = plot.data.filter(one => one.type == 'bar');
+        return [plot.layout.sliders[0].active, bars.map(one => [...one.y])];
+    """
+    examples = softened(study)
+    for place, share, temperature in ((0, -0.47, 1.0), (5, 0.47, 20.0)):
+        offset = int(share * rail.rect["width"])
+        ActionChains(browser).move_to_element_with_offset(rail, offset, 0).click().perform()
+        wait(lambda: browser.execute_script(bars)[0] == place)  # noqa: B023
+        time.sleep(1)  # the bars follow the handle
+        _, shown = browser.execute_script(bars)
+        for one, heights in zip(examples, shown, strict=True):
+            expected = torch.from_numpy(one.logits_C / temperature).softmax(-1)
+            assert heights == pytest.approx(expected.tolist(), abs=1e-9)

@@ -1,11 +1,14 @@
 """The report as data, as figures and as a page."""
 
 import io
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from nas_kd.costs.budgets import parse_budgets
@@ -19,11 +22,13 @@ from nas_kd.report.figures import history_figure, log_axis, pareto_data, pareto_
 from nas_kd.report.fitting import fitting_table
 from nas_kd.report.fitting_figure import fitting_figure
 from nas_kd.report.page import loss_of, page
+from nas_kd.report.softened import of_example, softened, softened_figure
 from nas_kd.report.summary import student_in_words, summarize, worse_teacher
 from nas_kd.report.terminal import Display, display, trials_table
 from nas_kd.space.resolve import resolve
+from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import State
-from nas_kd.study.view import StudyView
+from nas_kd.study.view import StudyView, read_study
 from tests.conftest import record, searched, tiny
 
 
@@ -48,6 +53,46 @@ def test_the_page_says_what_stopping_saved(stopping: StudyView, study: StudyView
     share = sum(row.rungs[-1][0] for row in stopping.rows) / (3 * len(stopping.rows))
     assert f"{share:.0%} of all epochs were trained" in text
     assert "There are no rungs" in page(study)
+
+
+def test_the_teachers_stored_answers_are_softened_from_the_least_sure_to_the_surest(
+    study: StudyView,
+) -> None:
+    examples = softened(study)
+    assert len(examples) == 6
+    (place,) = study.folder.root.glob("signals/*")
+    stored_NC = np.load(place / "logits.npy")[0].astype(float)
+    shares_NC = torch.from_numpy(stored_NC).softmax(-1).numpy()
+    sure = [max(one.shares(1.0)) for one in examples]
+    assert sure == sorted(sure)
+    assert (sure[0], sure[-1]) == pytest.approx((shares_NC.max(1).min(), shares_NC.max()))
+    figure = softened_figure(examples)
+    (slider,) = figure.layout.sliders
+    for step in slider.steps:
+        for one, bars in zip(examples, step.args[0]["y"], strict=True):
+            assert any(np.allclose(one.logits_C, row) for row in stored_NC)
+            expected = torch.from_numpy(one.logits_C / float(step.label)).softmax(-1)
+            assert bars == pytest.approx(expected.tolist())
+    assert [step.label for step in slider.steps] == ["1", "2", "4", "8", "12", "20"]
+    assert "What the teacher says, softened" in page(study)
+
+
+def test_without_the_answers_or_the_data_nothing_is_softened(
+    study: StudyView, tmp_path: Path
+) -> None:
+    folder = StudyFolder(Path(shutil.copytree(study.folder.root, tmp_path / "study")))
+    shutil.rmtree(folder.root / "signals")
+    assert softened(replace(study, folder=folder)) == ()
+    assert "softened" not in page(read_study(folder))
+
+
+def test_of_many_classes_an_examples_likeliest_are_shown() -> None:
+    logits_C = np.linspace(0, 5, 40)[::-1].copy()
+    one = of_example(tuple(map(str, range(40))), logits_C, 3, np.zeros((3, 4, 4), np.float32))
+    assert one.classes == tuple(map(str, range(12)))
+    assert sum(one.shares(1.0)) < 1
+    assert one.picture_HW3 is not None
+    assert one.picture_HW3.shape == (4, 4, 3)
 
 
 def test_default_students_are_never_stopped(stopping: StudyView) -> None:
