@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nas_kd.errors import NasKDError as NasKDError
     from nas_kd.knowledge import KNOWLEDGE as KNOWLEDGE
     from nas_kd.package.load import load_student as load_student
+    from nas_kd.schemes import SCHEMES as SCHEMES
     from nas_kd.spec import StudySpec as StudySpec
     from nas_kd.spec.settings import SETTINGS as SETTINGS
     from nas_kd.students import FAMILIES as FAMILIES
@@ -31,6 +32,7 @@ PUBLIC = {
     "FAMILIES": "nas_kd.students",
     "KNOWLEDGE": "nas_kd.knowledge",
     "NasKDError": "nas_kd.errors",
+    "SCHEMES": "nas_kd.schemes",
     "SETTINGS": "nas_kd.spec.settings",
     "SOURCES": "nas_kd.data",
     "Study": "nas_kd.api",

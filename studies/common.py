@@ -38,8 +38,9 @@ def options(folder: str) -> argparse.Namespace:
     if given.short:
         given.place, given.seeds, given.workers = f"{given.place}-short", 2, 0
         shutil.rmtree(given.place, ignore_errors=True)
-    sys.path.append(str(Path(sys.argv[0]).resolve().parent))
-    os.environ["PYTHONPATH"] = f"{sys.path[-1]}:{os.environ.get('PYTHONPATH', '')}"
+    own = Path(sys.argv[0]).resolve().parent
+    sys.path += [str(own), str(own.parent)]
+    os.environ["PYTHONPATH"] = ":".join((*sys.path[-2:], os.environ.get("PYTHONPATH", "")))
     return given
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import typer
 
-from nas_kd import FAMILIES, KNOWLEDGE, SETTINGS, SOURCES, TEACHERS
+from nas_kd import FAMILIES, KNOWLEDGE, SCHEMES, SETTINGS, SOURCES, TEACHERS
 from nas_kd.cli import app
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data.transfer import TransferSet
@@ -33,9 +33,9 @@ def blocks(text: str, language: str) -> list[str]:
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an example registers is forgotten after the test."""
-    for registry in (FAMILIES, KNOWLEDGE, SETTINGS, SOURCES, TEACHERS):
+    for registry in (FAMILIES, KNOWLEDGE, SCHEMES, SETTINGS, SOURCES, TEACHERS):
         monkeypatch.setitem(registry, "placeholder", next(iter(registry.values())))
-        for name in ("tiny", "logit-mse", "margin", "pets", "means"):
+        for name in ("tiny", "logit-mse", "margin", "pets", "means", "together"):
             monkeypatch.delitem(registry, name, raising=False)
 
 
@@ -52,8 +52,10 @@ def test_every_command_and_flag_in_the_readme_exists() -> None:
 
 
 def test_the_parts_that_contributing_adds_work(registries: None, digits: TransferSet) -> None:
-    family, own, loss, setting, teacher, source, metric = blocks(CONTRIBUTING, "python")
-    for code in (family, loss, setting, teacher, source, metric):
+    family, own, loss, layers, scheme, setting, teacher, source, metric = blocks(
+        CONTRIBUTING, "python"
+    )
+    for code in (family, loss, layers, scheme, setting, teacher, source, metric):
         exec(code, {})
     named: dict[str, Any] = {}
     exec(own, named)
@@ -66,6 +68,13 @@ def test_the_parts_that_contributing_adds_work(registries: None, digits: Transfe
     assert cost(config, budgets[0]) > 1900
     logits = torch.randn(4, 5)
     assert KNOWLEDGE["logit-mse"].loss(logits, logits).tolist() == [0.0] * 4
+    features, mine = (torch.randn(4, 6, 3, 3),), (torch.randn(4, 5, 2, 2),)
+    term = KNOWLEDGE["means"]
+    assert term.loss(features, term.keep(features)).abs().max() < 1e-9
+    assert term.loss(mine, term.keep(features)).shape == (4,)
+    target = SCHEMES["together"].target
+    assert target is not None
+    assert target(torch.randn(3, 4, 5)).softmax(-1).sum(-1).allclose(torch.ones(3, 4))
     margins = torch.tensor([0.0, 9.0])[:, None, None]
     losses = KNOWLEDGE["margin"].loss(logits, logits + 1, margin=margins)
     assert losses.tolist() == [[1.0] * 4, [0.0] * 4]
@@ -75,6 +84,7 @@ def test_the_parts_that_contributing_adds_work(registries: None, digits: Transfe
     assert report.accuracy
     assert report.accuracy > 0.7
     for name, registry in (("tiny", FAMILIES), ("logit-mse", KNOWLEDGE), ("margin", KNOWLEDGE),
+                           ("means", KNOWLEDGE), ("together", SCHEMES),
                            ("margin", SETTINGS), ("pets", SOURCES),
                            ("means", TEACHERS)):  # fmt: skip
         registry.pop(name)  # type: ignore[attr-defined]

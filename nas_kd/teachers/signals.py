@@ -103,7 +103,8 @@ def compute_signals(job: SignalsJob, rows: Rows, views: int) -> Answered | None:
         for term in taps
     }
     every = (logits_VNC, *(array_VN for arrays in kept.values() for array_VN in arrays))
-    finite_N = torch.stack([array.isfinite().flatten(2).all(-1).all(0) for array in every]).all(0)
+    finite = [array_VN.isfinite().reshape(*array_VN.shape[:2], -1) for array_VN in every]
+    finite_N = torch.stack([finite_VNX.all(-1).all(0) for finite_VNX in finite]).all(0)
     (broken_N,) = (~finite_N).numpy().nonzero()
     if len(broken_N):
         some = ", ".join(job.data.origin.in_words(rows[0] + row) for row in broken_N[:3].tolist())

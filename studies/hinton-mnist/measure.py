@@ -1,6 +1,6 @@
 """Hinton, Vinyals and Dean 2015, section 3: distillation on MNIST, by this project's own trainer.
 
-    python studies/hinton-mnist/measure.py [choice rows temperatures threes] [--short]
+    python studies/hinton-mnist/measure.py [rows temperatures threes] [--short]
 
 A folder `data` with MNIST lies in the working folder, or is named by --data-root. Each part is made
 of units; run again, a study takes all units that are there.
@@ -36,8 +36,8 @@ from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import Rows, TransferSet, prepare, size
 from nas_kd.data.views import Views, number, view
-from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.knowledge.objective import mixed
+from nas_kd.knowledge.response import kl
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.mlp import MLP
@@ -142,6 +142,8 @@ class Study:
     place: Path
     data: TransferSet
     effort: Effort
+    kept: dict[str, Any]
+    """Units that a result.json has already."""
 
     @property
     def everything(self) -> TransferSet:
@@ -151,6 +153,8 @@ class Study:
     def unit(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What a unit found: read, or made now and kept."""
         path = self.place / "units" / f"{name}.json"
+        if not path.exists() and name in self.kept:
+            return self.kept[name]
         if not path.exists():
             began = time.perf_counter()
             found = make() | {"seconds": round(time.perf_counter() - began)}
@@ -180,7 +184,9 @@ class Study:
                 "validation": errors(fresh, data, data.validation)["errors"]
             }
 
-        self.unit(name, train)
+        if not path.exists():
+            found = train()
+            self.unit(name, lambda: found)
         network.load_state_dict(load_file(path))
         return network.eval().requires_grad_(False)
 
@@ -192,7 +198,7 @@ class Study:
             rows_NX = tensor(data.examples)[slice(*data.train)]
             with torch.inference_mode():
                 logits_VNC = torch.stack([
-                    torch.cat([network(normalise(view(piece, how))) for piece in rows_NX.split(1000)])
+                    torch.cat([network(normalise(view(part, how))) for part in rows_NX.split(1000)])
                     for how in JITTER.table()
                 ])  # fmt: skip
             np.save(path, logits_VNC.numpy())
@@ -216,7 +222,8 @@ def errors(network: nn.Module, data: TransferSet, rows: Rows) -> dict[str, Any]:
     """How many answers to these rows are wrong, and which."""
     logits_NC = answer(network, data, rows, PLAIN)
     wrong_N = logits_NC.argmax(-1) != tensor(data.labels)[slice(*rows)]
-    return {"errors": int(wrong_N.sum()), "wrong": wrong_N.nonzero()[:, 0].tolist()}
+    rows_W = wrong_N.nonzero()[:, 0].tolist()
+    return {"errors": len(rows_W), "wrong": " ".join(map(str, rows_W))}
 
 
 def imitation(
@@ -232,9 +239,10 @@ def imitation(
         return logits_VNC[number(epoch, count, views), torch.arange(count)]
 
     def loss(epoch: int, index_B: Tensor, student_BC: Tensor, label_B: Tensor) -> Tensor:
-        teacher_BC = None if logits_VNC is None else target(epoch % views)[index_B]
-        settings = {"temperature": temperature}
-        return mixed(student_BC, label_B, teacher_BC, KNOWLEDGE["kl"], settings, alpha)
+        soft_B = None
+        if logits_VNC is not None:
+            soft_B = kl(student_BC, target(epoch % views)[index_B], temperature)
+        return mixed(student_BC, label_B, soft_B, alpha)
 
     return loss
 
@@ -282,7 +290,9 @@ def rows(study: Study, seeds: Sequence[int]) -> None:
         for name, row in ROWS.items():
 
             @reproducible()
-            def trained(name: str = name, row: Row = row, seed: int = seed) -> dict[str, Any]:
+            def trained(
+                name: str = name, row: Row = row, seed: int = seed, signals: Tensor = signals
+            ) -> dict[str, Any]:
                 given = signals if row.alpha else None
                 epochs = study.effort.student
                 network = student(study, data, row, given, rates[name], epochs, seed)
@@ -361,7 +371,9 @@ def threes(study: Study, seeds: Sequence[int]) -> None:
                               study.effort.student, seed)  # fmt: skip
             teacher = study.teacher(f"teacher-{seed}", data, seed)
             before = of_threes(network, data)
-            wanted = float(answer(teacher, data, data.validation, PLAIN).softmax(-1)[:, THREE].mean())
+            wanted = float(
+                answer(teacher, data, data.validation, PLAIN).softmax(-1)[:, THREE].mean()
+            )
             logits_NC = answer(network, data, data.validation, PLAIN)
             raised = bias_for(logits_NC, wanted)
             with torch.no_grad():
@@ -395,29 +407,26 @@ def of_threes(network: nn.Module, data: TransferSet) -> dict[str, int | float]:
 
 def summed_up(study: Study, seeds: Sequence[int]) -> dict[str, Any]:
     """Everything that is there, as a README's tables have it."""
-    units = {path.stem: json.loads(path.read_text())
-             for path in (study.place / "units").glob("*.json")}  # fmt: skip
+    units = study.kept | {path.stem: json.loads(path.read_text())
+                          for path in (study.place / "units").glob("*.json")}  # fmt: skip
     count = size(study.data.test)
 
-    def right_SN(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def right_of(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         right = np.ones((len(seeds), count))
         for place, seed in enumerate(seeds):
-            right[place, units[f"{name}-{seed}"]["wrong"]] = 0
+            right[place, [*map(int, units[f"{name}-{seed}"]["wrong"].split())]] = 0
         return right
 
-    found: dict[str, Any] = {
-        "units": {name: {key: value for key, value in unit.items() if key != "wrong"}
-                  for name, unit in sorted(units.items())}
-    }  # fmt: skip
+    found: dict[str, Any] = {"units": dict(sorted(units.items()))}
     known = [name for name in ("teacher", *ROWS)
              if all(f"{name}-{seed}" in units for seed in seeds)]  # fmt: skip
-    found["errors"] = {name: as_errors(mean_of(right_SN(name)), count) for name in known}
+    found["errors"] = {name: as_errors(mean_of(right_of(name)), count) for name in known}
     pairs = (("distilled", "alone"), ("distilled-jitter", "alone-jitter"),
              ("distilled-jitter", "distilled"))  # fmt: skip
     found["fewer errors"] = {}
     for one, other in pairs:
         if one in known and other in known:
-            gained = difference_of(right_SN(one), right_SN(other))
+            gained = difference_of(right_of(one), right_of(other))
             ends = [round(count * value, 1) for value in (gained.mean, gained.low, gained.high)]
             found["fewer errors"][f"{one} than {other}"] = ends
     return found
@@ -434,12 +443,14 @@ PARTS = {"rows": rows, "temperatures": temperatures, "threes": threes}
 def main() -> None:
     """Measure the parts that are asked for, and write what is known."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("which", nargs="*", choices=[[], *PARTS], default=[])
+    parser.add_argument("which", nargs="*", help=", ".join(PARTS))
     parser.add_argument("--short", action="store_true", help="half a minute, tells nothing")
     parser.add_argument("--place", default="runs/hinton-mnist")
     parser.add_argument("--data-root", default="data")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
+    if unknown := {*given.which} - {*PARTS}:
+        parser.error(f"no part is called {', '.join(sorted(unknown))}: say {', '.join(PARTS)}")
     torch.set_num_threads(1)
     effort = SHORT if given.short else Effort()
     place = Path(f"{given.place}-short" if given.short else given.place)
@@ -450,9 +461,12 @@ def main() -> None:
     data = prepare("mnist", source_of("mnist"), request)
     data = replace(data, mean=(0.0,), std=(255.0,))  # dropout of the input takes pixels to black
     if effort.examples:
-        first, last = data.train
+        last = data.train[1]
         data = replace(data, train=(last - effort.examples, last))
-    study = Study(place, data, effort)
+    kept = place if given.short else Path(__file__).parent
+    result = kept / "result.json"
+    known = json.loads(result.read_text())["units"] if result.exists() else {}
+    study = Study(place, data, effort, known)
     for part in given.which or PARTS:
         PARTS[part](study, given.seeds)
     facts = summed_up(study, given.seeds) | {
@@ -460,8 +474,7 @@ def main() -> None:
         | {"python": platform.python_version()},
         "processor": torch.backends.cpu.get_cpu_capability(),
     }
-    kept = place if given.short else Path(__file__).parent
-    (kept / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
+    result.write_text(json.dumps(facts, indent=1) + "\n")
     print(json.dumps({key: facts[key] for key in ("errors", "fewer errors")}, indent=1))
 
 

@@ -17,7 +17,7 @@ from nas_kd import KNOWLEDGE
 BUDGET = "20k"
 
 COMMON: dict[str, Any] = {
-    "data": "imagefolder:cifar10-subset", "image_size": 32, "views": 4, "teacher": "train:32",
+    "data": "imagefolder:cifar10-subset", "views": 4, "teacher": "train:32",
     "teacher_epochs": 40, "family": "cnn", "depth": 5, "taper": 1.2, "width": 1.0, "trials": 8,
     "generation": 8, "epochs": 8, "rungs": [],
 }  # fmt: skip
@@ -25,10 +25,9 @@ COMMON: dict[str, Any] = {
 term its own weights, with equal trials."""
 
 SHORT: dict[str, Any] = {
-    "data": "digits", "teacher": "train:4", "teacher_epochs": 2, "family": "resnet", "depth": 3,
-    "image_size": 64, "views": 1,
+    "data": "digits", "teacher": "train:4", "teacher_epochs": 2, "depth": 2,
 }  # fmt: skip
-QUICK = ("kl", "dkd", "attention")
+QUICK = ("kl", "dkd", "fitnet")
 """The terms of the short form: of answers, with weights of its own, and of layers."""
 
 

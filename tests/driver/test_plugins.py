@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PARTS = '''
 import numpy as np
 import torch
@@ -55,6 +57,52 @@ FAMILIES["mine"] = MLP
 KNOWLEDGE["logit-mse"] = Knowledge(loss=logit_mse, tempered=False)
 SOURCES["blobs"] = Source(load=blobs, shift=0)
 '''
+
+
+LEARNING = '''
+from nas_kd import KNOWLEDGE, SCHEMES
+from nas_kd.knowledge import Knowledge
+from nas_kd.schemes import Scheme
+from nas_kd.schemes.online import of_one_config
+
+def energy(features):
+    return tuple(maps.square().mean((1, 2, 3)) for maps in features)
+
+def loudness(student, teacher):
+    """How far the mean squares of the last maps are apart."""
+    return (energy(student)[0] - teacher[0]).square()
+
+def their_mean(live):
+    return live.softmax(-1).mean(0, keepdim=True).log().expand_as(live)
+
+KNOWLEDGE["loudness"] = Knowledge(loudness, tempered=False, layers="last", maps=True, keep=energy)
+SCHEMES["together"] = Scheme(mates=of_one_config, target=their_mean, most_alpha=0.95)
+'''
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--knowledge", "loudness", "--knowledge", "kl + 2 loudness"], "for loudness"),
+        (["--scheme", "together", "--fix", "peers=3"], "Best"),
+    ],
+)
+def test_a_term_of_layers_and_a_scheme_from_outside_work_in_workers(
+    flags: list[str], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "learning.py").write_text(LEARNING)
+    command = [
+        sys.executable, "-c", "from nas_kd.cli import main; main()", "search", "--budget", "2k",
+        "--fix", 'plugins=["learning"]', "--data", "digits", "--family", "cnn", "--trials", "4",
+        "--fix", "generation=4", "--epochs", "2", "--fix", "teacher_epochs=3", "--fix",
+        "teacher_width=4", "--fix", "width=1", "--fix", "alpha=0.5", "--workers", "2", *flags,
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout + done.stderr
 
 
 READ = """

@@ -1,8 +1,9 @@
 """Drives a study in a process of its own, and kills it with SIGKILL at one exact moment.
 
-python drive.py FOLDER WORKERS [MOMENT COUNT VICTIM]
+python drive.py FOLDER WORKERS [MOMENT COUNT VICTIM [SETTINGS AS JSON]]
 """
 
+import json
 import os
 import signal
 import sys
@@ -59,7 +60,14 @@ def remember_pools() -> None:
     pool.ProcessPool.__init__ = remembered  # type: ignore[method-assign]
 
 
-def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: str = "") -> None:
+def main(
+    folder: str,
+    workers: str,
+    moment: str = "",
+    count: str = "0",
+    victim: str = "",
+    settings: str = "{}",
+) -> None:
     remember_pools()
     moments = {"result": (generation, "keep_result"), "proposal": (Ledger, "propose"),
                "tell": (Ledger, "tell"), "student": (generation, "keep_student"),
@@ -67,7 +75,7 @@ def main(folder: str, workers: str, moment: str = "", count: str = "0", victim: 
     if moment:
         after(*moments[moment], int(count), victim)
     options = RunOptions(Path(folder), int(workers))
-    driver.drive(tiny(**SPEC), options, lambda event: None)
+    driver.drive(tiny(**(SPEC | json.loads(settings))), options, lambda event: None)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """kill -9 at any moment, then resume: the same study, bit for bit, and no process left behind."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -150,3 +151,23 @@ def test_a_study_goes_on_without_its_prepared_data(whole: StudyView, tmp_path: P
     shutil.rmtree(folder.parent / "cache")
     assert drive(folder, "2").wait() == 0
     equal(read(folder), whole)
+
+
+LEARNING = {
+    "online": {"scheme": "online"},
+    "self": {"scheme": "self", "epochs": 4, "rungs": [3]},
+    "exits": {"scheme": "exits"},
+    "layers": {"family": "cnn", "knowledge": ["fitnet", "kl + 0.5 rkd"]},
+}
+
+
+@pytest.mark.parametrize("learning", LEARNING)
+def test_what_is_trained_beside_a_student_survives_a_kill(learning: str, tmp_path: Path) -> None:
+    settings = json.dumps({"trials": 10, "generation": 10} | LEARNING[learning])
+    assert drive(tmp_path / "whole", "1", "", "0", "", settings).wait() == 0
+    folder = tmp_path / "study"
+    for count in ("3", "9"):
+        killed = drive(folder, "2", "result", count, "driver", settings)
+        assert killed.wait() == -9
+    assert drive(folder, "2", "", "0", "", settings).wait() == 0
+    equal(read(folder), read(tmp_path / "whole"))

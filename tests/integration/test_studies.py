@@ -13,7 +13,9 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("study", ["transfer-set", "teachers", "model-compression"])
+@pytest.mark.parametrize(
+    "study", ["transfer-set", "teachers", "model-compression", "knowledge", "schemes"]
+)
 def test_a_short_form_runs_and_leaves_the_result_as_it_was(study: str, tmp_path: Path) -> None:
     kept = ROOT / "studies" / study / "result.json"
     before = kept.read_bytes()
