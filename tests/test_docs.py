@@ -96,6 +96,19 @@ def test_the_documents_print_the_loss_convention() -> None:
     assert "a = alpha * T^2 / (1 - alpha)" in text
 
 
+def test_the_page_of_distillation_has_every_term_and_every_scheme() -> None:
+    text = (ROOT / "docs" / "distillation.md").read_text()
+    commands = re.findall(r"`(nas-kd search [^`]*)`", text)
+    for name in KNOWLEDGE:
+        assert f"**{name}**: " in text
+        assert name == "kl" or any(f"--knowledge {name}" in command for command in commands)
+    for name in {*SCHEMES} - {"co_teacher"}:
+        assert f"**{name}**: " in text
+    for command in commands:
+        known = {o for p in COMMANDS.commands["search"].params for o in p.opts}  # type: ignore[attr-defined]
+        assert {word for word in command.split() if word.startswith("--")} <= known
+
+
 def test_the_readme_is_a_front_page() -> None:
     assert len(README.splitlines()) <= 140
 
