@@ -4,10 +4,8 @@ It is read from TOML and flags, and written back as TOML. How a study is run (wo
 files) is no part of it and may change on resume.
 """
 
-import json
 import tomllib
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,7 +26,6 @@ from nas_kd.knowledge import mixture
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
 from nas_kd.schemes import SCHEMES, Scheme
-from nas_kd.schemes.scheme import last_round_from
 from nas_kd.spec.fields import (
     FloatSetting,
     IntSetting,
@@ -47,8 +44,9 @@ from nas_kd.spec.fields import (
     within,
     worded,
 )
+from nas_kd.spec.rules import CHECKS
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
-from nas_kd.spec.teachers import TRAINED, can_be_narrowed, kind_of, parts_in
+from nas_kd.spec.teachers import can_be_narrowed
 from nas_kd.spec.wording import as_toml, explain, moved, said
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
@@ -192,99 +190,12 @@ class StudySpec(BaseModel):
     plugins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     """Modules that register parts of yours; each worker imports them."""
 
-    @field_validator("teacher")
+    @field_validator("*")
     @classmethod
-    def _one_of_which_a_budget_is_a_share(
-        cls, teacher: tuple[str, ...], known: ValidationInfo
-    ) -> tuple[str, ...]:
-        shares = [text for text in known.data.get("budget", ()) if "%" in text]
-        if len(teacher) > 1 and shares:
-            raise ValueError(f"are several, and the budget {shares[0]} is a share of one")
-        return teacher
-
-    @field_validator("teacher", "alpha", "class_weights", "metric", "drop_classes")
-    @classmethod
-    def _without_labels(cls, value: Any, known: ValidationInfo) -> Any:
-        bare, name = known.data.get("teacher_classes", ()), known.field_name
-        if not bare:
-            return value
-        if name == "teacher" and any(kind_of(one) == TRAINED for one in parts_in(value)):
-            raise ValueError("without labels none can be trained: name one of yours")
-        if name == "alpha" and value != 1:
-            raise ValueError("must be 1 without labels: there is nothing else to learn from")
-        if name == "class_weights" and value != "none":
-            raise ValueError("must be none without labels")
-        if name == "drop_classes" and value:
-            raise ValueError("cannot be left out without labels")
-        if name == "metric" and not METRICS[value].of_teacher:
-            raise ValueError("must be agreement without labels: there is no other truth")
+    def _beside_the_others(cls, value: Any, known: ValidationInfo) -> Any:
+        for check in CHECKS.get(known.field_name or "", ()):
+            check(value, known.data)
         return value
-
-    @field_validator("scheme")
-    @classmethod
-    def _with_what_it_needs(cls, scheme: str, known: ValidationInfo) -> str:
-        teacher, kind = known.data.get("teacher"), SCHEMES[scheme]
-        if teacher == () and kind.teacher:
-            raise ValueError(f"{scheme} needs a teacher, and none is named")
-        if known.data.get("teacher_classes") and not kind.teacher:
-            raise ValueError("must be offline without labels: only a fixed teacher knows them")
-        for name in known.data.get("knowledge", ()):
-            if (layers := mixture(name).of_layers) and not kind.teacher:
-                why = f"knowledge {', '.join(layers)} compares layers of a fixed teacher"
-                raise ValueError(f"must be offline: {why}")
-        return scheme
-
-    @field_validator("co_teacher")
-    @classmethod
-    def _online(cls, co_teacher: str | None, known: ValidationInfo) -> str | None:
-        scheme = known.data.get("scheme", "online")
-        if co_teacher is not None and scheme not in ("online", "co_teacher"):
-            raise ValueError(f"is for the scheme online, and {scheme} is asked")
-        if co_teacher is None and scheme == "co_teacher":
-            raise ValueError("must be named for the scheme co_teacher, such as resnet")
-        return co_teacher
-
-    @field_validator("knowledge")
-    @classmethod
-    def _of_answers_too(cls, knowledge: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
-        bare = known.data.get("teacher_classes", ())
-        for name in knowledge:
-            if bare and mixture(name).most_alpha < 1:
-                right = f"mix it with a term of answers, such as 'kl + {name}'"
-                raise ValueError(f"{name} sees no answers, and there are no labels: {right}")
-        return knowledge
-
-    @field_validator("alpha")
-    @classmethod
-    def _less_than_one_without_answers(cls, alpha: Any, known: ValidationInfo) -> Any:
-        least = alpha[0] if isinstance(alpha, tuple) else alpha
-        scheme = "co_teacher" if known.data.get("co_teacher") else known.data.get("scheme")
-        if scheme and least > (most := SCHEMES[scheme].most_alpha):
-            raise ValueError(f"must be {most} or less for {scheme}: peers need the labels")
-        for name in known.data.get("knowledge", ()):
-            if least > (most := mixture(name).most_alpha):
-                why = f"{name} sees no answers, and only the labels train the last layer"
-                raise ValueError(f"must be {most} or less: {why}")
-        return alpha
-
-    @field_validator("metric")
-    @classmethod
-    def _with_one_teacher(cls, metric: str, known: ValidationInfo) -> str:
-        teachers = known.data.get("teacher", ("train",))
-        if METRICS[metric].of_teacher and len(teachers) != 1:
-            count = "several are" if teachers else "none is"
-            raise ValueError(f"compares with the teacher, and {count} named")
-        return metric
-
-    @field_validator("teacher_std")
-    @classmethod
-    def _beside_the_mean(cls, std: tuple[float, ...], known: ValidationInfo) -> tuple[float, ...]:
-        mean = known.data.get("teacher_mean", ())
-        if len(std) != len(mean) or any(s <= 0 for s in std):
-            raise ValueError("must be as many as teacher_mean, each more than zero")
-        if any(value > 2 for value in (*mean, *std)):
-            raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
-        return std
 
     @field_validator("family", mode="before")
     @classmethod
@@ -293,42 +204,12 @@ class StudySpec(BaseModel):
         names = listed(family)
         if "teacher" not in names:
             return names
-        teacher = teachers[0]
-        if len(teachers) > 1 or not can_be_narrowed(teacher):
+        if len(teachers) != 1 or not can_be_narrowed(teachers[0]):
             raise ValueError(
                 "teacher is your own teacher made narrower: name it as --teacher module:function "
                 "or torchvision:MODEL, one alone; the one that is trained is a wide cnn"
             )
-        return tuple(teacher if name == "teacher" else name for name in names)
-
-    @field_validator("options")
-    @classmethod
-    def _offered(
-        cls, options: dict[str, tuple[Option, ...]], known: ValidationInfo
-    ) -> dict[str, tuple[Option, ...]]:
-        families = known.data.get("family", ())
-        offered = {n: v for f in families for n, v in FAMILIES[f].options.items()}
-        for name, values in options.items():
-            if name not in offered:
-                has = ", ".join(offered) or "none"
-                raise ValueError(f"{name} is no option of {', '.join(families)}; they have {has}")
-            if not values or any(value not in offered[name] for value in values):
-                choices = ", ".join(json.dumps(value) for value in offered[name])
-                raise ValueError(f"{name} must be of {choices}")
-        return options
-
-    @field_validator("family", "knowledge")
-    @classmethod
-    def _of_known_settings(cls, names: tuple[str, ...], known: ValidationInfo) -> tuple[str, ...]:
-        for name in names:
-            part = FAMILIES[name] if known.field_name == "family" else mixture(name)
-            for setting in part.settings:
-                if setting not in SETTINGS:
-                    raise ValueError(f"{name} reads the setting {setting}, which nobody registered")
-                words = any(isinstance(value, str) for value in SETTINGS[setting].searched)
-                if words and known.field_name == "knowledge":
-                    raise ValueError(f"{name} reads the setting {setting}, whose values are words")
-        return names
+        return tuple(teachers[0] if name == "teacher" else name for name in names)
 
     @field_validator("settings")
     @classmethod
@@ -343,21 +224,6 @@ class StudySpec(BaseModel):
             return {name: checked(name, said) for name, said in (outside | settings).items()}
         except UnknownName as error:
             raise ValueError(str(error)) from None
-
-    @field_validator("rungs")
-    @classmethod
-    def _rising(
-        cls, rungs: tuple[int, ...] | None, known: ValidationInfo
-    ) -> tuple[int, ...] | None:
-        epochs = known.data.get("epochs", 10**9)
-        if any(b <= a for a, b in pairwise((0, *(rungs or ()), epochs or 10**9))):
-            raise ValueError("must rise from 1 to below epochs")
-        if rungs and epochs is None:
-            raise ValueError("must be below epochs: say epochs, too")
-        rounds = SCHEMES[known.data["scheme"]].rounds if "scheme" in known.data else 1
-        if rungs and epochs and rungs[0] <= (before := last_round_from(epochs, rounds)):
-            raise ValueError(f"must lie after epoch {before}, where the last round begins")
-        return rungs
 
     @classmethod
     def create(cls, given: Mapping[str, Any]) -> Self:

@@ -1,0 +1,180 @@
+"""What a setting of a spec may be beside the others: one check a rule, by the setting it blames.
+
+A check is given the setting's value and the valid settings that stand before it in StudySpec. It
+raises ValueError, whose text follows the setting's name.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from nas_kd.knowledge import mixture
+from nas_kd.metrics import METRICS
+from nas_kd.schemes import SCHEMES
+from nas_kd.schemes.scheme import last_round_from
+from nas_kd.spec.settings import SETTINGS
+from nas_kd.spec.teachers import TRAINED, kind_of, parts_in
+from nas_kd.students import FAMILIES
+
+Known = Mapping[str, Any]
+Check = Callable[[Any, Known], None]
+
+NO_LIMIT = 10**9
+
+
+def one_of_which_a_budget_is_a_share(teacher: tuple[str, ...], known: Known) -> None:
+    """A share is of one teacher."""
+    shares = [text for text in known.get("budget", ()) if "%" in text]
+    if len(teacher) > 1 and shares:
+        raise ValueError(f"are several, and the budget {shares[0]} is a share of one")
+
+
+def named_without_labels(teacher: tuple[str, ...], known: Known) -> None:
+    """Without labels a teacher cannot be trained."""
+    trained = not teacher or any(kind_of(one) == TRAINED for one in parts_in(teacher))
+    if known.get("teacher_classes") and trained:
+        raise ValueError("without labels none can be trained: name one of yours")
+
+
+def unlabelled_must_be(wanted: Any, why: str) -> Check:
+    """A setting that has one value where there are no labels."""
+
+    def check(value: Any, known: Known) -> None:
+        if known.get("teacher_classes") and value != wanted:
+            raise ValueError(why)
+
+    return check
+
+
+def of_the_teacher_without_labels(metric: str, known: Known) -> None:
+    """Without labels students can be compared with the teacher alone."""
+    if known.get("teacher_classes") and not METRICS[metric].of_teacher:
+        raise ValueError("must be agreement without labels: there is no other truth")
+
+
+def with_one_teacher(metric: str, known: Known) -> None:
+    """A metric that compares with the teacher needs one."""
+    teachers = known.get("teacher", (TRAINED,))
+    if METRICS[metric].of_teacher and len(teachers) != 1:
+        count = "several are" if teachers else "none is"
+        raise ValueError(f"compares with the teacher, and {count} named")
+
+
+def with_whom_the_scheme_needs(scheme: str, known: Known) -> None:
+    """A scheme has a teacher if it needs one, and terms of layers have a fixed one."""
+    fixed = SCHEMES[scheme].teacher
+    if known.get("teacher") == () and fixed:
+        raise ValueError(f"{scheme} needs a teacher, and none is named")
+    if known.get("teacher_classes") and not fixed:
+        raise ValueError("must be offline without labels: only a fixed teacher knows them")
+    for name in known.get("knowledge", ()):
+        if (layers := mixture(name).of_layers) and not fixed:
+            why = f"knowledge {', '.join(layers)} compares layers of a fixed teacher"
+            raise ValueError(f"must be offline: {why}")
+
+
+def of_the_scheme_online(co_teacher: str | None, known: Known) -> None:
+    """A co-teacher belongs to the scheme online."""
+    scheme = known.get("scheme", "online")
+    if co_teacher is not None and scheme not in ("online", "co_teacher"):
+        raise ValueError(f"is for the scheme online, and {scheme} is asked")
+    if co_teacher is None and scheme == "co_teacher":
+        raise ValueError("must be named for the scheme co_teacher, such as resnet")
+
+
+def of_answers_too(knowledge: tuple[str, ...], known: Known) -> None:
+    """Without labels a term of answers has to train the student's last layer."""
+    for name in knowledge:
+        if known.get("teacher_classes") and mixture(name).most_alpha < 1:
+            right = f"mix it with a term of answers, such as 'kl + {name}'"
+            raise ValueError(f"{name} sees no answers, and there are no labels: {right}")
+
+
+def what_the_last_layer_needs(alpha: Any, known: Known) -> None:
+    """Where only labels train a student's last layer, or keep peers apart, alpha is below 1."""
+    least = alpha[0] if isinstance(alpha, tuple) else alpha
+    scheme = "co_teacher" if known.get("co_teacher") else known.get("scheme")
+    if scheme and least > (most := SCHEMES[scheme].most_alpha):
+        raise ValueError(f"must be {most} or less for {scheme}: peers need the labels")
+    for name in known.get("knowledge", ()):
+        if least > (most := mixture(name).most_alpha):
+            why = f"{name} sees no answers, and only the labels train the last layer"
+            raise ValueError(f"must be {most} or less: {why}")
+
+
+def beside_the_mean(std: tuple[float, ...], known: Known) -> None:
+    """Deviations go with means, of pixels from 0 to 1."""
+    mean = known.get("teacher_mean", ())
+    if len(std) != len(mean) or any(s <= 0 for s in std):
+        raise ValueError("must be as many as teacher_mean, each more than zero")
+    if any(value > 2 for value in (*mean, *std)):
+        raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
+
+
+def offered(options: dict[str, tuple[Any, ...]], known: Known) -> None:
+    """Options are those of the families, and of their choices."""
+    families = known.get("family", ())
+    choices_of = {n: v for f in families for n, v in FAMILIES[f].options.items()}
+    for name, values in options.items():
+        if name not in choices_of:
+            has = ", ".join(choices_of) or "none"
+            raise ValueError(f"{name} is no option of {', '.join(families)}; they have {has}")
+        if not values or any(value not in choices_of[name] for value in values):
+            choices = ", ".join(json.dumps(value) for value in choices_of[name])
+            raise ValueError(f"{name} must be of {choices}")
+
+
+def of_known_settings(families: tuple[str, ...], known: Known) -> None:
+    """The settings that a family reads are registered."""
+    for name in families:
+        expect_registered(name, FAMILIES[name].settings)
+
+
+def of_known_numbers(knowledge: tuple[str, ...], known: Known) -> None:
+    """The settings that a term reads are registered, and are numbers."""
+    for name in knowledge:
+        read = mixture(name).settings
+        expect_registered(name, read)
+        for setting in read:
+            if any(isinstance(value, str) for value in SETTINGS[setting].searched):
+                raise ValueError(f"{name} reads the setting {setting}, whose values are words")
+
+
+def expect_registered(name: str, read: tuple[str, ...]) -> None:
+    """Raise ValueError for a setting that a part reads and nobody registered."""
+    for setting in read:
+        if setting not in SETTINGS:
+            raise ValueError(f"{name} reads the setting {setting}, which nobody registered")
+
+
+def rising(rungs: tuple[int, ...] | None, known: Known) -> None:
+    """Rungs rise from 1 to below epochs, and lie in the last round."""
+    epochs = known.get("epochs", NO_LIMIT)
+    if any(b <= a for a, b in pairwise((0, *(rungs or ()), epochs or NO_LIMIT))):
+        raise ValueError("must rise from 1 to below epochs")
+    if rungs and epochs is None:
+        raise ValueError("must be below epochs: say epochs, too")
+    rounds = SCHEMES[known["scheme"]].rounds if "scheme" in known else 1
+    if rungs and epochs and rungs[0] <= (before := last_round_from(epochs, rounds)):
+        raise ValueError(f"must lie after epoch {before}, where the last round begins")
+
+
+CHECKS: Mapping[str, tuple[Check, ...]] = {
+    "teacher": (one_of_which_a_budget_is_a_share, named_without_labels),
+    "teacher_std": (beside_the_mean,),
+    "family": (of_known_settings,),
+    "knowledge": (of_known_numbers, of_answers_too),
+    "scheme": (with_whom_the_scheme_needs,),
+    "co_teacher": (of_the_scheme_online,),
+    "alpha": (
+        unlabelled_must_be(1, "must be 1 without labels: there is nothing else to learn from"),
+        what_the_last_layer_needs,
+    ),
+    "options": (offered,),
+    "rungs": (rising,),
+    "class_weights": (unlabelled_must_be("none", "must be none without labels"),),
+    "drop_classes": (unlabelled_must_be((), "cannot be left out without labels"),),
+    "metric": (of_the_teacher_without_labels, with_one_teacher),
+}
+"""The rules, by the setting that each is told of."""
