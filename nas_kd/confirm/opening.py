@@ -94,6 +94,10 @@ def opened(
     folder = StudyFolder(options.folder.resolve())
     view = read_study(folder)
     import_plugins(view.spec.plugins)
+    rounds = view.spec.who_teaches.rounds
+    if epochs is not None and epochs < rounds:
+        wrong = f"is less than one for each round of the scheme {view.spec.scheme}"
+        raise Unusable(f"--epochs {epochs}", wrong, f"Say {rounds} or more.")
     with lock(folder) as held:
         queue.checks.append(lambda: folder.expect_held(held))
         spec = view.spec.model_copy(update={"epochs": epochs or LONGER * view.epochs, "rungs": ()})

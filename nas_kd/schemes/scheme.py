@@ -41,6 +41,11 @@ class Scheme:
     most_alpha: float = 1.0
     """The greatest alpha: with 1, peers that see no labels would agree on anything."""
 
+    def __post_init__(self) -> None:
+        ways = (self.teacher, self.rounds > 1, self.target is not None)
+        if sum(ways) > 1:
+            raise ValueError("a scheme has a fixed teacher, or rounds, or a target: one of them")
+
     @property
     def alone(self) -> bool:
         """Whether nobody is trained beside a student, and it is trained once."""

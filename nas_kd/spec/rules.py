@@ -148,6 +148,13 @@ def expect_registered(name: str, read: tuple[str, ...]) -> None:
             raise ValueError(f"{name} reads the setting {setting}, which nobody registered")
 
 
+def one_for_each_round(epochs: int | None, known: Known) -> None:
+    """Each round of a scheme has an epoch."""
+    rounds = SCHEMES[known["scheme"]].rounds if "scheme" in known else 1
+    if epochs is not None and epochs < rounds:
+        raise ValueError(f"must be {rounds} or more: {known['scheme']} has as many rounds")
+
+
 def rising(rungs: tuple[int, ...] | None, known: Known) -> None:
     """Rungs rise from 1 to below epochs, and lie in the last round."""
     epochs = known.get("epochs", NO_LIMIT)
@@ -172,6 +179,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         what_the_last_layer_needs,
     ),
     "options": (offered,),
+    "epochs": (one_for_each_round,),
     "rungs": (rising,),
     "class_weights": (unlabelled_must_be("none", "must be none without labels"),),
     "drop_classes": (unlabelled_must_be((), "cannot be left out without labels"),),

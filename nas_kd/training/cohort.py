@@ -226,18 +226,9 @@ def in_rounds(
         start, stop = max(first, job.start), min(last, job.stop)
         if start >= stop:
             continue
-        before: Tensors = {}
-        own = member
-        if number:
-            given = member.checkpoint or b""
-            if cohort is not None:
-                before = {n: value.clone() for n, value in cohort.student.state_dict().items()}
-            else:
-                before = weights(given, "" if start == first else ROUND)
-        else:
-            own = replace(own, settings={**own.settings, "alpha": 0.0})
-        if start == first and number:
-            own = replace(own, checkpoint=None, seed=derive(member.seed, "round", number))
+        begins = start == first
+        before = state_before(number, begins, cohort, member)
+        own = in_round(number, begins, member)
         logits_VNC = answers_of(own.config, before, job, device) if before else None
         cohort = build_cohort([own], device, taught_by=before)
         loss = of_cohort(job, [own], logits_VNC, device)
@@ -245,6 +236,25 @@ def in_rounds(
         total_G = total_G + fitted(job, cohort, loss, last - first, span, on_epoch)
     assert cohort is not None, "a job has epochs"
     return cohort, total_G
+
+
+def state_before(number: int, begins: bool, cohort: Cohort | None, member: Member) -> Tensors:
+    """The state of the student of the round before this one, which begins or goes on: that which
+    was just trained, or that in the member's checkpoint. None in the first round."""
+    if number == 0:
+        return {}
+    if cohort is not None:
+        return {name: value.clone() for name, value in cohort.student.state_dict().items()}
+    return weights(member.checkpoint or b"", "" if begins else ROUND)
+
+
+def in_round(number: int, begins: bool, member: Member) -> Member:
+    """The member as it is in a round: in the first it has labels only, the others begin anew."""
+    if number == 0:
+        return replace(member, settings={**member.settings, "alpha": 0.0})
+    if begins:
+        return replace(member, checkpoint=None, seed=derive(member.seed, "round", number))
+    return member
 
 
 def answers_of(config: StudentConfig, state: Tensors, job: RungJob, device: torch.device) -> Tensor:

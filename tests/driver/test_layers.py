@@ -133,6 +133,7 @@ def test_check_says_what_disk_the_layers_take(digits: TransferSet, tmp_path: Pat
         ({"scheme": "co_teacher"}, "co_teacher.*must be named"),
         ({"scheme": "online", "co_teacher": "resnat"}, "resnet"),
         ({"scheme": "self", "epochs": 10, "rungs": [3]}, "rungs.*after epoch 5"),
+        ({"scheme": "self", "epochs": 1}, "epochs.*must be 2 or more"),
         ({"scheme": "exits", "metric": "agreement"}, "none is named"),
         ({"scheme": "offline", "teacher": []}, "offline needs a teacher"),
         ({"scheme": "exits", "teacher_classes": 10, "teacher": "a:b"}, "must be offline without"),

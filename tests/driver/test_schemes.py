@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from nas_kd.api import Study
 from nas_kd.cli import app
+from nas_kd.errors import Unusable
 from nas_kd.package.load import load_student
 from nas_kd.report.summary import lines_of
 from nas_kd.study.view import StudyView
@@ -85,6 +86,12 @@ def test_a_teacher_that_is_named_is_shown_and_does_not_teach(tmp_path: Path) -> 
 def test_rungs_of_a_student_in_rounds_lie_in_the_last_round(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", scheme="self", epochs=10, trials=4, rungs=None)
     assert view.rungs == (6, 7, 8)
+
+
+def test_a_confirm_has_an_epoch_for_each_round(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=2, generation=2, scheme="self", epochs=2)
+    with pytest.raises(Unusable, match=r"--epochs 1: is less than one for each round"):
+        Study.open(view.folder.root).confirm(epochs=1, seeds=2, workers=0)
 
 
 def test_a_co_teacher_is_said_and_lies_within_8_budgets(tmp_path: Path) -> None:

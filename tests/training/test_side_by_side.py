@@ -17,7 +17,7 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.data.views import Views
 from nas_kd.errors import Unusable
 from nas_kd.knowledge import KNOWLEDGE
-from nas_kd.schemes import SCHEMES
+from nas_kd.schemes import SCHEMES, Scheme
 from nas_kd.schemes.scheme import round_ends
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
@@ -215,6 +215,13 @@ def test_the_first_round_is_a_student_alone_and_the_second_begins_anew(
                for name, value in weights(first.checkpoint).items())  # fmt: skip
     drawn = cohort.fresh(replace(member(), seed=derive(1, "round", 1)))
     assert not torch.equal(drawn.state_dict()["0.weight"], before["0.weight"])
+
+
+def test_a_scheme_has_one_way_to_teach() -> None:
+    with pytest.raises(ValueError, match="one of them"):
+        Scheme(teacher=True, rounds=2)
+    with pytest.raises(ValueError, match="one of them"):
+        Scheme(rounds=2, target=lambda live_GBC: live_GBC)
 
 
 def test_rounds_share_the_epochs() -> None:
