@@ -12,7 +12,7 @@ from nas_kd.data.transfer import prepare
 from nas_kd.driver.teacher_names import describe
 from nas_kd.spec import StudySpec
 from nas_kd.spec.teachers import TRAINED
-from nas_kd.teachers.layers import Layers, kept_bytes
+from nas_kd.teachers.layers import Layers, kept_bytes, without_layers
 from nas_kd.teachers.trained import parameters_of, untrained
 
 __all__ = ["Fact", "Finding", "check"]
@@ -33,13 +33,15 @@ def check(
     layers = Layers(spec.layer_terms, spec.teacher_layer)
     kept = 0
     for teacher in wanted:
+        if teacher.parts and layers.terms:
+            raise without_layers(teacher.target, layers.terms)
         several = len(wanted) > 1 or bool(teacher.parts)
         trained = [part for part in teacher.parts or (teacher,) if part.kind == TRAINED]
         for part in trained:
             what = "will be trained on the data; there is nothing to check yet"
             yield Fact("teacher", f"{part.target} {what}")
             counts.append(parameters_of(part))
-            if not teacher.parts:
+            if layers.terms:
                 kept += kept_bytes(untrained(part, data), data, layers, part.target)
         asked = [part for part in teacher.parts if part.kind != TRAINED] if trained else [teacher]
         for part in asked:
@@ -47,7 +49,7 @@ def check(
                 yield Fact("teacher", f"{part.target}:")
             under_test = TeacherUnderTest.load(part, data)
             counts.append(under_test.answerer.parameters)
-            if not teacher.parts:
+            if layers.terms:
                 kept += kept_bytes(under_test.answerer, data, layers, part.target)
             yield from of_teacher(under_test)
     known = [count for count in counts if count is not None]

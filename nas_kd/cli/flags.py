@@ -109,7 +109,9 @@ SchemeFlag = Annotated[
 ]
 CoTeacherFlag = Annotated[
     str | None,
-    typer.Option(help="Family of a larger network that is trained beside each student: online."),
+    typer.Option(
+        help="Family of a larger network that is trained beside each student and teaches it."
+    ),
 ]
 TrialsFlag = Annotated[str | None, typer.Option(help="Students to try; +N adds to a study.")]
 EpochsFlag = Annotated[

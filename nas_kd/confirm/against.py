@@ -104,7 +104,8 @@ class Best:
 def teacher_score(study: Opened, best: Best) -> float | None:
     """What the teacher of a study's best student reaches on the test split."""
     spec = study.view.spec
-    return study.teachers[spec.teacher.index(spec.teacher_of(best.finalist.settings))]
+    name = spec.teacher_of(best.finalist.settings)
+    return None if name is None else study.teachers[spec.teacher.index(name)]
 
 
 def best_of(study: Opened, asked: Asked, workers: int) -> Best:

@@ -23,7 +23,7 @@ from nas_kd.records import read_record
 from nas_kd.spec.teachers import TRAINED
 from nas_kd.study.sharing import cached, share, take
 from nas_kd.teachers.doubts import doubts
-from nas_kd.teachers.layers import Layers, chosen_layers
+from nas_kd.teachers.layers import Layers, chosen_layers, without_layers
 from nas_kd.teachers.signals import (
     Answered,
     SignalsJob,
@@ -49,6 +49,8 @@ def expect_layers(stage: StageContext, wanted: Sequence[Teacher]) -> None:
     if not spec.layer_terms:
         return
     for teacher, place in zip(wanted, places(stage.folder, len(wanted)), strict=True):
+        if teacher.parts:
+            raise without_layers(teacher.target, spec.layer_terms)
         if teacher.kind == TRAINED:
             layers = Layers(spec.layer_terms, spec.teacher_layer)
             chosen_layers(untrained(teacher, data), data, layers, teacher.target)

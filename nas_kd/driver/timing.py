@@ -47,7 +47,7 @@ def time_students(jobs: tuple[RungJob, ...]) -> float | None:
 def seconds_of(job: RungJob) -> float:
     """Seconds of one training step of a job's student: the fastest of a few, on real examples."""
     device = torch.device(job.settings.device)
-    scheme = scheme_of(job, job.members)
+    scheme = scheme_of(job)
     beside = beside_of(job, scheme) if scheme.target else None
     cohort = build_cohort(job.members, device, beside)
     layout = memory_format(cohort.network, [member.config for member in job.members])

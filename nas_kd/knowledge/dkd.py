@@ -1,6 +1,6 @@
 """Decoupled knowledge distillation: what the teacher says of the true class, and of the others.
 
-Zhao, Cui, Song, Qiu, Liang 2022, "Decoupled Knowledge Distillation", equations 5 to 7,
+Zhao, Cui, Song, Qiu, Liang 2022, "Decoupled Knowledge Distillation", equation 7,
 https://arxiv.org/abs/2203.08679
 
 Suffixes: B examples, C classes. Leading dimensions broadcast.
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nas_kd.data.source import UNLABELLED
-from nas_kd.knowledge.term import Knowledge, Temperature, log_softmax, squared
+from nas_kd.knowledge.term import Knowledge, Temperature, divergence, log_softmax, per_example
 
 
 def dkd(
@@ -25,39 +25,31 @@ def dkd(
     """T^2 (target_weight KL(true class or not) + other_weight KL(among the other classes)), [B].
 
     With `other_weight` 1 - p for the teacher's probability p of the true class, and `target_weight`
-    1, it is `kl`. An example without a label is taken for what the teacher takes it for.
+    1, it is `kl`. An unlabelled example counts as the teacher's likeliest class.
     """
     label_B = torch.where(label_B == UNLABELLED, teacher_BC.argmax(-1), label_B)
     true_BC = torch.zeros_like(teacher_BC, dtype=torch.bool).scatter(-1, label_B[..., None], True)
     student, teacher = (
-        parted(logits_BC / temperature, true_BC) for logits_BC in (student_BC, teacher_BC)
+        split_by_class(logits_BC / temperature, true_BC) for logits_BC in (student_BC, teacher_BC)
     )
     pairs = zip(student, teacher, strict=True)
     target_B, other_B = (divergence(ours, theirs) for ours, theirs in pairs)
     weighed_B = per_example(target_weight) * target_B + per_example(other_weight) * other_B
-    return squared(temperature) * weighed_B
+    return per_example(temperature) ** 2 * weighed_B
 
 
-def parted(logits_BC: Tensor, true_BC: Tensor) -> tuple[Tensor, Tensor]:
+def split_by_class(logits_BC: Tensor, true_BC: Tensor) -> tuple[Tensor, Tensor]:
     """Log probabilities of the true class and of the others together [B, 2], and of each other
     class among the others [B, C], where the true one has next to nothing."""
     log_BC = log_softmax(logits_BC)
-    least = torch.finfo(log_BC.dtype).min / 2  # whose exponential is 0, and which has differences
+    least = (
+        torch.finfo(log_BC.dtype).min / 2
+    )  # its exponential is 0, and the difference of two is finite
     others_BC = torch.where(true_BC, least, log_BC)
     log_true_B = torch.where(true_BC, log_BC, 0.0).sum(-1)
     log_others_B1 = others_BC.logsumexp(-1, keepdim=True)
     among_BC = torch.where(true_BC, least, others_BC - log_others_B1)
     return torch.cat([log_true_B[..., None], log_others_B1], -1), among_BC
-
-
-def divergence(log_student_BC: Tensor, log_teacher_BC: Tensor) -> Tensor:
-    """KL [B] of log probabilities; a class that the teacher gives nothing counts nothing."""
-    return (log_teacher_BC.exp() * (log_teacher_BC - log_student_BC)).sum(-1)
-
-
-def per_example(setting: float | Tensor) -> float | Tensor:
-    """A setting [G, 1, 1] for the values [G, B] of examples."""
-    return setting[..., 0] if isinstance(setting, Tensor) else setting
 
 
 DKD = Knowledge(loss=dkd, settings=("target_weight", "other_weight"), labels=True)

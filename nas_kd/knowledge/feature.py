@@ -17,7 +17,8 @@ POOLS: dict[int, Callable[..., Tensor]] = {1: adaptive_avg_pool1d, 2: adaptive_a
 
 
 def of_equal_sides(one_BCX: Tensor, other_BCX: Tensor) -> tuple[Tensor, Tensor]:
-    """Both with the smaller sides of the two, by means over positions; vectors if one is one."""
+    """Pool both to the smaller side in each dimension, or to vectors [B, C] where they differ in the
+    number of sides."""
     sides = tuple(
         map(min, zip(one_BCX.shape[2:], other_BCX.shape[2:], strict=False))
         if one_BCX.ndim == other_BCX.ndim
@@ -27,7 +28,7 @@ def of_equal_sides(one_BCX: Tensor, other_BCX: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pooled(maps_BCX: Tensor, sides: tuple[int, ...]) -> Tensor:
-    """The maps with such sides."""
+    """Pool maps [B, C, *X] to these sides by means; no sides gives vectors [B, C]."""
     if tuple(maps_BCX.shape[2:]) == sides:
         return maps_BCX
     if not sides:
@@ -59,8 +60,9 @@ def fitnet(student: Features, teacher: Features) -> Tensor:
     """Half the mean squared difference of one layer's features, [B].
 
     Romero, Ballas, Kahou, Chassang, Gatta, Bengio 2015, "FitNets: Hints for Thin Deep Nets",
-    equation 3, https://arxiv.org/abs/1412.6550: a hint, the middle layer of the teacher, through an
-    adapter of the student's. Theirs is a first stage of training; here it stands beside the labels.
+    equation 3 divided by the number of values, https://arxiv.org/abs/1412.6550: a hint, the middle
+    layer of the teacher, through an adapter of the student's. Theirs is a first stage of training;
+    here it stands beside the labels.
     """
     ((ours_BCX, theirs_BCX),) = map(of_equal_sides, student, teacher)
     return 0.5 * (ours_BCX - theirs_BCX).flatten(1).square().mean(-1)
@@ -72,16 +74,18 @@ def energy(features: Features) -> Features:
 
 
 def attention(student: Features, teacher: Features) -> Tensor:
-    """The squared distance of attention maps of length 1, [B], meaned over layers.
+    """The squared distance of attention maps of length 1, [B], averaged over layers.
 
     Zagoruyko, Komodakis 2017, "Paying More Attention to Attention", equation 2 with p = 2,
     https://arxiv.org/abs/1612.03928, with the squared length in place of the length.
     """
     pairs = zip(energy(student), teacher, strict=True)
-    return torch.stack([apart(ours_BCX, theirs_BCX) for ours_BCX, theirs_BCX in pairs]).mean(0)
+    return torch.stack(
+        [attention_distance(ours_BCX, theirs_BCX) for ours_BCX, theirs_BCX in pairs]
+    ).mean(0)
 
 
-def apart(student_BCX: Tensor, teacher_BCX: Tensor) -> Tensor:
+def attention_distance(student_BCX: Tensor, teacher_BCX: Tensor) -> Tensor:
     """The squared distance [B] of two attention maps of length 1."""
     ours_BCX, theirs_BCX = of_equal_sides(student_BCX, teacher_BCX)
     return (normalize(ours_BCX.flatten(1)) - normalize(theirs_BCX.flatten(1))).square().sum(-1)

@@ -10,8 +10,8 @@ FEWEST = {"ends": 2}
 """How many stages a term needs, where it is not one."""
 
 
-def chosen(term: Knowledge, taps: Sequence[Tap]) -> tuple[Tap, ...]:
-    """The taps of a network that a term compares; none where it has not what the term needs.
+def taps_for(term: Knowledge, taps: Sequence[Tap]) -> tuple[Tap, ...]:
+    """Return the taps of a network that a term compares, or () if it lacks the layers.
 
     A term that needs no maps takes hidden layers of a network that has none.
     """
@@ -33,19 +33,20 @@ def chosen(term: Knowledge, taps: Sequence[Tap]) -> tuple[Tap, ...]:
     return ()
 
 
-def paired(
+def pairs_for(
     term: Knowledge, student: Sequence[Tap], teacher: Sequence[Tap]
 ) -> list[tuple[Tap, int]]:
-    """The student's taps that a term compares, each with the number of its partner among the
-    teacher's: of all stages that with the nearest number of positions, the later of two."""
-    mine = chosen(term, student)
+    """Return the student's taps that a term compares, each with the number of its partner among the
+    teacher's. With "all" the partner is the stage with the nearest number of positions, and the
+    later one wins a tie."""
+    mine = taps_for(term, student)
     if term.layers != "all":
         return [(tap, number) for number, tap in enumerate(mine)]
-    return [(tap, min(range(len(teacher)), key=lambda n: (ratio(tap, teacher[n]), -n)))
+    return [(tap, min(range(len(teacher)), key=lambda n: (size_gap(tap, teacher[n]), -n)))
             for tap in mine]  # fmt: skip
 
 
-def ratio(one: Tap, other: Tap) -> float:
+def size_gap(one: Tap, other: Tap) -> float:
     """How far apart the numbers of positions are."""
     return abs(log(prod(one.sides) / prod(other.sides)))
 

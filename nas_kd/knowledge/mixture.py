@@ -6,15 +6,20 @@ Suffixes: G students, B examples, C classes.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import reduce
 from math import isfinite
 
+import torch
 from torch import Tensor
 
 from nas_kd.errors import Unusable
 from nas_kd.knowledge.registry import KNOWLEDGE
 from nas_kd.knowledge.term import Features, Knowledge
 
-PART = re.compile(r"(?:(?P<factor>[0-9.]+(?:e[-+]?[0-9]+)?)\s*\*?\s+)?(?P<name>\S+)")
+FACTOR = r"(?P<factor>\d+\.?\d*|\.\d+)"
+PART = re.compile(rf"(?:{FACTOR}\s*[*\s]\s*)?(?P<name>[A-Za-z_][\w-]*)")
+"""One term of a mixture, perhaps with a factor: `rkd`, `0.5 rkd`, `.5*rkd`."""
 
 MOST_WITHOUT_LOGITS = 0.95
 """The greatest alpha of a mixture that sees no logits: with 1 nothing would train the head."""
@@ -27,7 +32,7 @@ class Outputs:
     logits_BC: Tensor
     """[B, C], or [G, B, C]."""
     features: Mapping[str, Features] = field(default_factory=dict)
-    """Of the layers that a term compares, by its name; of a teacher, what the term keeps."""
+    """Features by term: a student's own, or what the term's `keep` made of the teacher's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +73,14 @@ class Mixture:
         `settings` has the temperature and the other settings of the terms, each a float or a tensor
         [G, 1, 1]. Raises Unusable for a term that does not give one value an example.
         """
-        total_B: Tensor | None = None
-        for name, factor, term in self.terms:
-            part_B = factor * term.weight * one(name, term, student, teacher, label_B, settings)
-            total_B = part_B if total_B is None else total_B + part_B
-        assert total_B is not None
-        return total_B
+        parts = [
+            factor * term.weight * term_values(name, term, student, teacher, label_B, settings)
+            for name, factor, term in self.terms
+        ]
+        return reduce(torch.add, parts)
 
 
-def one(
+def term_values(
     name: str,
     term: Knowledge,
     student: Outputs,
@@ -90,13 +94,13 @@ def one(
         if term.layers
         else (student.logits_BC, teacher.logits_BC)
     )
-    read = {name: settings[name] for name in term.settings}
+    read = {setting: settings[setting] for setting in term.settings}
     if term.labels:
         read["label_B"] = label_B
     tempered = (settings["temperature"],) if term.tempered else ()
     found_B = term.loss(ours, theirs, *tempered, **read)
-    expected = student.logits_BC.shape[:-1]
-    if found_B.shape[-len(expected) :] != expected:
+    expected = torch.broadcast_shapes(student.logits_BC.shape, teacher.logits_BC.shape)[:-1]
+    if found_B.numel() != expected.numel() or found_B.shape[-len(expected) :] != expected:
         wrong = f"gives {tuple(found_B.shape)} for logits {tuple(student.logits_BC.shape)}"
         right = "It must give one value an example, and reduce no other dimension."
         raise Unusable(f"the knowledge term {name!r}", wrong, right)
@@ -122,5 +126,11 @@ def mixture(text: str) -> Mixture:
 def written(text: str) -> str:
     """A mixture as it is always written. Raises as `mixture` does."""
     return " + ".join(
-        name if factor == 1 else f"{factor:g} {name}" for name, factor, _ in mixture(text).terms
+        name if factor == 1 else f"{decimal(factor)} {name}"
+        for name, factor, _ in mixture(text).terms
     )
+
+
+def decimal(factor: float) -> str:
+    """A factor in full, without an exponent: it is read again."""
+    return format(Decimal(repr(factor)).normalize(), "f")

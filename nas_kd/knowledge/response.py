@@ -5,7 +5,7 @@ Suffixes: B examples, C classes. Leading dimensions broadcast.
 
 from torch import Tensor
 
-from nas_kd.knowledge.term import Knowledge, Temperature, log_softmax, squared
+from nas_kd.knowledge.term import Knowledge, Temperature, divergence, log_softmax, per_example
 
 
 def kl(student_BC: Tensor, teacher_BC: Tensor, temperature: Temperature) -> Tensor:
@@ -19,16 +19,15 @@ def kl(student_BC: Tensor, teacher_BC: Tensor, temperature: Temperature) -> Tens
     """
     log_teacher_BC = log_softmax(teacher_BC / temperature)
     log_student_BC = log_softmax(student_BC / temperature)
-    per_class_BC = log_teacher_BC.exp() * (log_teacher_BC - log_student_BC)
-    return squared(temperature) * per_class_BC.sum(-1)
+    return per_example(temperature) ** 2 * divergence(log_student_BC, log_teacher_BC)
 
 
 def kl_standardized(student_BC: Tensor, teacher_BC: Tensor, temperature: Temperature) -> Tensor:
     """`kl` of logits that were brought to mean 0 and deviation 1 over the classes, [B].
 
-    Sun, Ren, Li, Wang, Cao 2024, "Logit Standardization in Knowledge Distillation", equation 10
-    and algorithm 1, https://arxiv.org/abs/2403.01427: so a small student need not match how large
-    the teacher's logits are, only how they stand to each other.
+    Sun, Ren, Li, Wang, Cao 2024, "Logit Standardization in Knowledge Distillation",
+    algorithms 1 and 2, https://arxiv.org/abs/2403.01427: so a small student need not match how
+    large the teacher's logits are, only how they stand to each other.
     """
     return kl(standardized(student_BC), standardized(teacher_BC), temperature)
 

@@ -19,11 +19,11 @@ Loss = Callable[..., Tensor]
 Features = tuple[Tensor, ...]
 """What some layers give: maps [B, C, *X] or vectors [B, C]."""
 
-Where = Literal["all", "last", "middle", "ends", "embedding"]
+WhichLayers = Literal["all", "last", "middle", "ends", "embedding"]
 
 
 def as_it_is(features: Features) -> Features:
-    """All of it."""
+    """Keep the features unchanged."""
     return features
 
 
@@ -46,7 +46,7 @@ class Knowledge:
     """The names of further settings that the term reads, such as a margin."""
     labels: bool = False
     """Whether the loss is given the keyword `label_B`, the classes, -1 where there is none."""
-    layers: Where | None = None
+    layers: WhichLayers | None = None
     """Which layers the term compares; None is the logits."""
     maps: bool = False
     """Whether it needs layers whose outputs have positions."""
@@ -68,6 +68,11 @@ def log_softmax(logits_BC: Tensor) -> Tensor:
     return logits_BC.movedim(-1, 0).contiguous().log_softmax(0).movedim(0, -1)
 
 
-def squared(temperature: Temperature) -> Temperature:
-    """T^2 for the values [G, B] of examples."""
-    return temperature**2 if isinstance(temperature, float | int) else temperature[..., 0] ** 2
+def divergence(log_student_BC: Tensor, log_teacher_BC: Tensor) -> Tensor:
+    """KL(teacher || student) [B] of log probabilities."""
+    return (log_teacher_BC.exp() * (log_teacher_BC - log_student_BC)).sum(-1)
+
+
+def per_example(setting: float | Tensor) -> float | Tensor:
+    """A setting [G, 1, 1] for the values [G, B] of examples."""
+    return setting[..., 0] if isinstance(setting, Tensor) else setting

@@ -67,7 +67,7 @@ def terms_of(text: str) -> str:
 
 def who_teaches(view: StudyView) -> str:
     """What is said of the loss where no fixed teacher teaches."""
-    return WHO.get("co_teacher" if view.spec.co_teacher else view.spec.scheme, "")
+    return WHO.get(view.spec.scheme, "")
 
 
 def softened_teacher(view: StudyView) -> str:

@@ -5,6 +5,7 @@ picture.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -45,24 +46,26 @@ class Softened:
         return shares
 
 
-def softmax(logits_C: Logits) -> Logits:
+def softmax(logits_C: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Probabilities over the last dimension."""
     powers = np.exp(logits_C - logits_C.max(-1, keepdims=True))
-    shares: Logits = powers / powers.sum(-1, keepdims=True)
+    shares: NDArray[np.floating[Any]] = powers / powers.sum(-1, keepdims=True)
     return shares
 
 
 def softened(view: StudyView) -> tuple[Softened, ...]:
-    """A few labelled examples of the train split, the least sure first; nothing of a study whose
-    teacher's answers or data are not there, or that has no teacher."""
+    """A few labelled examples of the train split, the least sure first; nothing of a study that has
+    not one teacher, or whose answers or data are not there."""
     places = sorted(meta.parent for meta in view.folder.root.glob(f"signals/*/{META}"))
+    if len(places) != 1:
+        return ()
     try:
         data = view.folder.read_data()
         first, last = data.labelled
         labels_N = np.asarray(data.labels.open()[first:last])
-        logits_NC = np.asarray(stored_signals(places[0]).logits_VNC.open()[0], np.float64)
+        logits_NC = stored_signals(places[0]).logits_VNC.open()[0]
         examples = data.examples.open()[first:last]
-    except (NasKDError, IndexError, OSError):
+    except (NasKDError, OSError):
         return ()
     logits_NC = logits_NC[first - data.train[0] :][: last - first]
     by_sureness = softmax(logits_NC).max(-1).argsort(kind="stable")
@@ -74,9 +77,13 @@ def softened(view: StudyView) -> tuple[Softened, ...]:
 
 
 def of_example(
-    classes: tuple[str, ...], logits_C: Logits, label: int, example: NDArray[np.generic]
+    classes: tuple[str, ...],
+    stored_C: NDArray[np.floating[Any]],
+    label: int,
+    example: NDArray[np.generic],
 ) -> Softened:
     """One example as it is shown."""
+    logits_C = stored_C.astype(np.float64)
     likeliest_K = np.sort(logits_C.argsort(kind="stable")[::-1][:MOST_CLASSES])
     named = classes[label] if 0 <= label < len(classes) else "without a label"
     shown = tuple(classes[number] for number in likeliest_K)

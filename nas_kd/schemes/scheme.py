@@ -11,7 +11,7 @@ from torch import Tensor
 from nas_kd.students.family import StudentConfig
 
 
-def nobody(
+def no_one(
     config: StudentConfig, peers: int, co_teacher: StudentConfig | None
 ) -> tuple[StudentConfig, ...]:
     """A student trains by itself."""
@@ -27,7 +27,7 @@ class Scheme:
     rounds: int = 1
     """How many times a student is trained anew, by the answers of the round before; the first round
     has labels only. Each round has an equal share of the epochs, and the last one counts."""
-    mates: Callable[[StudentConfig, int, StudentConfig | None], tuple[StudentConfig, ...]] = nobody
+    mates: Callable[[StudentConfig, int, StudentConfig | None], tuple[StudentConfig, ...]] = no_one
     """(student, peers in all, co-teacher) -> the networks that are trained beside the student, from
     weights of their own. They are no part of its costs and are never exported."""
     exits: bool = False
@@ -35,7 +35,7 @@ class Scheme:
     as further networks. They are off at export."""
     target: Callable[[Tensor], Tensor] | None = None
     """logits [G, B, C] -> [G, B, C], what each network imitates, or [K, G, B, C] for K targets
-    each, over which the loss is meaned. Nothing flows back through it."""
+    each, whose losses are averaged. Targets carry no gradient."""
     labels_only: tuple[int, ...] = ()
     """The networks, of the G, that learn from the labels alone."""
     most_alpha: float = 1.0
@@ -45,6 +45,8 @@ class Scheme:
         ways = (self.teacher, self.rounds > 1, self.target is not None)
         if sum(ways) > 1:
             raise ValueError("a scheme has a fixed teacher, or rounds, or a target: one of them")
+        if self.target is None and (self.exits or self.mates is not no_one):
+            raise ValueError("networks beside a student need a target: whom each imitates")
 
     @property
     def alone(self) -> bool:
@@ -59,4 +61,4 @@ def round_ends(epochs: int, rounds: int) -> tuple[int, ...]:
 
 def last_round_from(epochs: int, rounds: int) -> int:
     """The epoch at which the last of several rounds begins; 0 if there is one."""
-    return epochs * (rounds - 1) // rounds
+    return (0, *round_ends(epochs, rounds))[-2]

@@ -6,7 +6,7 @@ from math import ceil
 from nas_kd.costs.budgets import LATENCY, Budget, Shape
 from nas_kd.errors import BudgetTooSmall, Unusable, UnusableBudget
 from nas_kd.knowledge import KNOWLEDGE
-from nas_kd.knowledge.layers import chosen, needs
+from nas_kd.knowledge.layers import needs, taps_for
 from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES
@@ -72,7 +72,7 @@ def lacking(space: Space, family: str, depth: int) -> list[str]:
     if not terms:
         return []
     taps = taps_of(space.smallest(family, depth))
-    return [name for name in terms if not chosen(KNOWLEDGE[name], taps)]
+    return [name for name in terms if not taps_for(KNOWLEDGE[name], taps)]
 
 
 def expect_layers(space: Space, low: int, high: int) -> None:

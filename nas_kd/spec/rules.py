@@ -22,6 +22,9 @@ Check = Callable[[Any, Known], None]
 
 NO_LIMIT = 10**9
 
+PEERS = 2
+"""Of the scheme online, unless more are asked for."""
+
 
 def one_of_which_a_budget_is_a_share(teacher: tuple[str, ...], known: Known) -> None:
     """A share is of one teacher."""
@@ -74,13 +77,28 @@ def with_whom_the_scheme_needs(scheme: str, known: Known) -> None:
             raise ValueError(f"must be offline: {why}")
 
 
-def of_the_scheme_online(co_teacher: str | None, known: Known) -> None:
-    """A co-teacher belongs to the scheme online."""
-    scheme = known.get("scheme", "online")
-    if co_teacher is not None and scheme not in ("online", "co_teacher"):
+def of_peers(peers: int, known: Known) -> None:
+    """Peers are of schemes that train some, the built-in one being online."""
+    scheme = known.get("scheme")
+    if peers != PEERS and scheme in ("offline", "co_teacher", "self", "exits"):
+        raise ValueError(f"are of the scheme online, and {scheme} is asked")
+
+
+def of_its_scheme(co_teacher: str | None, known: Known) -> None:
+    """A co-teacher belongs to a scheme of its own."""
+    scheme = known.get("scheme")
+    if co_teacher is not None and scheme not in (None, "co_teacher"):
         raise ValueError(f"is for the scheme online, and {scheme} is asked")
     if co_teacher is None and scheme == "co_teacher":
         raise ValueError("must be named for the scheme co_teacher, such as resnet")
+
+
+def with_layers_if_named(knowledge: tuple[str, ...], known: Known) -> None:
+    """Where layers of the teacher are named, a term compares layers."""
+    named = known.get("teacher_layer", ())
+    if named and not any(mixture(name).of_layers for name in knowledge):
+        terms = ", ".join(knowledge)
+        raise ValueError(f"{terms} compares no layers, and teacher_layer names {', '.join(named)}")
 
 
 def of_answers_too(knowledge: tuple[str, ...], known: Known) -> None:
@@ -94,7 +112,7 @@ def of_answers_too(knowledge: tuple[str, ...], known: Known) -> None:
 def what_the_last_layer_needs(alpha: Any, known: Known) -> None:
     """Where only labels train a student's last layer, or keep peers apart, alpha is below 1."""
     least = alpha[0] if isinstance(alpha, tuple) else alpha
-    scheme = "co_teacher" if known.get("co_teacher") else known.get("scheme")
+    scheme = known.get("scheme")
     if scheme and least > (most := SCHEMES[scheme].most_alpha):
         raise ValueError(f"must be {most} or less for {scheme}: peers need the labels")
     for name in known.get("knowledge", ()):
@@ -171,9 +189,10 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "teacher": (one_of_which_a_budget_is_a_share, named_without_labels),
     "teacher_std": (beside_the_mean,),
     "family": (of_known_settings,),
-    "knowledge": (of_known_numbers, of_answers_too),
+    "knowledge": (of_known_numbers, of_answers_too, with_layers_if_named),
     "scheme": (with_whom_the_scheme_needs,),
-    "co_teacher": (of_the_scheme_online,),
+    "peers": (of_peers,),
+    "co_teacher": (of_its_scheme,),
     "alpha": (
         unlabelled_must_be(1, "must be 1 without labels: there is nothing else to learn from"),
         what_the_last_layer_needs,

@@ -119,7 +119,7 @@ BUILT_IN = frozenset(SETTINGS)
 
 
 def weight_inside(name: str, low: float, high: float, default: float) -> Setting:
-    """A weight that a knowledge term reads."""
+    """A weight inside `dkd`, whose paper takes 1 for the target and 1 to 10 for the others."""
 
     def unread(sample: Sample) -> bool:
         return sample["alpha"] == 0 or name not in mixture(sample["knowledge"]).settings
@@ -132,7 +132,6 @@ def weight_inside(name: str, low: float, high: float, default: float) -> Setting
 
 SETTINGS["target_weight"] = weight_inside("target_weight", 0.25, 4.0, 1.0)
 SETTINGS["other_weight"] = weight_inside("other_weight", 0.5, 16.0, 2.0)
-"""The weights of the two parts of `dkd`; its paper takes 1, and 1 to 10."""
 
 TAKEN = frozenset(
     {

@@ -44,7 +44,7 @@ from nas_kd.spec.fields import (
     within,
     worded,
 )
-from nas_kd.spec.rules import CHECKS
+from nas_kd.spec.rules import CHECKS, PEERS
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
 from nas_kd.spec.teachers import can_be_narrowed
 from nas_kd.spec.wording import as_toml, explain, moved, said
@@ -136,13 +136,14 @@ class StudySpec(BaseModel):
     searched."""
     scheme: Annotated[str, known(SCHEMES)] = "offline"
     """Who teaches: `offline`, a fixed teacher; `online`, peers of one config teach one another;
-    `self`, the student of a first round teaches a second one; `exits`, its deeper layers teach
-    early exits. Only offline has a teacher unless you name one."""
-    peers: Annotated[int, Field(ge=2, le=8)] = 2
+    `co_teacher`, a larger network that is trained beside the student; `self`, the student of a
+    first round teaches a second one; `exits`, its deeper layers teach early exits. Only offline has
+    a teacher unless you name one."""
+    peers: Annotated[int, Field(ge=2, le=8)] = PEERS
     """Networks of the scheme online, the student counted."""
     co_teacher: Annotated[str | None, AfterValidator(known_family)] = None
-    """Of the scheme online, in place of peers: the family of a larger network that is trained
-    beside the student, its default student at 8 times the budget; it is never exported."""
+    """Of the scheme co_teacher, which online becomes with it: the family of a larger network that is
+    trained beside the student, its default student at 8 times the budget; it is never exported."""
     depth: Annotated[IntSetting, within(1, 16)] = (1, 6)
     """Blocks of a student."""
     width: Annotated[FloatSetting, within(0.01, 1)] = (0.2, 1.0)
@@ -295,8 +296,8 @@ class StudySpec(BaseModel):
 
     @property
     def who_teaches(self) -> Scheme:
-        """The scheme; with a co-teacher it is one of its own."""
-        return SCHEMES["co_teacher" if self.co_teacher else self.scheme]
+        """The scheme."""
+        return SCHEMES[self.scheme]
 
     @property
     def layer_terms(self) -> tuple[str, ...]:
@@ -333,6 +334,8 @@ def folded(given: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(given)
     if result.get("teacher_classes"):
         result = {"alpha": 1.0, "metric": "agreement"} | result
+    if result.get("co_teacher") is not None and result.get("scheme", "online") == "online":
+        result["scheme"] = "co_teacher"
     scheme = result.get("scheme")
     if isinstance(scheme, str) and scheme in SCHEMES and not SCHEMES[scheme].teacher:
         result = {"teacher": ()} | result

@@ -16,8 +16,8 @@ from nas_kd.data.transfer import TransferSet, size
 from nas_kd.data.views import PLAIN, View
 from nas_kd.errors import UnusableTeacher
 from nas_kd.knowledge import KNOWLEDGE
-from nas_kd.knowledge.layers import chosen, needs
-from nas_kd.students.taps import find_taps, listening
+from nas_kd.knowledge.layers import needs, taps_for
+from nas_kd.students.taps import find_taps, listening, recorded
 from nas_kd.teachers.asking import ask
 from nas_kd.teachers.networks import inner
 from nas_kd.teachers.teacher import Answerer
@@ -43,13 +43,11 @@ def chosen_layers(
     if not layers.terms:
         return {}
     network = answerer.network and inner(answerer.network)
-    given, terms = f"teacher {target!r}", ", ".join(layers.terms)
     if network is None:
-        right = "Take terms of answers, such as kl or dkd, or a teacher that is a network."
-        wrong = f"shows no layers, which knowledge {terms} compares: only its answers are known"
-        raise UnusableTeacher(given, wrong, right)
+        raise without_layers(target, layers.terms)
+    given = f"teacher {target!r}"
     taps = named_taps(network, answerer, data, layers.named, given)
-    found = {name: chosen(KNOWLEDGE[name], taps) for name in layers.terms}
+    found = {name: taps_for(KNOWLEDGE[name], taps) for name in layers.terms}
     for name, mine in found.items():
         if not mine:
             known = ", ".join(tap.name for tap in taps) or "none"
@@ -59,33 +57,41 @@ def chosen_layers(
     return found
 
 
+def without_layers(target: str, terms: Sequence[str]) -> UnusableTeacher:
+    """The error for a teacher of which only the answers are known."""
+    wrong = (
+        f"shows no layers, which knowledge {', '.join(terms)} compares: only its answers are known"
+    )
+    right = "Take terms of answers, such as kl or dkd, or a teacher that is one network."
+    return UnusableTeacher(f"teacher {target!r}", wrong, right)
+
+
 def named_taps(
     network: nn.Module, answerer: Answerer, data: TransferSet, named: Sequence[str], given: str
 ) -> tuple[Tap, ...]:
     """The taps of these names, or without names all that are found. Raises UnusableTeacher."""
+
+    def run() -> Tensor:
+        return ask(answerer, data, FEW + data.train[0])
+
+    sides = len(data.input_shape) - 1
     if not named:
-        return find_taps(network, lambda: ask(answerer, data, FEW + data.train[0]))
-    parts = dict(network.named_modules())
-    if unknown := [name for name in named if name not in parts or not name]:
-        taps = find_taps(network, lambda: ask(answerer, data, FEW + data.train[0]))
-        some = ", ".join(tap.name for tap in taps)
+        return find_taps(network, run, sides)
+    if unknown := [name for name in named if name not in dict(network.named_modules()) or not name]:
+        some = ", ".join(tap.name for tap in find_taps(network, run, sides))
         wrong = f"is no layer of {given}"
         right = f"Its maps shrink after {some}; any name of named_modules() will do."
         raise UnusableTeacher(f"--teacher-layer {unknown[0]}", wrong, right)
-    with listening(network, named) as gave:
-        ask(answerer, data, FEW + data.train[0])
+    record = recorded(network, run)
+    found = {event.name: event for event in record.events if isinstance(event, Tap)}
     for name in named:
-        if not isinstance(gave.get(name), Tensor) or gave[name].ndim < 2:
-            right = "Name a layer that does: its maps [B, C, ...] or vectors [B, C]."
-            raise UnusableTeacher(f"--teacher-layer {name}", "gives no tensor of maps", right)
-    return tuple(
-        Tap(name, gave[name].shape[1], sides_of(tuple(gave[name].shape[2:]))) for name in named
-    )
-
-
-def sides_of(sides: tuple[int, ...]) -> tuple[int, ...]:
-    """The sides of maps; none where they have one position."""
-    return sides if any(side > 1 for side in sides) else ()
+        wrong = "gives no tensor of maps or vectors" if name not in found else ""
+        if record.runs[name] > 1:
+            wrong = f"works {record.runs[name]} times in one answer, and gives something else each"
+        if wrong:
+            right = "Name a layer that gives one tensor: maps [B, C, ...] or vectors [B, C]."
+            raise UnusableTeacher(f"--teacher-layer {name}", wrong, right)
+    return tuple(found[name] for name in named)
 
 
 @torch.inference_mode()

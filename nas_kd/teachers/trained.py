@@ -40,7 +40,7 @@ def parameters_of(teacher: Teacher) -> int:
 
 
 def untrained(teacher: Teacher, data: TransferSet) -> Answerer:
-    """It as its weights are drawn, to look at its form."""
+    """A trained teacher before its training, for the shapes of its layers only."""
     return of_network(network_of(teacher), teacher, data, "cpu")
 
 

@@ -2,8 +2,8 @@
 logits of some as proof.
 
 Nothing random is in it, and nothing of the cohort that the student was trained in, so it goes on
-alone or in any other cohort. What is trained beside it, or taught it, stands under `peer.K.` and
-`adapter.`.
+alone or in any other cohort. Peers and co-teachers are stored under `peer.K.`, adapters and the
+heads of exits under `adapter.`, and the student of the round before under `before.`.
 
 Suffixes: N examples, C classes.
 """

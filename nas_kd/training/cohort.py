@@ -161,7 +161,7 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     """
     began = perf_counter()
     device = torch.device(job.settings.device)
-    scheme = scheme_of(job, job.members)
+    scheme = scheme_of(job)
     learn = in_rounds if scheme.rounds > 1 else at_once
     cohort, total_G = learn(job, scheme, device, on_epoch)
     layout = layout_of(cohort)
@@ -220,7 +220,7 @@ def in_rounds(
 ) -> tuple[Cohort, Tensor]:
     """One student that is trained anew in each round, by what the one before answers."""
     (member,) = job.members
-    cohort, total_G = None, torch.zeros(1)
+    cohort, total_G = None, torch.zeros(1, device=device)
     ends = round_ends(job.settings.epochs, scheme.rounds)
     for number, (first, last) in enumerate(pairwise((0, *ends))):
         start, stop = max(first, job.start), min(last, job.stop)
@@ -245,7 +245,8 @@ def state_before(number: int, begins: bool, cohort: Cohort | None, member: Membe
         return {}
     if cohort is not None:
         return {name: value.clone() for name, value in cohort.student.state_dict().items()}
-    return weights(member.checkpoint or b"", "" if begins else ROUND)
+    assert member.checkpoint is not None, "the first round has epochs"
+    return weights(member.checkpoint, "" if begins else ROUND)
 
 
 def in_round(number: int, begins: bool, member: Member) -> Member:

@@ -9,6 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from nas_kd.data.arrays import LARGE
 from nas_kd.data.views import number
 from nas_kd.knowledge import Mixture, Outputs, mixture
 from nas_kd.knowledge.objective import mixed
@@ -19,7 +20,7 @@ from nas_kd.training.loop import Objective
 from nas_kd.training.side_by_side import Beside, Comparison, SideBySide, exit_name
 
 Targets = Callable[[int, Tensor], Tensor]
-"""(epoch, index_B) -> logits [B, C] to imitate."""
+"""(epoch, index_B) -> logits [B, C], or features [B, ...], to imitate."""
 
 
 def term_of(members: Sequence[Member]) -> Mixture:
@@ -28,22 +29,23 @@ def term_of(members: Sequence[Member]) -> Mixture:
     return mixture(name)
 
 
-def scheme_of(job: RungJob, members: Sequence[Member]) -> Scheme:
-    """How the members learn: those with alpha 0 alone, in any scheme."""
-    taught = any(float(member.settings["alpha"]) > 0 for member in members)
+def scheme_of(job: RungJob) -> Scheme:
+    """How the members of a job learn: those with alpha 0 alone, in any scheme."""
+    taught = any(float(member.settings["alpha"]) > 0 for member in job.members)
     return SCHEMES[job.settings.scheme] if taught else Scheme()
 
 
-def targets(logits_VNC: Tensor, device: torch.device) -> Targets:
-    """Stored answers, as the views of an epoch show the examples."""
-    views, count = logits_VNC.shape[:2]
+def targets(stored_VN: Tensor, device: torch.device) -> Targets:
+    """Stored answers, or what is kept of layers, as the views of an epoch show the examples."""
+    views, count = stored_VN.shape[:2]
 
     @lru_cache(maxsize=1)
     def answers(epoch: int) -> Callable[[Tensor], Tensor]:
-        one_NC = logits_VNC[0]
-        if views > 1:
-            one_NC = logits_VNC[number(epoch, count, views), torch.arange(count)]
-        return gather(one_NC, device)
+        if views == 1:
+            return gather(stored_VN[0], device)
+        if stored_VN.nbytes < LARGE:
+            return gather(stored_VN[number(epoch, count, views), torch.arange(count)], device)
+        return lambda index_B: stored_VN[(index_B + epoch) % views, index_B].to(device)
 
     # with one view, its answers go to a GPU once, not each epoch
     return lambda epoch, index_B: answers(epoch % views)(index_B)
@@ -89,7 +91,7 @@ def of_side_by_side(
     beside: Beside,
     device: torch.device,
 ) -> Objective:
-    """The loss of one student that is trained with others, or with what its layers gave."""
+    """The loss of one student that trains beside others, or that imitates its teacher's layers."""
     (member,) = job.members
     assert isinstance(network, SideBySide)
     if scheme.target is None:
@@ -111,14 +113,15 @@ def of_layers(
     term, weight_C = term_of([member]), weight_of(job.settings, device)
     settings, alpha = numbers_of(member, term)
     imitated = targets(tensor(job.signals.logits_VNC), device)
-    stored = {kept.term: tuple(map(tensor, kept.arrays)) for kept in job.signals.kept}
-    views = job.data.views.count
+    stored = {
+        kept.term: [targets(tensor(array), device) for array in kept.arrays]
+        for kept in job.signals.kept
+    }
 
     def loss(epoch: int, index_B: Tensor, student_BC: Tensor, label_B: Tensor) -> Tensor:
-        view_B = (index_B + epoch) % views
         ours, theirs = {}, {}
         for one in comparisons:
-            kept = tuple(array_VN[view_B, index_B].to(device) for array_VN in stored[one.term])
+            kept = tuple(features(epoch, index_B) for features in stored[one.term])
             ours[one.term] = one.of_student(given, network.extra)
             theirs[one.term] = one.of_teacher(kept)
         teacher = Outputs(imitated(epoch, index_B), theirs)
@@ -142,7 +145,10 @@ def of_live(
     term, weight_C = term_of([member]), weight_of(job.settings, device)
     settings, alpha = numbers_of(member, term)
     assert scheme.target is not None, "somebody is imitated"
-    target = scheme.target
+    target, count = scheme.target, len(network.networks) + len(exits)
+    alpha_G1 = torch.full((count, 1), alpha)
+    alpha_G1[list(scheme.labels_only)] = 0.0
+    alpha_G1 = alpha_G1.to(device)
 
     def loss(epoch: int, index_B: Tensor, live_GBC: Tensor, label_B: Tensor) -> Tensor:
         if exits:
@@ -150,8 +156,6 @@ def of_live(
             live_GBC = torch.stack([live_GBC, *heads])
         elif live_GBC.ndim == 2:
             live_GBC = live_GBC[None]
-        alpha_G1 = torch.full((len(live_GBC), 1), alpha, device=device)
-        alpha_G1[list(scheme.labels_only)] = 0.0
         target_GBC = target(live_GBC.detach())
         soft_GB = term.loss(Outputs(live_GBC), Outputs(target_GBC), label_B, settings)
         if soft_GB.ndim > 2:

@@ -62,7 +62,7 @@ class Recipe:
         """What all students share."""
         spec = self.spec
         return TrainSettings(
-            self.epochs, self.batch, "co_teacher" if spec.co_teacher else spec.scheme,
+            self.epochs, self.batch, spec.scheme,
             spec.plugins, self.device, spec.metric, self.class_weights, spec.peers,
             self.co_teacher,
         )  # fmt: skip

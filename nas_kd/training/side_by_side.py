@@ -13,7 +13,7 @@ from nas_kd.data.signals import Kept, Tap
 from nas_kd.errors import Unusable
 from nas_kd.knowledge import KNOWLEDGE, mixture
 from nas_kd.knowledge.feature import pooled
-from nas_kd.knowledge.layers import needs, paired
+from nas_kd.knowledge.layers import needs, pairs_for
 from nas_kd.knowledge.term import Features
 from nas_kd.schemes import Scheme
 from nas_kd.students import build
@@ -39,7 +39,7 @@ class SideBySide(nn.Module):
         return torch.stack(logits) if len(logits) > 1 else logits[0]
 
 
-ROUND = "peer.1."
+ROUND = "before."
 """The prefix, in a checkpoint, of the student of the round before."""
 
 
@@ -49,12 +49,12 @@ def by_prefix(state: Tensors, first: Tensors, second: Tensors) -> dict[str, Trai
     found: dict[str, tuple[dict[str, Tensor], ...]] = {}
     for place, part in enumerate((state, first, second)):
         for name, value in part.items():
-            prefix, own = parted(name)
+            prefix, own = prefix_of(name)
             found.setdefault(prefix, ({}, {}, {}))[place][own] = value
     return {prefix: (parts[0], parts[1], parts[2]) for prefix, parts in found.items()}
 
 
-def parted(name: str) -> tuple[str, str]:
+def prefix_of(name: str) -> tuple[str, str]:
     """The prefix of a tensor of `SideBySide`, and its own name."""
     kind, rest = name.split(".", 1)
     if kind == "extra":
@@ -71,7 +71,7 @@ class Comparison:
     taps: tuple[Tap, ...]
     partners: tuple[Tap, ...]
     numbers: tuple[int, ...] | None
-    """Those of the teacher's stored features that go with the taps; None is all of them."""
+    """The index of the stored feature for each tap; None if every feature is used in order."""
 
     def extra(self) -> dict[str, nn.Module]:
         """The adapters, by name."""
@@ -103,7 +103,7 @@ def comparison(kept: Kept, config: StudentConfig, taps: Sequence[Tap]) -> Compar
     """How a term compares a student's taps. Raises Unusable for a student that has not what the
     term needs."""
     term = KNOWLEDGE[kept.term]
-    pairs = paired(term, taps, kept.taps)
+    pairs = pairs_for(term, taps, kept.taps)
     if not pairs:
         wrong = f"has no {needs(term)}, which knowledge {kept.term} compares"
         raise Unusable(f"student {config.name()}", wrong, "Take another family, or another term.")

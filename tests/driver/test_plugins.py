@@ -63,7 +63,7 @@ LEARNING = '''
 from nas_kd import KNOWLEDGE, SCHEMES
 from nas_kd.knowledge import Knowledge
 from nas_kd.schemes import Scheme
-from nas_kd.schemes.online import of_one_config
+from nas_kd.schemes.online import peers_of
 
 def energy(features):
     return tuple(maps.square().mean((1, 2, 3)) for maps in features)
@@ -73,10 +73,10 @@ def loudness(student, teacher):
     return (energy(student)[0] - teacher[0]).square()
 
 def their_mean(live):
-    return live.softmax(-1).mean(0, keepdim=True).log().expand_as(live)
+    return live.log_softmax(-1).logsumexp(0, keepdim=True).expand_as(live)
 
 KNOWLEDGE["loudness"] = Knowledge(loudness, tempered=False, layers="last", maps=True, keep=energy)
-SCHEMES["together"] = Scheme(mates=of_one_config, target=their_mean, most_alpha=0.95)
+SCHEMES["together"] = Scheme(mates=peers_of, target=their_mean, most_alpha=0.95)
 '''
 
 

@@ -35,7 +35,7 @@ def test_a_tap_is_the_last_of_each_size(
 
 def test_what_a_tap_gives_is_listened_to_and_then_no_more() -> None:
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
-    taps = find_taps(network, lambda: network(torch.zeros(2, 1, 8, 8)))
+    taps = find_taps(network, lambda: network(torch.zeros(2, 1, 8, 8)), 2)
     assert [(tap.name, tap.channels, tap.sides) for tap in taps] == [
         ("1", 4, (6, 6)), ("2", 144, ()),
     ]  # fmt: skip

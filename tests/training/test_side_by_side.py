@@ -210,7 +210,7 @@ def test_the_first_round_is_a_student_alone_and_the_second_begins_anew(
     second = run_rung(job(viewed, None, replace(member(), checkpoint=first.checkpoint),
                           scheme="self", start=2, stop=3))[0]  # fmt: skip
     assert seen[0].shape == (3, size(digits.train), 10)
-    before = weights(second.checkpoint, "peer.1.")
+    before = weights(second.checkpoint, "before.")
     assert all(torch.equal(before[name], value)
                for name, value in weights(first.checkpoint).items())  # fmt: skip
     drawn = cohort.fresh(replace(member(), seed=derive(1, "round", 1)))
@@ -222,6 +222,8 @@ def test_a_scheme_has_one_way_to_teach() -> None:
         Scheme(teacher=True, rounds=2)
     with pytest.raises(ValueError, match="one of them"):
         Scheme(rounds=2, target=lambda live_GBC: live_GBC)
+    with pytest.raises(ValueError, match="need a target"):
+        Scheme(exits=True)
 
 
 def test_rounds_share_the_epochs() -> None:
