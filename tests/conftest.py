@@ -73,6 +73,14 @@ def seeded() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def precise() -> Iterator[None]:
+    """Networks are built, and examples normalised, in float64."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> TransferSet:
     """scikit-learn's digits, prepared."""

@@ -40,7 +40,7 @@ def of_study(
         whole = duration_in_words(each * spec.trials / max(1, workers))
         said = (
             f"about {whole} or less for {spec.trials} trials of {recipe.epochs} epochs "
-            f"with {max(1, workers)} workers, and what the teacher takes"
+            f"with {max(1, workers)} workers{', and what the teacher takes' * bool(spec.teacher)}"
         )
     yield Fact("time", said)
     yield from room(spec, data, workers, space, layers)

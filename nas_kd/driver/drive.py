@@ -110,7 +110,7 @@ def run(
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
     recipe = dataclasses.replace(stage.recipe, co_teacher=co_teacher_of(space))
     stage = dataclasses.replace(stage, recipe=recipe)
-    say_co_teacher(stage)
+    say_who_teaches(stage)
     expect_layers(stage, wanted)
     queue.check()
     fixed = never_stopped(space)[1].stop
@@ -179,8 +179,10 @@ def expect_families(spec: StudySpec, students: Iterable[StudentConfig]) -> None:
         raise UnusableStudy("study.db", wrong, right)
 
 
-def say_co_teacher(stage: StageContext) -> None:
-    """Say what is trained beside every student, if anything is."""
+def say_who_teaches(stage: StageContext) -> None:
+    """Say who teaches, if it is no fixed teacher, and what is trained beside every student."""
+    if teaching := stage.spec.teaching:
+        stage.observe(Step(f"teacher   no fixed one teaches. {teaching}"))
     if co_teacher := stage.recipe.co_teacher:
         size_of = f"{counts(co_teacher).parameters:,} parameters"
         stage.observe(Step(f"teacher   beside every student: {co_teacher.name()}, {size_of}"))
@@ -219,6 +221,8 @@ def record_facts(ledger: Ledger, space: Space, recipe: Recipe, options: RunOptio
         "epochs": recipe.epochs,
         "rungs": list(recipe.rungs),
         "data_root": str(options.data_root),
+        "teaching": space.spec.teaching,
+        "layer_terms": list(space.spec.layer_terms),
         "co_teacher": recipe.co_teacher and recipe.co_teacher.to_json(),
         "data": {"name": data.name, "key": data.key, "validation": size(data.validation)},
     }

@@ -180,7 +180,7 @@ def copies(place: Place) -> Iterator[Path]:
 def kept_names(folder: StudyFolder, names: Sequence[str]) -> tuple[str, ...]:
     """The name of a study's teacher, with the study's own copy where it is a file. Several keep
     their names, which trials have among their settings."""
-    if len(names) > 1:
+    if len(names) != 1:
         return tuple(names)
     (place,) = places(folder, 1)
     return (kept_name(place, names[0]),)

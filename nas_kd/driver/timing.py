@@ -16,10 +16,11 @@ from nas_kd.registry import import_plugins
 from nas_kd.space.first import first_samples
 from nas_kd.space.sample import settings_of
 from nas_kd.space.space import Space
-from nas_kd.training import RungJob, build_cohort, memory_format, normaliser, out_of_memory, tensor
+from nas_kd.training import RungJob, build_cohort, memory_format, normaliser, tensor
 from nas_kd.training.objective import scheme_of
 from nas_kd.training.recipe import Recipe
 from nas_kd.training.side_by_side import beside_of
+from nas_kd.workers.memory import out_of_memory
 from nas_kd.workers.reproducible import reproducible
 
 TIMED_STEPS = 3

@@ -17,8 +17,8 @@ POOLS: dict[int, Callable[..., Tensor]] = {1: adaptive_avg_pool1d, 2: adaptive_a
 
 
 def of_equal_sides(one_BCX: Tensor, other_BCX: Tensor) -> tuple[Tensor, Tensor]:
-    """Pool both to the smaller side in each dimension, or to vectors [B, C] where they differ in the
-    number of sides."""
+    """Pool both to the smaller side in each dimension, or to vectors [B, C] where the numbers of
+    their sides differ."""
     sides = tuple(
         map(min, zip(one_BCX.shape[2:], other_BCX.shape[2:], strict=False))
         if one_BCX.ndim == other_BCX.ndim

@@ -16,6 +16,7 @@ from torch import Tensor
 from nas_kd.errors import Unusable
 from nas_kd.knowledge.registry import KNOWLEDGE
 from nas_kd.knowledge.term import Features, Knowledge
+from nas_kd.workers.memory import out_of_memory
 
 FACTOR = r"(?P<factor>\d+\.?\d*|\.\d+)"
 PART = re.compile(rf"(?:{FACTOR}\s*[*\s]\s*)?(?P<name>[A-Za-z_][\w-]*)")
@@ -88,7 +89,8 @@ def term_values(
     label_B: Tensor,
     settings: Mapping[str, float | Tensor],
 ) -> Tensor:
-    """The values [G, B] of one term. Raises Unusable for another shape."""
+    """The values [G, B] of one term. Raises Unusable for a term that fails, or gives something
+    else."""
     ours, theirs = (
         (student.features[name], teacher.features[name])
         if term.layers
@@ -98,13 +100,32 @@ def term_values(
     if term.labels:
         read["label_B"] = label_B
     tempered = (settings["temperature"],) if term.tempered else ()
-    found_B = term.loss(ours, theirs, *tempered, **read)
+    given = f"the knowledge term {name!r}"
+    try:
+        found_B = term.loss(ours, theirs, *tempered, **read)
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        shapes = " and ".join(map(shapes_in_words, (ours, theirs)))
+        right = "It is given the student's answers or layers, and what is kept of the teacher's."
+        wrong = f"fails on {shapes} ({type(error).__name__}: {error})"
+        raise Unusable(given, wrong, right) from error
+    learns = student.logits_BC.requires_grad
+    if not isinstance(found_B, Tensor) or (learns and not found_B.requires_grad):
+        wrong = f"gives {type(found_B).__name__} through which nothing flows back"
+        raise Unusable(given, wrong, "It must give a tensor that depends on the student.")
     expected = torch.broadcast_shapes(student.logits_BC.shape, teacher.logits_BC.shape)[:-1]
     if found_B.numel() != expected.numel() or found_B.shape[-len(expected) :] != expected:
         wrong = f"gives {tuple(found_B.shape)} for logits {tuple(student.logits_BC.shape)}"
         right = "It must give one value an example, and reduce no other dimension."
-        raise Unusable(f"the knowledge term {name!r}", wrong, right)
+        raise Unusable(given, wrong, right)
     return found_B
+
+
+def shapes_in_words(answers: Tensor | Features) -> str:
+    """The shape of logits, or of the features of each layer."""
+    every = (answers,) if isinstance(answers, Tensor) else answers
+    return ", ".join(str(tuple(one.shape)) for one in every)
 
 
 def mixture(text: str) -> Mixture:

@@ -5,7 +5,7 @@ Suffixes: G students, B examples, C classes or channels, X the sides of a map.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
@@ -55,6 +55,11 @@ class Knowledge:
     adapter: Callable[[Tap, Tap], nn.Module] | None = None
     """(student's tap, teacher's tap) -> a layer that is trained with the student and brings its
     channels to the teacher's; it is never counted or exported."""
+
+    def __post_init__(self) -> None:
+        if self.layers not in (None, *get_args(WhichLayers)):
+            known = ", ".join(get_args(WhichLayers))
+            raise ValueError(f"a term compares the layers {known}, and not {self.layers!r}")
 
 
 def log_softmax(logits_BC: Tensor) -> Tensor:

@@ -46,21 +46,12 @@ def card_table(facts: dict[str, Any]) -> str:
 {values}| classes | {classes} |"""
 
 
-SCHEMES = {
-    "online": "side by side with others, which taught one another",
-    "co_teacher": "beside a larger network, which taught it",
-    "self": "by what a student of the same form answered that was trained before it",
-    "exits": "with early exits that its last layer taught, and that are off now",
-}
-"""How a student was trained that had no fixed teacher."""
-
-
 def origin_in_words(facts: dict[str, Any]) -> str:
     """Who taught the student."""
     taught, scheme = facts["settings"]["alpha"] > 0, facts["scheme"]
     how = "It was trained on the labels alone."
     if taught and scheme != "offline":
-        how = f"It was trained {SCHEMES.get(scheme, 'by the scheme ' + scheme)}."
+        how = f"It was trained by the scheme {scheme}. {facts['teaching']}"
     if facts["teacher"] is None:
         return how
     count, reached = facts["teacher"]["parameters"], facts["teacher"]["accuracy"]

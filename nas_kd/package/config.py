@@ -91,6 +91,8 @@ class Config(BaseModel):
     settings: dict[str, Option]
     epochs: int
     scheme: str
+    teaching: str
+    """Who teaches in it, where that is no fixed teacher."""
     teacher: Taught | None
     """None in a scheme that has no fixed teacher."""
     data: Learned

@@ -108,6 +108,7 @@ def describe(view: StudyView, row: StudentRecord, data: TransferSet) -> dict[str
         "settings": dict(row.settings),
         "epochs": view.epochs,
         "scheme": view.spec.scheme,
+        "teaching": view.facts.get("teaching", ""),
         "teacher": teacher and {name: teacher[name] for name in TAUGHT},
         "data": {"name": view.spec.data, "key": data.key, "notes": data.notes,
                  **{name: getattr(view.spec, name) for name in

@@ -39,14 +39,6 @@ pre { white-space: pre-wrap }
 
 KL = "T^2 * KL(softmax(teacher / T) || softmax(student / T))"
 
-WHO = {
-    "online": "The teacher of each is the other networks that are trained beside it.",
-    "co_teacher": "The teacher is the larger network that is trained beside the student.",
-    "self": "The teacher is the student of the round before; in the first round alpha is 0.",
-    "exits": "So for each early exit, the teacher being the student; the student itself has CE.",
-}
-"""What stands for the teacher in schemes that have no fixed one."""
-
 
 def loss_of(knowledge: Sequence[str]) -> str:
     """The loss of a study with these knowledge terms, as a formula."""
@@ -65,11 +57,6 @@ def terms_of(text: str) -> str:
     return " + ".join(parts)
 
 
-def who_teaches(view: StudyView) -> str:
-    """What is said of the loss where no fixed teacher teaches."""
-    return WHO.get(view.spec.scheme, "")
-
-
 def softened_teacher(view: StudyView) -> str:
     """The section of the teacher's answers, softened; empty where there are none."""
     examples = softened(view)
@@ -77,8 +64,17 @@ def softened_teacher(view: StudyView) -> str:
         return ""
     return f"""<h2>What the teacher says, softened</h2>
 <p><small>Its stored answers to {len(examples)} examples of the train split, from the least sure to
-the surest: softmax(logits / T). A student imitates these at the temperature of its
-trial.</small></p>{drawn(softened_figure(examples))}"""
+the surest: softmax(logits / T). {imitated(view)}</small></p>{drawn(softened_figure(examples))}"""
+
+
+def imitated(view: StudyView) -> str:
+    """What students do with the softened answers."""
+    terms = {term.rpartition(" ")[2] for text in view.spec.knowledge for term in text.split(" + ")}
+    layers = view.facts.get("layer_terms", [])
+    some = f" {', '.join(layers)} compare layers, and not these answers." if layers else ""
+    if len(layers) == len(terms):
+        return some.strip()
+    return f"A student imitates these at the temperature of its trial.{some}"
 
 
 def trials(view: StudyView) -> str:
@@ -140,12 +136,12 @@ def page(view: StudyView) -> str:
 {view.epochs} epochs, seed {escape(str(view.spec.seed))}</small>
 <p>Best student: trial {best.number}, {escape(student_in_words(best))}. It was chosen on the
 validation examples, so its accuracy there leans upward. {looks(view)}</p>
+<p>{escape(str(view.facts.get("teaching") or ""))}</p>
 {drawn_cards}
 <h2>History</h2>{drawn(history_figure(view))}
 <h2>Trials</h2><p><small>Blue: the best. Green: on the front.</small></p>{trials(view)}
 {softened_teacher(view)}
 <h2>The loss</h2><p><code>{escape(loss_of(view.spec.knowledge))}</code></p>
-<p>{who_teaches(view)}</p>
 <h2>The spec</h2><pre>{escape(view.spec.to_toml())}</pre>
 </body></html>
 """

@@ -40,6 +40,12 @@ class Softened:
     """The numbers of the classes that are shown."""
     picture_HW3: NDArray[np.uint8] | None
 
+    @property
+    def title(self) -> str:
+        """Its label, and what the teacher takes it for if that is another class."""
+        taken = self.classes[list(self.shown_K).index(int(self.logits_C.argmax()))]
+        return f"label<br>{self.label}" + (f"<br>taken for<br>{taken}" * (taken != self.label))
+
     def shares(self, temperature: float) -> list[float]:
         """softmax(logits / T) of the classes that are shown."""
         shares: list[float] = softmax(self.logits_C / temperature)[self.shown_K].tolist()
@@ -108,7 +114,7 @@ def softened_figure(examples: tuple[Softened, ...]) -> go.Figure:
     figure = make_subplots(
         rows=2, cols=len(examples), row_heights=[0.45, 0.55] if pictures else [0.01, 0.99],
         horizontal_spacing=0.02, vertical_spacing=0.06,
-        column_titles=[f"label<br>{one.label}" for one in examples],
+        column_titles=[one.title for one in examples],
     )  # fmt: skip
     for column, one in enumerate(examples, 1):
         figure.add_bar(
@@ -124,7 +130,7 @@ def softened_figure(examples: tuple[Softened, ...]) -> go.Figure:
     figure.update_xaxes(visible=False, row=1)
     figure.update_yaxes(visible=False, row=1)
     figure.update_layout(
-        height=430, template="plotly_white", margin={"l": 40, "r": 10, "t": 50, "b": 10},
+        height=470, template="plotly_white", margin={"l": 40, "r": 10, "t": 90, "b": 10},
         sliders=[{
             "active": TEMPERATURES.index(AT_FIRST),
             "currentvalue": {"prefix": "T = "},

@@ -112,13 +112,15 @@ def worse_teacher(
 
 
 def student_in_words(row: StudentRecord) -> str:
-    """A student's settings, alpha in both forms."""
-    alpha, temperature = (float(row.settings[name]) for name in ("alpha", "temperature"))
-    additive = additive_weight(alpha, temperature)
+    """A student's settings; of the term kl, alpha in both forms."""
+    additive = ""
+    if row.taught and row.settings["knowledge"] == "kl":
+        alpha, temperature = (float(row.settings[name]) for name in ("alpha", "temperature"))
+        additive = f" (additive form a = {additive_weight(alpha, temperature):.2f})"
     return (
         f"{row.config.family}, {row.config.depth} block{'s' * (row.config.depth > 1)}, "
         f"channels {row.config.label()}{row.config.extras()}; "
-        f"{settings_in_words(row.settings)} (additive form a = {additive:.2f})"
+        f"{settings_in_words(row.settings)}{additive}"
     )
 
 

@@ -42,5 +42,16 @@ def co_teacher_logits(live_GBC: Tensor) -> Tensor:
     return live_GBC[1:2].expand_as(live_GBC)
 
 
-ONLINE = Scheme(mates=peers_of, target=other_networks, most_alpha=MOST_ALPHA)
-CO_TEACHER = Scheme(mates=co_teacher_alone, target=co_teacher_logits, labels_only=(1,))
+ONLINE = Scheme(
+    mates=peers_of,
+    target=other_networks,
+    most_alpha=MOST_ALPHA,
+    says="{peers} networks of one config are trained side by side and teach one another; the first "
+    "one counts.",
+)
+CO_TEACHER = Scheme(
+    mates=co_teacher_alone,
+    target=co_teacher_logits,
+    labels_only=(1,),
+    says="A larger network is trained beside each student, on the labels, and teaches it.",
+)

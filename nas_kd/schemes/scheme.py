@@ -38,6 +38,8 @@ class Scheme:
     each, whose losses are averaged. Targets carry no gradient."""
     labels_only: tuple[int, ...] = ()
     """The networks, of the G, that learn from the labels alone."""
+    says: str = ""
+    """Who teaches, in a sentence for reports; `{peers}` is how many networks there are in all."""
     most_alpha: float = 1.0
     """The greatest alpha: with 1, peers that see no labels would agree on anything."""
 

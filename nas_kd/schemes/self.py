@@ -19,5 +19,15 @@ def deepest_exit(live_GBC: Tensor) -> Tensor:
     return live_GBC[:1].expand_as(live_GBC)
 
 
-SELF = Scheme(rounds=2)
-EXITS = Scheme(exits=True, target=deepest_exit, labels_only=(0,))
+SELF = Scheme(
+    rounds=2,
+    says="A student learns the labels in the first half of the epochs; a new one of its config "
+    "learns from it in the second half, and counts. A student alone has all epochs.",
+)
+EXITS = Scheme(
+    exits=True,
+    target=deepest_exit,
+    labels_only=(0,),
+    says="The last layer of a student, which learns the labels, teaches heads after its earlier "
+    "stages; they are off afterwards.",
+)

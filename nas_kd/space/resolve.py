@@ -13,6 +13,7 @@ from nas_kd.students import FAMILIES
 from nas_kd.students.decode import KINDS, cost, expect, fits, join, latency
 from nas_kd.students.family import Option
 from nas_kd.students.taps import taps_of
+from nas_kd.training.side_by_side import exit_taps
 
 NOISE = 0.1
 """A measurement may be uncertain by this share of the bound."""
@@ -67,27 +68,35 @@ def depths_of(family: str, low: int, high: int) -> list[int]:
 
 
 def lacking(space: Space, family: str, depth: int) -> list[str]:
-    """The terms that a student of a family at a depth cannot compare, for want of such layers."""
-    terms = space.spec.layer_terms
-    if not terms:
+    """What a student of a family at a depth lacks, in words: layers that a term compares, or a
+    stage for an early exit."""
+    spec = space.spec
+    if not spec.layer_terms and not spec.who_teaches.exits:
         return []
-    taps = taps_of(space.smallest(family, depth))
-    return [name for name in terms if not taps_for(KNOWLEDGE[name], taps)]
+    try:
+        config = space.smallest(family, depth)
+        taps = taps_of(config)
+        exits = not spec.who_teaches.exits or exit_taps(config)
+    except Exception:
+        return []  # a family that cannot be built is refused where its students are counted
+    lacks = [
+        f"{name} compares {needs(KNOWLEDGE[name])}"
+        for name in spec.layer_terms
+        if not taps_for(KNOWLEDGE[name], taps)
+    ]
+    return lacks if exits else [*lacks, f"{spec.scheme} need a stage before the last"]
 
 
 def expect_layers(space: Space, low: int, high: int) -> None:
-    """Raise Unusable for terms that compare layers which no student of a family has, naming all of
-    them."""
+    """Raise Unusable for layers that terms or a scheme need and no student of a family has, naming
+    all of them."""
     found = []
     for family in space.families:
-        every = [lacking(space, family, depth) for depth in depths_of(family, low, high)]
-        found += [
-            f"{name} compares {needs(KNOWLEDGE[name])}, and the family {family} has none"
-            for name in space.spec.layer_terms
-            if every and all(name in lacks for lacks in every)
-        ]
+        first, *rest = [lacking(space, family, d) for d in depths_of(family, low, high)] or [[]]
+        found += [f"{need}, and the family {family} has none"
+                  for need in first if all(need in lacks for lacks in rest)]  # fmt: skip
     if found:
-        right = "Take other families (--family) or another term (--knowledge)."
+        right = "Take other families or depths (--family, --fix depth=N), another term or scheme."
         raise Unusable("knowledge", "; ".join(found), right)
 
 

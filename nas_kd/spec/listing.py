@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from pydantic.fields import FieldInfo
 
+from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.spec.fields import Known, Within
+from nas_kd.spec.settings import BUILT_IN, SETTINGS
 from nas_kd.spec.spec import StudySpec
 from nas_kd.students import FAMILIES
 
@@ -41,6 +43,11 @@ def allowed_in_words(name: str, field: FieldInfo) -> str:
     if name == "options":
         every = {n: v for family in FAMILIES.values() for n, v in family.options.items()}
         return "; ".join(f"{n}: {', '.join(map(json.dumps, v))}" for n, v in every.items())
+    if name == "settings":
+        own = {n: row.searched for n, row in SETTINGS.items() if n not in BUILT_IN}
+        return "; ".join(f"{n}: {low} to {high}" for n, (low, *_, high) in own.items())
+    if name == "knowledge":
+        return ", ".join(KNOWLEDGE)
     for check in (getattr(one, "func", None) for one in field.metadata):
         if isinstance(check, Within):
             return f"{check.low:g} to {check.high:g}, or a pair"

@@ -142,8 +142,9 @@ class StudySpec(BaseModel):
     peers: Annotated[int, Field(ge=2, le=8)] = PEERS
     """Networks of the scheme online, the student counted."""
     co_teacher: Annotated[str | None, AfterValidator(known_family)] = None
-    """Of the scheme co_teacher, which online becomes with it: the family of a larger network that is
-    trained beside the student, its default student at 8 times the budget; it is never exported."""
+    """Of the scheme co_teacher, which online becomes with it: the family of a larger network that
+    is trained beside the student, its default student at 8 times the budget; it is never
+    exported."""
     depth: Annotated[IntSetting, within(1, 16)] = (1, 6)
     """Blocks of a student."""
     width: Annotated[FloatSetting, within(0.01, 1)] = (0.2, 1.0)
@@ -298,6 +299,13 @@ class StudySpec(BaseModel):
     def who_teaches(self) -> Scheme:
         """The scheme."""
         return SCHEMES[self.scheme]
+
+    @property
+    def teaching(self) -> str:
+        """Who teaches, in a sentence; empty where it is a fixed teacher."""
+        scheme = self.who_teaches
+        said = scheme.says.format(peers=self.peers)
+        return said if said or scheme.teacher else f"The scheme {self.scheme}."
 
     @property
     def layer_terms(self) -> tuple[str, ...]:

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from nas_kd.data.signals import Tap
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.data.views import PLAIN, View
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import Unusable, UnusableTeacher
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.knowledge.layers import needs, taps_for
 from nas_kd.students.taps import find_taps, listening, recorded
 from nas_kd.teachers.asking import ask
 from nas_kd.teachers.networks import inner
 from nas_kd.teachers.teacher import Answerer
+from nas_kd.workers.memory import out_of_memory
 
 FEW = np.arange(2)
 
@@ -115,7 +116,7 @@ def ask_layers(
             logits_BC = answerer.answer(row_B, examples_BX)
             for term, mine in taps.items():
                 features = tuple(gave[tap.name].float().cpu() for tap in mine)
-                kept[term].append(KNOWLEDGE[term].keep(features))
+                kept[term].append(kept_of(term, features))
             return logits_BC
 
         logits_NC = ask(Answerer(answer=answered), data, row_N, how)
@@ -123,6 +124,23 @@ def ask_layers(
         term: tuple(torch.cat(parts) for parts in zip(*pieces, strict=True))
         for term, pieces in kept.items()
     }
+
+
+def kept_of(term: str, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a term keeps of features [B, ...]. Raises Unusable for a term that fails, or keeps
+    something else than tensors with a row an example."""
+    try:
+        found = tuple(KNOWLEDGE[term].keep(features))
+        if any(len(one) != len(features[0]) for one in found):
+            raise ValueError(f"it keeps {[tuple(one.shape) for one in found]}")
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        shapes = ", ".join(str(tuple(one.shape)) for one in features)
+        wrong = f"cannot keep features {shapes} ({type(error).__name__}: {error})"
+        right = "Its `keep` gives a tuple of tensors with a row an example."
+        raise Unusable(f"the knowledge term {term!r}", wrong, right) from error
+    return found
 
 
 def kept_bytes(answerer: Answerer, data: TransferSet, layers: Layers, target: str) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nas_kd.data.arrays import ArrayRef, content
 from nas_kd.data.signals import Signals, Tap
 from nas_kd.data.transfer import Rows, TransferSet
-from nas_kd.errors import Unusable, UnusableTeacher
+from nas_kd.errors import DataNotHere, Unusable, UnusableTeacher
 from nas_kd.registry import import_plugins
 from nas_kd.teachers import opened
 from nas_kd.teachers.asking import FIXED, PIECE, ask, differ, expect_same, fixed_rows
@@ -160,6 +160,8 @@ def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
                 return "were changed after they were written", again
     except Unusable as error:
         return f"were changed after they were written: {error.wrong}", again
+    except DataNotHere as error:
+        return f"are not all there: {Path(error.path).name} is missing", again
     first, last = job.data.train
     row_B = fixed_rows(answerer, job.data)
     row_B = row_B[(row_B >= first) & (row_B < last)]

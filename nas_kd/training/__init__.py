@@ -7,7 +7,6 @@ from nas_kd.training.batches import tensor as tensor
 from nas_kd.training.checkpoints import PROOF as PROOF
 from nas_kd.training.checkpoints import weights as weights
 from nas_kd.training.cohort import build_cohort as build_cohort
-from nas_kd.training.cohort import out_of_memory as out_of_memory
 from nas_kd.training.cohort import run_rung as run_rung
 from nas_kd.training.data_parallel import shared as shared
 from nas_kd.training.jobs import BATCH as BATCH

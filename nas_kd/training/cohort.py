@@ -38,6 +38,7 @@ from nas_kd.training.side_by_side import (
     by_prefix,
     side_by_side,
 )
+from nas_kd.workers.memory import out_of_memory
 from nas_kd.workers.reproducible import reproducible
 
 
@@ -59,13 +60,6 @@ def run_rung(job: RungJob, on_epoch: Callable[[], None] = lambda: None) -> tuple
         return tuple(result for one in alone for result in run_rung(one, on_epoch))
     trial = job.members[0].trial
     return (RungResult(trial, 0.0, job.stop, 0.0, b"", f"out of memory by epoch {job.stop}"),)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there was not enough memory, on a CPU or a GPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        "allocate memory" in str(error)
-    )
 
 
 @dataclass(frozen=True, slots=True)

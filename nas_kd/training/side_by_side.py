@@ -74,12 +74,17 @@ class Comparison:
     """The index of the stored feature for each tap; None if every feature is used in order."""
 
     def extra(self) -> dict[str, nn.Module]:
-        """The adapters, by name."""
+        """The adapters, by name. Raises Unusable for one that is no layer."""
         adapter = KNOWLEDGE[self.term].adapter
         if adapter is None:
             return {}
         pairs = zip(self.taps, self.partners, strict=True)
-        return {self.name_of(n): adapter(mine, theirs) for n, (mine, theirs) in enumerate(pairs)}
+        made = {self.name_of(n): adapter(*pair) for n, pair in enumerate(pairs)}
+        if odd := [one for one in made.values() if not isinstance(one, nn.Module)]:
+            wrong = f"has an adapter that makes {type(odd[0]).__name__}, not an nn.Module"
+            right = "Give a layer for every pair of taps; nn.Identity() changes nothing."
+            raise Unusable(f"the knowledge term {self.term!r}", wrong, right)
+        return made
 
     def name_of(self, number: int) -> str:
         """The name of an adapter."""

@@ -98,6 +98,14 @@ def test_a_teacher_without_layers_is_named_with_the_term(tmp_path: Path) -> None
     assert not (tmp_path / "study" / "spec.toml").exists()
 
 
+@pytest.mark.parametrize("teacher", ["train:4+train:6"])
+def test_an_ensemble_shows_no_layers(teacher: str, tmp_path: Path) -> None:
+    with pytest.raises(UnusableTeacher, match=r"shows no layers, which knowledge fitnet"):
+        searched(tmp_path / "study", knowledge="fitnet", teacher=teacher)
+    with pytest.raises(UnusableTeacher, match="shows no layers"):
+        list(check(tiny(knowledge="fitnet", teacher=teacher), tmp_path, (), 1))
+
+
 def test_a_network_without_maps_is_named_with_the_term(tmp_path: Path) -> None:
     X, y = load_digits(return_X_y=True)
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10, bias=False))
@@ -134,6 +142,9 @@ def test_check_says_what_disk_the_layers_take(digits: TransferSet, tmp_path: Pat
         ({"scheme": "online", "co_teacher": "resnat"}, "resnet"),
         ({"scheme": "self", "epochs": 10, "rungs": [3]}, "rungs.*after epoch 5"),
         ({"scheme": "self", "epochs": 1}, "epochs.*must be 2 or more"),
+        ({"peers": 3}, "peers.*of the scheme online"),
+        ({"teacher_layer": "8"}, "knowledge.*kl compares no layers"),
+        ({"scheme": "exits", "family": "teacher"}, "made narrower"),
         ({"scheme": "exits", "metric": "agreement"}, "none is named"),
         ({"scheme": "offline", "teacher": []}, "offline needs a teacher"),
         ({"scheme": "exits", "teacher_classes": 10, "teacher": "a:b"}, "must be offline without"),

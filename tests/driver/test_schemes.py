@@ -1,6 +1,7 @@
 """Studies in which no fixed teacher teaches."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from nas_kd.api import Study
 from nas_kd.cli import app
 from nas_kd.errors import Unusable
 from nas_kd.package.load import load_student
+from nas_kd.report.page import page
 from nas_kd.report.summary import lines_of
 from nas_kd.study.view import StudyView
 from tests.conftest import TAUGHT, searched
@@ -31,10 +33,19 @@ def study(
     return searched(folder, workers=2, **TAUGHT, **SCHEMES[request.param])
 
 
+def test_two_studies_without_a_teacher_are_compared(study: StudyView, tmp_path: Path) -> None:
+    one = Study.open(study.folder.root)
+    other = Study.open(Path(shutil.copytree(study.folder.root, tmp_path / "other")))
+    found = one.against(other, seeds=2, epochs=2, workers=0, quiet=True)
+    assert found.teachers == (None, None)
+
+
 def test_no_teacher_is_trained_and_the_students_learn(study: StudyView) -> None:
     assert study.teachers == ()
     assert not study.folder.teacher.exists()
     assert not (study.folder.root / "signals").exists()
+    assert study.spec.teaching in (study.folder.root / "search.log").read_text()
+    assert study.spec.teaching.split(";")[0] in page(study)
     best = study.best_taught
     assert best is not None
     assert (best.accuracy or 0) > 0.3
@@ -42,8 +53,7 @@ def test_no_teacher_is_trained_and_the_students_learn(study: StudyView) -> None:
 
 
 def test_two_workers_give_what_one_process_gives(study: StudyView, tmp_path: Path) -> None:
-    scheme = "co_teacher" if study.spec.co_teacher else study.spec.scheme
-    again = searched(tmp_path / "study", **TAUGHT, **SCHEMES[scheme])
+    again = searched(tmp_path / "study", **TAUGHT, **SCHEMES[study.spec.scheme])
     assert [row.accuracy for row in again.rows] == [row.accuracy for row in study.rows]
     for row in again.rows:
         places = [
@@ -60,7 +70,8 @@ def test_what_leaves_is_the_student_alone(study: StudyView, tmp_path: Path) -> N
     assert sum(value.numel() for value in student.parameters()) == row.costs["parameters"]
     facts = json.loads((tmp_path / "package" / "config.json").read_text())
     assert (facts["teacher"], facts["scheme"]) == (None, study.spec.scheme)
-    card = (tmp_path / "package" / "card.md").read_text()
+    card = " ".join((tmp_path / "package" / "card.md").read_text().split())
+    assert f"It was trained by the scheme {study.spec.scheme}. {study.spec.teaching}" in card
     assert "distillation from" not in card
 
 

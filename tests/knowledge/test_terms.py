@@ -9,6 +9,7 @@ from torch import Tensor
 from nas_kd.errors import UnknownName, Unusable
 from nas_kd.knowledge import KNOWLEDGE, Knowledge, Outputs, mixture
 from nas_kd.knowledge.mixture import written
+from nas_kd.knowledge.relation import distances
 from nas_kd.spec.settings import SETTINGS
 from tests.knowledge import references
 
@@ -20,7 +21,7 @@ COUPLED = {"dist", "rkd", "similarity"}
 LAYERS = {"attention": 3, "fsp": 2}
 """How many layers a term is given here, where it is not one."""
 
-BUILT_IN = [name for name in KNOWLEDGE if hasattr(references, name)]
+BUILT_IN = [name for name, term in KNOWLEDGE.items() if term.loss.__module__.startswith("nas_kd.")]
 
 
 def answers(name: str, seed: int) -> Any:
@@ -59,10 +60,6 @@ def leaves(given: Any) -> list[Tensor]:
 
 def changed(given: Any, change: Any) -> Any:
     return change(given) if isinstance(given, Tensor) else tuple(map(change, given))
-
-
-def test_all_terms_have_a_reference() -> None:
-    assert len(BUILT_IN) == 11
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -169,6 +166,14 @@ def test_features_of_other_sides_are_compared_at_the_smaller_sides() -> None:
         assert float(KNOWLEDGE["fitnet"].loss((student,), (teacher,)).abs().max()) < 1e-12
 
 
+def test_distances_are_sure_far_from_the_origin() -> None:
+    generator = torch.Generator().manual_seed(0)
+    near = 0.01 * torch.randn(8, 20, generator=generator, dtype=torch.float64)
+    exact = distances(near)
+    found = distances((near + 10).float())
+    torch.testing.assert_close(found.double(), exact, rtol=1e-3, atol=1e-3)
+
+
 def test_dkd_with_the_weights_of_kl_is_kl() -> None:
     student_BC, teacher_BC = answers("kl", 1), answers("kl", 2)
     label_B = LABELS.clamp(min=0)
@@ -196,6 +201,11 @@ def test_a_mixture_is_the_weighted_sum_of_its_terms() -> None:
 def test_a_mixture_is_written_in_one_way() -> None:
     assert written("kl+0.50 rkd") == written("kl + .5 * rkd") == "kl + 0.5 rkd"
     assert written("1 kl") == "kl"
+    for text in ("1000000 kl", "0.123456789 kl + 0.00001 rkd", "kl + 0.5*rkd", "2.5* kl"):
+        assert written(written(text)) == written(text)
+        assert [f for _, f, _ in mixture(written(text)).terms] == [
+            f for _, f, _ in mixture(text).terms
+        ]
 
 
 def test_a_mixture_knows_what_its_terms_need() -> None:
@@ -206,7 +216,9 @@ def test_a_mixture_knows_what_its_terms_need() -> None:
     assert mixture("dkd + rkd").settings == ("target_weight", "other_weight")
 
 
-@pytest.mark.parametrize("text", ["", "kl +", "0 kl", "-1 kl", "kl kl", "kl + kl", "1e999 kl"])
+@pytest.mark.parametrize(
+    "text", ["", "kl +", "0 kl", "-1 kl", "kl kl", "kl + kl", "1e3 kl", "1.2.3 kl", "kl/rkd"]
+)
 def test_what_is_no_mixture_is_said(text: str) -> None:
     with pytest.raises(Unusable, match="knowledge"):
         mixture(text)
@@ -217,12 +229,18 @@ def test_an_unknown_term_of_a_mixture_is_named() -> None:
         mixture("kl + rdk")
 
 
-@pytest.mark.parametrize("dimensions", [(-1, -2), (0,)])
-def test_a_term_that_reduces_something_else_is_named(
-    dimensions: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "reduced",
+    [
+        lambda student, teacher: (student - teacher).mean(),
+        lambda student, teacher: (student - teacher).mean(0),
+        lambda student, teacher: (student[:, None] - teacher).mean(-1),
+    ],
+)
+def test_a_term_that_does_not_give_one_value_an_example_is_named(
+    reduced: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = Knowledge(lambda student, teacher: (student - teacher).mean(dimensions), tempered=False)
-    monkeypatch.setitem(KNOWLEDGE, "wrong", wrong)
+    monkeypatch.setitem(KNOWLEDGE, "wrong", Knowledge(reduced, tempered=False))
     given = Outputs(torch.randn(12, 7))
     with pytest.raises(Unusable, match=r"term 'wrong'.*one value an example"):
         mixture("wrong").loss(given, given, LABELS, {})

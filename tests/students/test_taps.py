@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.taps import find_taps, listening, taps_of
@@ -31,6 +32,40 @@ def test_a_tap_is_the_last_of_each_size(
     config: StudentConfig, expected: list[tuple[int, tuple[int, ...]]]
 ) -> None:
     assert [(tap.channels, tap.sides) for tap in taps_of(config)] == expected
+
+
+class Twice(nn.Module):
+    """One pooling layer that works twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 6, 3)
+        self.pool, self.head = nn.MaxPool2d(2), nn.Linear(6 * 25, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        once = self.pool(self.first(images))
+        found: torch.Tensor = self.head(self.pool(self.second(once)).flatten(1))
+        return found
+
+
+def test_a_module_that_works_twice_is_no_tap() -> None:
+    network = Twice()
+    taps = find_taps(network, lambda: network(torch.zeros(2, 1, 28, 28)), 2)
+    assert [(tap.name, tap.sides) for tap in taps] == [("first", (26, 26)), ("second", (11, 11))]
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("squeezenet1_1", 4), ("convnext_tiny", 5), ("vit_b_32", 1), ("densenet121", 6)],
+)
+def test_other_layouts_and_the_logits_are_no_maps(name: str, stages: int) -> None:
+    with torch.device("meta"):
+        network = models.get_model(name, weights=None).eval()
+        taps = find_taps(network, lambda: network(torch.empty(2, 3, 224, 224)), 2)
+    sizes = [tap.sides for tap in taps if tap.sides]
+    assert len(sizes) <= stages
+    assert all(one[0] == one[1] for one in sizes), taps
+    assert all(tap.channels != 1000 for tap in taps)
 
 
 def test_what_a_tap_gives_is_listened_to_and_then_no_more() -> None:

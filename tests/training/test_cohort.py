@@ -271,14 +271,6 @@ def difference(one: RungResult, other: RungResult) -> float:
     return max(float((mine[n].double() - theirs[n].double()).abs().max()) for n in mine)
 
 
-@pytest.fixture
-def precise() -> Iterator[None]:
-    """Networks are built, and examples normalised, in float64."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 PACKING = [name for name, family in FAMILIES.items() if family.pack]
 
 
