@@ -62,10 +62,16 @@ class Recipe:
         """What all students share."""
         spec = self.spec
         return TrainSettings(
-            self.epochs, self.batch, spec.scheme,
-            spec.plugins, self.device, spec.metric, self.class_weights, spec.peers,
-            self.co_teacher,
-        )  # fmt: skip
+            epochs=self.epochs,
+            batch=self.batch,
+            scheme=spec.scheme,
+            plugins=spec.plugins,
+            device=self.device,
+            metric=spec.metric,
+            class_weights=self.class_weights,
+            peers=spec.peers,
+            co_teacher=self.co_teacher,
+        )
 
     def needs_teacher(self, settings: Mapping[str, Option]) -> bool:
         """Whether a student of these settings learns from the teacher, or is compared with it."""
