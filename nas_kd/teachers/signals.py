@@ -19,7 +19,7 @@ from nas_kd.data.transfer import Rows, TransferSet
 from nas_kd.errors import DataNotHere, Unusable, UnusableTeacher
 from nas_kd.registry import import_plugins
 from nas_kd.teachers import opened
-from nas_kd.teachers.asking import FIXED, PIECE, ask, differ, expect_same, fixed_rows
+from nas_kd.teachers.asking import FIXED, PIECE, differ, expect_same, fixed_rows
 from nas_kd.teachers.layers import Layers, ask_layers, chosen_layers
 from nas_kd.teachers.networks import made_of
 from nas_kd.teachers.teacher import Answerer, Teacher
@@ -165,12 +165,21 @@ def check_signals(job: SignalsJob, signals: Signals) -> tuple[str, str] | None:
     first, last = job.data.train
     row_B = fixed_rows(answerer, job.data)
     row_B = row_B[(row_B >= first) & (row_B < last)]
+    taps = chosen_layers(answerer, job.data, job.layers, job.teacher.target)
     for number, how in enumerate(job.data.views.table()):
         asked_B = row_B[:: 1 if number == 0 else max(1, FIXED // CHECKED)]
-        kept_BC = torch.from_numpy(stored[number, asked_B - first])
-        if differ(ask(answerer, job.data, asked_B, how), kept_BC):
+        logits_BC, features = ask_layers(answerer, job.data, asked_B, how, taps)
+        if differ(logits_BC, torch.from_numpy(stored[number, asked_B - first])):
             return "are not what the teacher answers", (
                 "Its file, its code, or an object in it, changed since the study began: bring it "
                 "back, or search in a new folder with --study."
             )
+        for kept in signals.kept:
+            rows = tuple(array.open()[number, asked_B - first] for array in kept.arrays)
+            now = features[kept.term]
+            if len(rows) != len(now) or any(map(differ, now, map(torch.from_numpy, rows))):
+                return f"are not what knowledge {kept.term} keeps of the teacher", (
+                    f"The code of {kept.term} changed since: bring it back, or delete the study's "
+                    "folder signals/, whose students then learned from something else."
+                )
     return None

@@ -1,16 +1,19 @@
 """Studies whose students learn from a teacher's layers."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from torch import nn
+from torch import Tensor, nn
 
 from nas_kd.check import Fact, check
 from nas_kd.data.transfer import TransferSet, size
-from nas_kd.errors import InvalidSpec, Unusable, UnusableTeacher
+from nas_kd.errors import InvalidSpec, NasKDError, Unusable, UnusableTeacher
+from nas_kd.knowledge import KNOWLEDGE, Knowledge
 from nas_kd.spec import StudySpec
 from nas_kd.study.view import StudyView
 from nas_kd.teachers.from_python import give
@@ -70,6 +73,84 @@ def test_changed_layers_are_noticed_on_resume(tmp_path: Path) -> None:
     np.save(array, changed)
     with pytest.raises(UnusableTeacher, match="changed after they were written"):
         searched(tmp_path / "study", trials=4, **settings)
+
+
+def test_what_a_term_keeps_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"family": "cnn", "knowledge": "fitnet", "generation": 2}
+    view = searched(tmp_path / "study", trials=2, **settings)
+    (place,) = view.folder.root.glob("signals/*")
+    before = np.load(place / "fitnet-0.npy")
+    changed = replace(KNOWLEDGE["fitnet"], keep=lambda features: (2 * features[0],))
+    monkeypatch.setitem(KNOWLEDGE, "fitnet", changed)
+    with pytest.raises(UnusableTeacher, match="not what knowledge fitnet keeps"):
+        searched(tmp_path / "study", trials=4, **settings)
+    other = searched(tmp_path / "other", trials=2, **settings)
+    (place,) = other.folder.root.glob("signals/*")
+    assert np.allclose(np.load(place / "fitnet-0.npy"), 2 * before), "not taken from the cache"
+
+
+def test_missing_layers_are_computed_again_when_their_folder_is_removed(tmp_path: Path) -> None:
+    settings = {"family": "cnn", "knowledge": "fitnet", "generation": 2}
+    view = searched(tmp_path / "study", trials=2, **settings)
+    (array,) = view.folder.root.glob("signals/*/fitnet-0.npy")
+    array.unlink()
+    with pytest.raises(
+        UnusableTeacher, match=r"fitnet-0.npy is missing.*Delete the study's folder"
+    ):
+        searched(tmp_path / "study", trials=4, **settings)
+    shutil.rmtree(array.parents[1])
+    assert len(searched(tmp_path / "study", trials=4, **settings).rows) == 4
+
+
+def failing(*answers: object) -> Tensor:
+    raise ZeroDivisionError("of mine")
+
+
+@pytest.mark.parametrize(
+    ("term", "problem"),
+    [
+        (Knowledge(failing, tempered=False), r"'odd': fails on .*ZeroDivisionError: of mine"),
+        (Knowledge(lambda s, t: 1.0, tempered=False), "'odd': gives float"),
+        (Knowledge(lambda s, t: (s - t).square().mean(-1).detach(), tempered=False), "flows back"),
+        (Knowledge(lambda s, t: (s[0] - t[0]).mean(1), tempered=False, layers="last"),
+         r"'odd': fails on \(16, .*\) and \(16, "),
+        (Knowledge(lambda s, t: s[0].mean((1, 2, 3)), tempered=False, layers="last",
+                   keep=lambda features: (features[0].mean(),)), "'odd': cannot keep features"),
+        (Knowledge(lambda s, t: s[0].mean((1, 2, 3)), tempered=False, layers="last",
+                   adapter=lambda mine, theirs: None), "makes NoneType, not an nn.Module"),
+    ],
+)  # fmt: skip
+def test_a_term_from_outside_that_fails_is_named(
+    term: Knowledge, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KNOWLEDGE, "odd", term)
+    with pytest.raises(Unusable, match=problem):
+        searched(tmp_path / "study", family="cnn", knowledge="odd", trials=2, batch=16)
+
+
+def test_a_term_says_which_layers_it_compares() -> None:
+    with pytest.raises(ValueError, match="and not 'first'"):
+        Knowledge(failing, layers="first")  # type: ignore[arg-type]
+
+
+def test_a_family_that_cannot_be_built_is_named_also_with_layers(tmp_path: Path) -> None:
+    with pytest.raises(NasKDError, match=r"tests.driver.test_layers:listed"):
+        searched(tmp_path / "study", knowledge="fitnet", family="tests.driver.test_layers:listed",
+                 trust=True)  # fmt: skip
+
+
+def listed() -> nn.Module:
+    """A network that answers a list."""
+
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Conv2d(1, 4, 3)
+
+        def forward(self, images: Tensor) -> list[Tensor]:
+            return [self.body(images)]
+
+    return Listed()
 
 
 def test_layers_can_be_named(tmp_path: Path) -> None:

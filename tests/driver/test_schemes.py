@@ -105,6 +105,19 @@ def test_a_confirm_has_an_epoch_for_each_round(tmp_path: Path) -> None:
         Study.open(view.folder.root).confirm(epochs=1, seeds=2, workers=0)
 
 
+def test_a_random_search_beside_a_study_without_a_teacher(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", trials=8, scheme="exits", **TAUGHT)
+    found = Study.open(view.folder.root).confirm(seeds=2, epochs=2, workers=0, random=True)
+    assert found is not None
+
+
+def test_students_without_a_stage_for_an_exit_are_not_searched(tmp_path: Path) -> None:
+    view = searched(tmp_path / "study", scheme="exits", depth=[1, 3])
+    assert min(row.config.depth for row in view.rows) == 2
+    with pytest.raises(Unusable, match="exits need a stage before the last, and the family mlp"):
+        searched(tmp_path / "other", scheme="exits", family="mlp", depth=1)
+
+
 def test_a_co_teacher_is_said_and_lies_within_8_budgets(tmp_path: Path) -> None:
     view = searched(tmp_path / "study", trials=2, generation=2, **SCHEMES["co_teacher"])
     log = (view.folder.root / "search.log").read_text()

@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,20 @@ def test_a_short_form_runs_and_leaves_the_result_as_it_was(study: str, tmp_path:
     parts = [one for one in json.loads(result.read_text()).values() if "arms" in str(one)]
     assert len(parts) == 1
     assert kept.read_bytes() == before
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason=f"needs MNIST's files in {SHARED}")
+def test_the_short_form_on_mnist_has_every_row(tmp_path: Path) -> None:
+    script = ROOT / "studies" / "hinton-mnist" / "measure.py"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script), "--short", "--data-root", str(SHARED)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = tmp_path.glob("runs/*-short/result.json")
+    found = json.loads(result.read_text())
+    rows = {"teacher", "alone", "distilled", "alone-jitter", "distilled-jitter"}
+    assert {*found["errors"]} == rows
+    assert len(found["fewer errors"]) == 3
+    assert {f"threes-{seed}" for seed in (0, 1)} <= {*found["units"]}
