@@ -35,14 +35,14 @@ from nas_kd.data import source_of
 from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import Rows, TransferSet, prepare, size
-from nas_kd.data.views import Views, number, view
+from nas_kd.data.views import Views, number
 from nas_kd.knowledge.objective import mixed
 from nas_kd.knowledge.response import kl
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
 from nas_kd.students.mlp import MLP
 from nas_kd.students.packing import own_parts
-from nas_kd.training import Schedule, answer, fit, normaliser, tensor
+from nas_kd.training import Schedule, answer, fit, tensor
 from nas_kd.workers.reproducible import reproducible
 
 BATCH = 128
@@ -50,6 +50,9 @@ JITTER = Views(count=25, shift=2)
 """Every shift of up to 2 pixels."""
 
 RATES = (0.03, 0.1, 0.3)
+DROPOUTS = ((0.2, 0.5), (0.1, 0.3), (0.0, 0.3), (0.0, 0.15))
+"""Of the teacher's input and of its hidden layers; the first is Srivastava's."""
+
 TEMPERATURES = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0)
 TEMPERATURE, ALPHA = 20.0, 0.9
 """Of the distilled rows: the temperature is Hinton's."""
@@ -80,6 +83,9 @@ class Effort:
     teacher: int = 100
     student: int = 60
     choice: int = 20
+    dropout: int = 40
+    """Epochs by which the dropout is chosen."""
+    dropouts: tuple[tuple[float, float], ...] = DROPOUTS
     temperatures: tuple[float, ...] = TEMPERATURES
     rates: tuple[float, ...] = RATES
     examples: int | None = None
@@ -87,7 +93,10 @@ class Effort:
     """Units a layer of the teacher and of the student."""
 
 
-SHORT = Effort(2, 1, 1, (1.0, 20.0), (0.1,), 2_000, (64, 32))
+SHORT = Effort(
+    teacher=2, student=1, choice=1, dropout=1, dropouts=DROPOUTS[:2], temperatures=(1.0, 20.0),
+    rates=(0.1,), examples=2_000, hidden=(64, 32),
+)  # fmt: skip
 
 
 class Momentum:
@@ -120,12 +129,13 @@ LONGEST = 15**0.5
 """Srivastava et al. 2014, "Dropout", appendix B.1, bounds the squared length by 15 on MNIST."""
 
 
-def teacher_network(hidden: int) -> nn.Module:
-    """Two hidden layers with dropout, also of the input."""
+def teacher_network(hidden: int, dropout: tuple[float, float] = (0.0, 0.0)) -> nn.Module:
+    """Two hidden layers with dropout of the input and of each."""
+    seen, within = dropout
     return nn.Sequential(
-        nn.Flatten(), nn.Dropout(0.2),
-        nn.Linear(784, hidden), nn.ReLU(), nn.Dropout(0.5),
-        nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(0.5),
+        nn.Flatten(), nn.Dropout(seen),
+        nn.Linear(784, hidden), nn.ReLU(), nn.Dropout(within),
+        nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(within),
         nn.Linear(hidden, 10),
     )  # fmt: skip
 
@@ -166,27 +176,49 @@ class Study:
         found = json.loads(path.read_text())
         return dict(found)
 
+    def trained_teacher(
+        self, data: TransferSet, seed: int, dropout: tuple[float, float], epochs: int
+    ) -> nn.Module:
+        """A teacher, trained on jittered digits with a bound on the weights."""
+        torch.manual_seed(seed)
+        network = teacher_network(self.effort.hidden[0], dropout)
+        fitted(network, Momentum(network, 0.1, LONGEST), replace(data, views=JITTER),
+               lambda epoch, index_B, logits_BC, label_B: cross_entropy(
+                   logits_BC, label_B, reduction="none"),
+               epochs, seed)  # fmt: skip
+        return network
+
+    def dropout_tried(self, dropout: tuple[float, float]) -> int:
+        """A teacher's errors on validation, with this dropout and one seed."""
+
+        @reproducible()
+        def tried() -> dict[str, Any]:
+            network = self.trained_teacher(self.data, 1000, dropout, self.effort.dropout)
+            return {"validation": errors(network, self.data, self.data.validation)["errors"]}
+
+        seen, within = dropout
+        return int(self.unit(f"dropout-{seen}-{within}", tried)["validation"])
+
     def teacher(self, name: str, data: TransferSet, seed: int) -> nn.Module:
-        """A teacher that was trained on a train split: kept, or trained now."""
+        """A teacher that was trained on a train split: kept, or trained now, with the dropout that
+        did best on validation."""
+        dropout = min(self.effort.dropouts, key=self.dropout_tried)
         network, path = teacher_network(self.effort.hidden[0]), self.place / f"{name}.safetensors"
 
         @reproducible()
         def train() -> dict[str, Any]:
-            torch.manual_seed(seed)
-            fresh = teacher_network(self.effort.hidden[0])
-            fitted(fresh, Momentum(fresh, 0.1, LONGEST), replace(data, views=JITTER),
-                   lambda epoch, index_B, logits_BC, label_B: cross_entropy(
-                       logits_BC, label_B, reduction="none"),
-                   self.effort.teacher, seed)  # fmt: skip
+            fresh = self.trained_teacher(data, seed, dropout, self.effort.teacher)
             self.place.mkdir(parents=True, exist_ok=True)
-            save_file(fresh.state_dict(), path)
+            save_file(fresh.state_dict(), path.with_suffix(".new"))
+            path.with_suffix(".new").rename(path)
             return errors(fresh, data, data.test) | {
-                "validation": errors(fresh, data, data.validation)["errors"]
-            }
+                "validation": errors(fresh, data, data.validation)["errors"], "dropout": dropout,
+            }  # fmt: skip
 
         if not path.exists():
-            found = train()
-            self.unit(name, lambda: found)
+            (self.place / "units" / f"{name}.json").unlink(missing_ok=True)
+            self.kept.pop(name, None)
+        self.unit(name, train)
         network.load_state_dict(load_file(path))
         return network.eval().requires_grad_(False)
 
@@ -194,13 +226,10 @@ class Study:
         """A teacher's logits [V, N, C] to the train split, as each view shows it."""
         path = self.place / f"{name}-signals.npy"
         if not path.exists():
-            network, normalise = self.teacher(name, data, seed), normaliser(data)
-            rows_NX = tensor(data.examples)[slice(*data.train)]
-            with torch.inference_mode():
-                logits_VNC = torch.stack([
-                    torch.cat([network(normalise(view(part, how))) for part in rows_NX.split(1000)])
-                    for how in JITTER.table()
-                ])  # fmt: skip
+            network = self.teacher(name, data, seed)
+            logits_VNC = torch.stack([
+                answer(network, data, data.train, PLAIN, how=how) for how in JITTER.table()
+            ])  # fmt: skip
             np.save(path, logits_VNC.numpy())
         return torch.from_numpy(np.load(path))
 
