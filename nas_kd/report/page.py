@@ -64,7 +64,8 @@ def softened_teacher(view: StudyView) -> str:
         return ""
     return f"""<h2>What the teacher says, softened</h2>
 <p><small>Its stored answers to {len(examples)} examples of the train split, from the least sure to
-the surest: softmax(logits / T). {imitated(view)}</small></p>{drawn(softened_figure(examples))}"""
+the surest: softmax(logits / T); what it said is noted where that is not the label.
+{imitated(view)}</small></p>{drawn(softened_figure(examples))}"""
 
 
 def imitated(view: StudyView) -> str:

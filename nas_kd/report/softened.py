@@ -42,9 +42,9 @@ class Softened:
 
     @property
     def title(self) -> str:
-        """Its label, and what the teacher takes it for if that is another class."""
+        """Its label, and what the teacher says if that is another class."""
         taken = self.classes[list(self.shown_K).index(int(self.logits_C.argmax()))]
-        return f"label<br>{self.label}" + (f"<br>taken for<br>{taken}" * (taken != self.label))
+        return f"label<br>{self.label}" + (f"<br>said<br>{taken}" * (taken != self.label))
 
     def shares(self, temperature: float) -> list[float]:
         """softmax(logits / T) of the classes that are shown."""
@@ -123,6 +123,7 @@ def softened_figure(examples: tuple[Softened, ...]) -> go.Figure:
         )  # fmt: skip
         if one.picture_HW3 is not None:
             figure.add_trace(go.Image(z=one.picture_HW3, hoverinfo="skip"), row=1, col=column)
+    figure.update_annotations(font_size=12)
     bars = [number for number, trace in enumerate(figure.data) if trace.type == "bar"]
     figure.update_xaxes(type="category", tickfont={"size": 9}, row=2)
     figure.update_yaxes(range=[0, 1], showticklabels=False, row=2)
