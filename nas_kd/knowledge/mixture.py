@@ -114,8 +114,8 @@ def term_values(
     if not isinstance(found_B, Tensor) or (learns and not found_B.requires_grad):
         wrong = f"gives {type(found_B).__name__} through which nothing flows back"
         raise Unusable(given, wrong, "It must give a tensor that depends on the student.")
-    expected = torch.broadcast_shapes(student.logits_BC.shape, teacher.logits_BC.shape)[:-1]
-    if found_B.numel() != expected.numel() or found_B.shape[-len(expected) :] != expected:
+    expected = max(student.logits_BC.shape, teacher.logits_BC.shape, key=len)[:-1]
+    if found_B.shape != expected and found_B.shape != (1, *expected):
         wrong = f"gives {tuple(found_B.shape)} for logits {tuple(student.logits_BC.shape)}"
         right = "It must give one value an example, and reduce no other dimension."
         raise Unusable(given, wrong, right)
