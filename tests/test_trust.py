@@ -138,13 +138,15 @@ def test_with_trust_a_look_is_counted_in_the_study_that_a_package_names(
     assert len(json.loads((copied / "evaluations.json").read_text())) == looks + 1
 
 
-@pytest.mark.parametrize("setting", ["plugins", "family", "teacher", "data"])
+@pytest.mark.parametrize("setting", ["plugins", "family", "co_teacher", "teacher", "data"])
 def test_code_that_a_studys_spec_names_is_not_imported_without_trust(
     setting: str, copied: Path, evil: str, run: Run, tmp_path: Path
 ) -> None:
     name = evil if setting == "plugins" else f"{evil}:made"
-    value = json.dumps(name if setting == "data" else [name])
+    value = json.dumps(name if setting in ("data", "co_teacher") else [name])
     lines = (copied / "spec.toml").read_text().splitlines()
+    if setting == "co_teacher":  # a study without one does not name it
+        lines.insert(1, "co_teacher = 0")
     kept = [f"{setting} = {value}" if line.startswith(f"{setting} = ") else line for line in lines]
     assert kept != lines
     (copied / "spec.toml").write_text("\n".join(kept))

@@ -15,6 +15,7 @@ from nas_kd.students import FAMILIES
 
 OURS: Mapping[str, Collection[str]] = {
     "family": ("torchvision",),
+    "co_teacher": ("torchvision",),
     "teacher": ("train", "torchvision", "timm", "python", "onnx", "skops", "pickle", *TABLES),
     "data": PLACES,
     "unlabelled": PLACES,
@@ -29,7 +30,7 @@ def code_named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     return plugins + [
         (setting, name)
         for setting, ours in OURS.items()
-        for said in map(str, listed(settings.get(setting, ())))
+        for said in map(str, listed(settings.get(setting) or ()))
         for name in (parts_of(said) if setting == "teacher" else (said,))
         if ":" in name and name.partition(":")[0] not in ours
     ]
@@ -48,7 +49,9 @@ def expect_trusted(
     Code is let be that is trusted, that the flags name too (`said`), or that is imported already.
     """
     known = {name for _, name in code_named(said or {})}
-    here: dict[str, Collection[str]] = {"plug-in": sys.modules, "family": FAMILIES}
+    here: dict[str, Collection[str]] = {
+        "plug-in": sys.modules, "family": FAMILIES, "co_teacher": FAMILIES,
+    }  # fmt: skip
     unknown = [
         f"{kind} {name}"
         for kind, name in code_named(settings)
