@@ -1,6 +1,7 @@
 """nas-kd from Python: search, and a study that was searched."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ from nas_kd.driver.events import Event, Observe, Told
 from nas_kd.driver.options import RunOptions, default_folder
 from nas_kd.files import cache_folder, write_text
 from nas_kd.package.load import Student, load_student
-from nas_kd.package.onnx import needed, to_onnx
-from nas_kd.package.write import export
+from nas_kd.package.write import Also, export
 from nas_kd.report.card import Card
 from nas_kd.report.cards import cards, search_controls, search_verdict
 from nas_kd.report.figures import history_figure, pareto_data, pareto_figure, rungs_figure
@@ -34,7 +34,8 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView, read_study, remark
 from nas_kd.teachers.from_python import give
-from nas_kd.workers.devices import default_workers, parse_devices
+from nas_kd.workers.devices import parse_devices
+from nas_kd.workers.executors import Borrowed, worker_count
 
 
 def search(
@@ -46,6 +47,8 @@ def search(
     workers: int | None = None,
     data_root: str | Path = "data",
     teacher_weights: str | Path | Sequence[str | Path] = (),
+    storage: str | None = None,
+    executor: str | Executor | None = None,
     device: str = "auto",
     seconds: float | None = None,
     job_limit: float = 3600.0,
@@ -62,6 +65,8 @@ def search(
     command takes it (`train`, `module:function`, `teacher.onnx`, `a+b` for an ensemble), or your
     nn.Module or fitted estimator, which stays in this process; a list of several searches them.
     `trust` reads a teacher's file that can run code.
+    `storage` is the URL of a PostgreSQL server that keeps the trials; else the folder does.
+    `executor` is the address of a Dask scheduler, or an executor of processes of yours.
     `device` is auto, cpu or GPUs: cuda:0,cuda:1. After `seconds` no generation begins; a job of
     more than `job_limit` seconds is ended. `large` says that a study of many gigabytes is meant.
     Prints the closing table unless `quiet`. `on_trial` is called with the record of each trial once
@@ -75,19 +80,22 @@ def search(
     named = {"data": source_text(data, layout), "teacher": teacher_names(teacher)}
     spec = StudySpec.create({"budget": texts} | named | settings)
     devices = parse_devices(device)
+    lent = Borrowed(executor) if isinstance(executor, Executor) else None
     options = RunOptions(
         folder=Path(study) if study else default_folder(spec),
-        workers=default_workers(devices) if workers is None else workers,
+        workers=worker_count(workers, devices, executor is not None),
+        cluster=executor if isinstance(executor, str) else None,
         devices=devices,
         data_root=Path(data_root),
         teacher_weights=paths_of(teacher_weights),
         trust=trust,
         seconds=seconds,
+        storage=storage,
         job_limit=job_limit,
         large=large,
     )
     with display(console(), quiet) as observe:
-        drive(spec, options, observe if on_trial is None else telling(observe, on_trial))
+        drive(spec, options, observe if on_trial is None else telling(observe, on_trial), lent)
     found = Study.open(options.folder)
     found._teachers = objects_of(teacher)
     if not quiet:
@@ -275,18 +283,16 @@ class Study:
         to: str | Path | None = None,
         onnx: bool = False,
         trust: bool = False,
+        int8: bool = False,
+        c: bool = False,
     ) -> Path:
-        """Write a student's package, with `onnx` also its model.onnx, and give its folder.
+        """Write a student's package, and give its folder: with `onnx` also its model.onnx, with
+        `int8` its model.int8.onnx, with `c` its C files; these two quantise a student of 32 bits.
 
         `trust` lets code be imported that only the study names. Raises NasKDError.
         """
         target = Path(to) if to else self._view.folder.root / str(trial)
-        if onnx:
-            needed("onnx")
-        package = export(self._view, str(trial), target, trust)
-        if onnx:
-            to_onnx(package, trust)
-        return package
+        return export(self._view, str(trial), target, trust, Also(onnx, int8, c))
 
     def student(self, trial: str | int = "best", trust: bool = False) -> Student:
         """A trial's student, exported into a folder of its number in the study's, and proved; of a

@@ -12,6 +12,7 @@
             UnusableStudy
             UnusablePackage
         Unwritable
+        ServerLost          a server that keeps trials does not answer
         DataNotHere         an array that a job names is not on this host
         StudyLocked         another driver holds the study
         SpecDiffers         the folder's study was made with another spec
@@ -130,6 +131,18 @@ class UnusablePackage(Unusable):
 
 class Unwritable(Unusable):
     """A file that cannot be written: no space left, or no right to."""
+
+
+class ServerLost(Unusable):
+    """A server that keeps trials does not answer, or the connection to it was cut: what was asked
+    for may have been done or not."""
+
+    def __init__(self, given: str, wrong: str, right: str = "") -> None:
+        advice = (
+            "Start it, name a database that is there and that you may use, and put the password "
+            "into the file that PGPASSFILE names; then run the same again: what is done is kept."
+        )
+        super().__init__(given, wrong, right or advice)
 
 
 class DataNotHere(NasKDError):

@@ -28,6 +28,24 @@ def expect_utf8(path: Path) -> Path:
     return path
 
 
+MOUNTS = Path("/proc/self/mounts")
+NETWORKED = re.compile(r"nfs\d*|cifs|smb\w*|lustre|gpfs|beegfs|ceph|glusterfs|afs|9p|fuse\.\w+")
+
+
+def network_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The kind of the network file system that a folder lies on; None where it is none, and where
+    that cannot be told."""
+    try:
+        lines = [line.split() for line in mounts.read_text().splitlines()]
+    except OSError:
+        return None
+    kinds = {re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), place): kind
+             for _, place, kind, *_ in lines}  # fmt: skip
+    here = next(str(one) for one in (path, *path.parents) if str(one) in kinds or one == one.parent)
+    kind = kinds.get(here, "")
+    return kind if NETWORKED.fullmatch(kind) else None
+
+
 TEMPORARY = re.compile(r"\..+\.\d+-\d+")
 """The names of files that are being written."""
 

@@ -6,13 +6,17 @@ A forked child reads some inputs after another, within a limit of memory and tim
 told with the seed that makes the input again.
 """
 
+import contextlib
 import io
 import json
 import os
 import random
 import resource
+import shutil
 import signal
+import sqlite3
 import string
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -24,24 +28,39 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from rich.console import Console
 from safetensors.torch import save
 
 from nas_kd.check.examples import of_examples
+from nas_kd.check.findings import read_findings
 from nas_kd.cli import flags
+from nas_kd.confirm.confirmation import read_confirmation
 from nas_kd.costs.budgets import parse_budgets
 from nas_kd.data import source_of
 from nas_kd.data.given import raw_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
 from nas_kd.driver.teacher_folder import all_ready
+from nas_kd.driver.teacher_names import describe
 from nas_kd.errors import NasKDError
 from nas_kd.package.config import FILES
 from nas_kd.package.load import load_student
+from nas_kd.package.write import export
+from nas_kd.report.cards import cards
+from nas_kd.report.summary import summarize
+from nas_kd.report.terminal import trials_table
 from nas_kd.spec import StudySpec
+from nas_kd.students.family import StudentConfig
+from nas_kd.study.checkpoints import find_result, keep_result, keep_student
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.looks import read_looks
+from nas_kd.study.mishaps import keep_mishap, mishaps
+from nas_kd.study.view import StudyView, read_study
+from nas_kd.teachers import opened
 from nas_kd.teachers.checkpoints import fit
 from nas_kd.teachers.network import wide
+from nas_kd.training import RungResult
+from nas_kd.training.checkpoints import snapshot
 
 MEMORY, SECONDS, TOGETHER = 2**31, 30, 50
 """Bytes more than there were and seconds that an input may take, and inputs of one child."""
@@ -224,6 +243,107 @@ def study(draw: Draw, place: Path) -> None:
             continue
 
 
+def copied(draw: Draw, name: str, place: Path, share: float) -> None:
+    """A file of the study, with this chance not as it was written."""
+    content = (Path(os.environ["NAS_KD_FUZZ_STUDY"]) / name).read_bytes()
+    if draw.random() < share:
+        if name.endswith(".json") and draw.random() < 0.6:
+            content = json.dumps(other_json(draw, json.loads(content))).encode()
+        content = spoiled(draw, content)
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).write_bytes(content)
+
+
+CONFIRM = Path(__file__).parents[1] / "studies" / "glyphs-20k" / "confirm.json"
+"""A confirm as it is kept."""
+
+CELLS = (("trial_user_attributes", "value_json"), ("study_user_attributes", "value_json"),
+         ("trial_params", "param_value"), ("trial_params", "distribution_json"),
+         ("trial_values", "value"), ("trial_values", "value_type"), ("trials", "state"),
+         ("trials", "number"), ("trials", "datetime_start"), ("studies", "study_name"),
+         ("study_directions", "direction"), ("version_info", "schema_version"),
+         ("alembic_version", "version_num"), ("trial_user_attributes", "key"),
+         ("study_user_attributes", "key"))  # fmt: skip
+"""Cells of the tables of a study's database."""
+
+
+def database(draw: Draw, place: Path) -> None:
+    """A study whose database has odd values in some cells, or lacks rows."""
+    for name in ("data.json", "spec.toml", "study.db"):
+        copied(draw, name, place, 0.05)
+    with contextlib.suppress(sqlite3.DatabaseError), sqlite3.connect(place / "study.db") as tables:
+        for _ in range(draw.choice((1, 1, 2, 6))):
+            table, cell = draw.choice(CELLS)
+            row = f"(SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET {draw.randrange(20)})"
+            if draw.random() < 0.1:
+                tables.execute(f"DELETE FROM {table} WHERE rowid = {row}")
+                continue
+            (before,) = tables.execute(
+                f"SELECT {cell} FROM {table} WHERE rowid = {row}"
+            ).fetchone() or (None,)
+            after = draw.choice((None, "", "x", -1, 3, 1e300, b"\xff", "[]", "{}", "null", "1e999"))
+            if isinstance(before, str) and cell.endswith("json") and draw.random() < 0.7:
+                after = json.dumps(other_json(draw, json.loads(before)))
+            tables.execute(f"UPDATE OR IGNORE {table} SET {cell} = ? WHERE rowid = {row}", (after,))
+    view = read_study(StudyFolder(place))
+    summarize(view)
+    trials_table(view)
+    for card in cards(view):
+        Console(file=io.StringIO()).print(card)
+
+
+def records(draw: Draw, place: Path) -> None:
+    """A study's smaller files that are not as they were written."""
+    folder = StudyFolder(place)
+    keep_mishap(folder, "again", "trial 3")
+    folder.mishaps.write_bytes(spoiled(draw, folder.mishaps.read_bytes()))
+    mishaps(folder)
+    note = json.dumps(other_json(draw, {"url": "postgresql://ana@db.example/x", "study": "one"}))
+    folder.storage.write_bytes(spoiled(draw, note.encode()))
+    findings = {"when": "now", "findings": [{"how_bad": "wrong", "about": "data", "what": "x",
+                                             "what_to_do": "y"}]}  # fmt: skip
+    text = json.dumps(other_json(draw, findings))
+    folder.findings.write_bytes(spoiled(draw, text.encode()))
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: folder.database, lambda: read_findings(folder.findings),
+        lambda: read_confirmation(folder.confirmation),
+    )  # fmt: skip
+    confirm = json.dumps(other_json(draw, json.loads(CONFIRM.read_text())))
+    folder.confirmation.write_bytes(spoiled(draw, confirm.encode()))
+    for read in reads:
+        try:
+            read()
+        except NasKDError:
+            continue
+
+
+def checkpoint(draw: Draw, place: Path) -> None:
+    """A kept result of a rung that is not as it was written."""
+    folder = StudyFolder(place)
+    kept = snapshot({"": ({"weight": torch.zeros(3)}, {}, {})}, torch.zeros(8, 3))
+    keep_result(folder, RungResult(3, 0.5, 1, 0.1, kept))
+    path = folder.checkpoint(3, 1)
+    for file in (path, path.with_suffix(".json")):
+        content = file.read_bytes()
+        if file.suffix == ".json" and draw.random() < 0.6:
+            content = json.dumps(other_json(draw, json.loads(content))).encode()
+        file.write_bytes(spoiled(draw, content))
+    found = find_result(folder, 3, 1, lambda: None)
+    if found is not None and found.fault is None:
+        keep_student(folder.student(3), StudentConfig("cnn", (1, 8, 8), 3, 1, (2,)), found)
+
+
+def network(draw: Draw, place: Path) -> None:
+    """A teacher as ONNX that is not as it was written."""
+    content = Path(os.environ["NAS_KD_FUZZ_ONNX"]).read_bytes()
+    (place / "t.onnx").write_bytes(spoiled(draw, content))
+    data = prepare("digits", source_of("digits"), Request(place))
+    (teacher,) = describe(
+        StudySpec.create({"budget": "2k", "teacher": f"{place}/t.onnx"}), data, ()
+    )
+    opened(teacher, data)
+
+
 def weights(draw: Draw, place: Path) -> None:
     """A file of weights."""
     network = wide((1, 8, 8), 3, 2)
@@ -266,7 +386,8 @@ def spec(draw: Draw, place: Path) -> None:
 VALUES = ('"x"', "3", "-1", "0.5", "[1, 2]", "[2, 1]", "[]", '["cnn", "mlp"]', "true", "1e999",
           "nan", '""', "1979-05-27", "{ a = 1 }", "[[1]]", '"2k"', "9" * 25)  # fmt: skip
 
-READERS = (table, table, npz, given, pictures, package, study, weights, budgets, spec)
+READERS = (table, table, npz, given, pictures, package, study, weights, budgets, spec, database,
+           records, checkpoint, network)  # fmt: skip
 
 
 def read_one(seed: int) -> None:
@@ -325,17 +446,40 @@ def run(first: int, count: int) -> list[str]:
     return wrong
 
 
+EXPORT = """
+import sys, torch
+from nas_kd.teachers.network import wide
+example = (torch.zeros(7, 1, 8, 8),)
+network = wide((1, 8, 8), 10, 2).eval()
+torch.onnx.export(network, example, dynamo=True, verbose=False).save(sys.argv[1])
+"""
+"""In a process of its own: exporting leaves its marks in torch."""
+
+
+def whole(view: StudyView, place: Path) -> dict[str, str]:
+    """Where the children find a study, a package and a teacher that are whole, as variables of the
+    environment."""
+    subprocess.run([sys.executable, "-c", EXPORT, str(place / "teacher.onnx")], check=True)
+    study = place / "whole"
+    shutil.copytree(view.folder.root, study, ignore=shutil.ignore_patterns("study.db*"))
+    with contextlib.closing(sqlite3.connect(view.folder.sqlite)) as tables:
+        tables.execute("VACUUM INTO ?", (str(study / "study.db"),))  # with what is in its log
+    return {
+        "NAS_KD_FUZZ_STUDY": str(study),
+        "NAS_KD_FUZZ_PACKAGE": str(export(view, "best", place / "package")),
+        "NAS_KD_FUZZ_ONNX": str(place / "teacher.onnx"),
+    }
+
+
 def main() -> None:
-    """Make a study and a package, then read."""
-    from nas_kd.package.write import export
+    """Make a study, a package and a teacher, then read."""
     from tests.conftest import searched
 
     torch.set_num_threads(1)  # a forked child has none of its parent's threads
     count, *first = map(int, sys.argv[1:])
     with tempfile.TemporaryDirectory() as place:
-        view = searched(Path(place, "study"))
-        os.environ["NAS_KD_FUZZ_STUDY"] = str(view.folder.root)
-        os.environ["NAS_KD_FUZZ_PACKAGE"] = str(export(view, "best", Path(place, "package")))
+        os.environ["NAS_KD_CACHE"] = str(Path(place, "cache"))
+        os.environ |= whole(searched(Path(place, "study")), Path(place))
         wrong = run(first[0] if first else 0, count)
     print("\n".join(wrong))
     print(f"{count} inputs, {len(wrong)} wrong")

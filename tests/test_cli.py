@@ -209,3 +209,26 @@ def test_check_prints_what_it_looked_at_and_ends_with_1_if_something_is_wrong(
     done = run("check", "--budget", "20", "--data", "digits")
     assert done.returncode == 2
     assert "The smallest of each family" in done.stderr
+
+
+def test_a_working_folder_that_was_removed_is_one_message(tmp_path: Path) -> None:
+    program = "import os; os.rmdir(os.getcwd()); from nas_kd.cli import main; main()"
+    root = str(Path(__file__).parents[1])
+    for arguments in (["--version"], ["trials", "runs/x"]):
+        (tmp_path / "gone").mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=tmp_path / "gone", check=False,
+            capture_output=True, text=True, env=os.environ | {"PYTHONPATH": root},
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr == (
+            "error: the working folder was removed. Go to one that is there: cd\n"
+        )
+
+
+def test_a_spec_of_two_thousand_brackets_is_no_bug(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text(f"data = {'[' * 2000}{']' * 2000}")
+    done = run("search", "deep.toml", "--dry-run")
+    assert (done.returncode, "nested too deeply" in done.stderr) == (2, True)
+    width = f"width={'[' * 2000}"
+    assert run("search", "--budget", "2k", "--fix", width, "--dry-run").returncode == 2

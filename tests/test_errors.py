@@ -18,6 +18,7 @@ EXAMPLES: list[errors.NasKDError] = [
     errors.UnusableStudy("a", "b", "c"),
     errors.UnusablePackage("a", "b", "c"),
     errors.Unwritable("a", "b", "c"),
+    errors.ServerLost("a", "b"),
     errors.DataNotHere("abc", "/x/y.npy", "host"),
     errors.StudyLocked("runs/x", "process 3 on host"),
     errors.SpecDiffers("runs/x", ("epochs: 3 there, 4 asked",)),

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pytest
 
 from nas_kd.errors import Unwritable
-from nas_kd.files import replace, write_text
+from nas_kd.files import network_file_system, replace, write_text
 
 
 @pytest.mark.parametrize("name", ["", "pipe", "folder"])
@@ -32,3 +32,28 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         replace(path, fail)
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/home/ana/runs/digits", "nfs4"),
+        ("/home", None),
+        ("/home/ana of lab/runs", "fuse.sshfs"),
+        ("/scratch/runs", "lustre"),
+        ("/elsewhere", None),
+    ],
+)
+def test_a_network_file_system_is_known(folder: str, kind: str | None, tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/vda / ext4 rw 0 0\n"
+        "server:/export /home/ana nfs4 rw 0 0\n"
+        "lab:/ /home/ana\\040of\\040lab fuse.sshfs rw 0 0\n"
+        "mds:/fs /scratch lustre rw 0 0\n"
+    )
+    assert network_file_system(Path(folder), mounts) == kind
+
+
+def test_no_file_system_is_guessed_where_none_is_told(tmp_path: Path) -> None:
+    assert network_file_system(tmp_path, tmp_path / "absent") is None

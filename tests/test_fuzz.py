@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from nas_kd.package.write import export
 from nas_kd.study.view import StudyView
-from tests.fuzz import run
+from tests.fuzz import run, whole
 
 
 def test_500_random_inputs_are_read_or_refused(
     study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NAS_KD_FUZZ_STUDY", str(study.folder.root))
-    monkeypatch.setenv("NAS_KD_FUZZ_PACKAGE", str(export(study, "best", tmp_path / "package")))
+    for name, value in whole(study, tmp_path).items():
+        monkeypatch.setenv(name, value)
     assert run(0, 500) == []

@@ -340,7 +340,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["export", "STUDY", "--trial", "99", "--to", "new"], "trial '99'"),
     (["evaluate", "nowhere"], "package nowhere: has no config.json"),
     (["evaluate", "spoiled"], "package spoiled: has other weights"),
-    (["evaluate", "no-config.json"], "has schema None, and this version of nas-kd reads 4"),
+    (["evaluate", "no-config.json"], "has schema None, and this version of nas-kd reads 5"),
     (["evaluate", "no-evaluations.json"], "evaluations.json: is not what nas-kd writes there"),
     (["evaluate", LATIN], "has a name that is not UTF-8"),
     (["evaluate", "torn"], "torn/config.json: is not what nas-kd writes there"),

@@ -15,7 +15,7 @@ from nas_kd.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "studies"))
-from tables import arm_rows, difference_rows  # noqa: E402
+from tables import arm_rows, difference_rows, interval  # noqa: E402
 
 STUDIES = ("glyphs-20k", "mnist-10k", "cifar10-20k")
 
@@ -99,7 +99,9 @@ def test_the_study_of_the_verdict_has_the_numbers_of_its_result() -> None:
     assert luck["pooled"] <= LUCK <= 1.2 * luck["pooled"]
 
 
-@pytest.mark.parametrize("study", ["transfer-set", "teachers", "model-compression"])
+@pytest.mark.parametrize(
+    "study", ["transfer-set", "teachers", "model-compression", "knowledge", "schemes"]
+)
 def test_a_study_of_arms_has_the_tables_of_its_result(study: str) -> None:
     place = ROOT / "studies" / study
     results = json.loads((place / "result.json").read_text())
@@ -109,3 +111,14 @@ def test_a_study_of_arms_has_the_tables_of_its_result(study: str) -> None:
     for found in parts:
         for row in (*arm_rows(found), *difference_rows(found)):
             assert row in text, row
+
+
+def test_the_page_on_distillation_has_the_differences_that_were_measured() -> None:
+    text = (ROOT / "docs" / "distillation.md").read_text()
+    for study, part in (("knowledge", "terms"), ("schemes", "cifar")):
+        found = json.loads((ROOT / "studies" / study / "result.json").read_text())[part]
+        for pair, difference in found["differences"].items():
+            one, other = pair.split(" minus ")
+            if pair == "kl minus alone":  # the page has it the other way round
+                one, difference = other, [-difference[0], -difference[2], -difference[1]]
+            assert f"| {one} | {interval(difference, '+')} |" in text, pair

@@ -16,6 +16,7 @@ from nas_kd.cli.foreground import kept_teacher_weights
 from nas_kd.driver.options import RunOptions, command
 from nas_kd.errors import SpecDiffers, Unusable
 from nas_kd.package.load import load_student
+from nas_kd.package.seal import seal_again
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView
 from tests.conftest import Run, tiny
@@ -53,10 +54,11 @@ def copied(study: StudyView, tmp_path: Path) -> Path:
 
 
 def spoil(package: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Write something else into a package's config."""
+    """Write something else into a package's config, and the proof of it, as whoever made it can."""
     facts = json.loads((package / "config.json").read_text())
     change(facts)
     (package / "config.json").write_text(json.dumps(facts))
+    seal_again(package)
 
 
 def listing(folder: Path) -> dict[str, int]:

@@ -22,6 +22,11 @@ def main() -> NoReturn:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     try:
+        os.getcwd()
+    except OSError:
+        typer.echo("error: the working folder was removed. Go to one that is there: cd", err=True)
+        raise SystemExit(2) from None
+    try:
         app()
     except NasKDError as error:
         typer.echo(f"error: {error}", err=True)

@@ -136,6 +136,19 @@ YesFlag = Annotated[
 TrustFlag = Annotated[
     bool, typer.Option("--trust", help="Import code that a spec, study or package names.")
 ]
+StorageFlag = Annotated[
+    str | None,
+    typer.Option(
+        help="Server that keeps the trials: postgresql://USER@HOST/DATABASE, with the password in "
+        "the file that PGPASSFILE names. Default: a file in the study's folder."
+    ),
+]
+ClusterFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--executor", help="Scheduler of a Dask cluster whose workers train: tcp://HOST:8786."
+    ),
+]
 JobLimitFlag = Annotated[
     str, typer.Option(help="A job that takes longer is given to another worker.")
 ]
@@ -149,7 +162,7 @@ def value(text: str) -> Any:
             return [number(low), number(high)]
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

@@ -18,7 +18,7 @@ from nas_kd.driver.drive import drive
 from nas_kd.driver.options import RunOptions, command, root_flag
 from nas_kd.driver.teacher_folder import kept_weights
 from nas_kd.interrupts import Interrupted, interruptible
-from nas_kd.report.cards import controls, search_controls, search_verdict, verdict
+from nas_kd.report.cards import controls, on_the_way, search_controls, search_verdict, verdict
 from nas_kd.report.confirmed import against_card
 from nas_kd.report.summary import student_in_words
 from nas_kd.report.terminal import console, display
@@ -53,6 +53,8 @@ def run_search(
         return
     screen.print(search_controls(view))
     screen.print(search_verdict(view).headline())
+    if not (mishaps := on_the_way(view)).frame.empty:
+        screen.print(mishaps.subtitle, highlight=False)
     typer.echo(f"Best: {student_in_words(view.pick('best'))}\n\nNext:")
     place = quote(str(options.folder))
     named = trust_flag(spec.model_dump(include={"plugins", "family"}))

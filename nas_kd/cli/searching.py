@@ -45,6 +45,8 @@ def search(
     time: flags.TimeFlag = None,
     workers: flags.WorkersFlag = None,
     study: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    storage: flags.StorageFlag = None,
+    cluster: flags.ClusterFlag = None,
     device: flags.DeviceFlag = "auto",
     job_limit: flags.JobLimitFlag = "1h",
     yes: flags.YesFlag = False,
@@ -60,8 +62,8 @@ def search(
     Every setting, for --fix and --range: nas-kd settings
     """
     given = flags.given(locals())
-    from nas_kd.workers.devices import default_workers, parse_devices
-    from nas_kd.workers.executors import open_executor
+    from nas_kd.workers.devices import parse_devices
+    from nas_kd.workers.executors import open_executor, worker_count
 
     if spec and spec.is_dir():
         if study and study.resolve() != spec.resolve():
@@ -69,9 +71,10 @@ def search(
         spec, study = None, spec
     devices = parse_devices(device)
     limit = flags.seconds("--job-limit", job_limit)
-    number = 0 if dry_run else default_workers(devices) if workers is None else workers
+    number = worker_count(workers, devices, cluster is not None)
     # its server loads torch in its process while this one does
-    with open_executor(number, limit, devices) if number else nullcontext() as executor:
+    early = number and cluster is None and not dry_run
+    with open_executor(number, limit, devices) if early else nullcontext() as executor:
         from nas_kd.cli.foreground import run_search
         from nas_kd.driver.options import RunOptions, default_folder
 
@@ -88,6 +91,8 @@ def search(
             devices=devices,
             large=yes,
             seconds=flags.seconds("--time", time) if time else None,
+            storage=storage,
+            cluster=cluster,
             job_limit=limit,
         )
         run_search(resolved, options, executor, quiet, verbose)

@@ -108,6 +108,7 @@ def confirm(
         Path | None, typer.Option(help="Folder of the data's files; the search's.")
     ] = None,
     workers: flags.WorkersFlag = None,
+    cluster: flags.ClusterFlag = None,
     device: flags.DeviceFlag = "auto",
     job_limit: flags.JobLimitFlag = "1h",
     trust: flags.TrustFlag = False,
@@ -126,7 +127,7 @@ def confirm(
     limit = flags.seconds("--job-limit", job_limit)
     folders = [study] if other is None else [study, other]
     options = [
-        options_of(folder, workers, device, data_root, limit, trust, baseline, data)
+        options_of(folder, workers, device, data_root, limit, trust, baseline, data, cluster)
         for folder in folders
     ]
     if len(options) == 2:
@@ -170,19 +171,26 @@ def export(
     trial: Annotated[str, typer.Option(help="best, knee, or a trial's number.")] = "best",
     to: Annotated[Path | None, typer.Option(help="New folder; default STUDY/TRIAL.")] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx, proved.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also write model.int8.onnx, of any student, proved.")
+    ] = False,
+    c: Annotated[
+        bool, typer.Option("--c", help="Also write the student as C, in 8 bits, proved.")
+    ] = False,
     trust: flags.TrustFlag = False,
 ) -> None:
-    """Write a student's package: config, weights, a proof and a card.
+    """Write a student's package: config, weights, plain PyTorch, a proof and a card.
 
     Example: nas-kd export runs/glyphs-20k --trial knee
     """
     from nas_kd.api import Study
+    from nas_kd.package.write import written_in_words
     from nas_kd.spec.trust import trust_flag
 
     found = Study.open(study)
-    target = found.export(trial, to or study / trial, onnx, trust)
-    if onnx:
-        typer.echo(f"{target / 'model.onnx'}  (proved against PyTorch)")
+    target = found.export(trial, to or study / trial, onnx, trust, int8, c)
+    for line in written_in_words(target):
+        typer.echo(line)
     number, code = found.number(trial), found.spec.model_dump(include={"plugins", "family", "data"})
     typer.echo(
         f"{target}  (trial {number})\nScore it on the test split: nas-kd evaluate {target}"

@@ -57,7 +57,7 @@ def against(first: RunOptions, second: RunOptions, asked: Asked, observe: Observ
     if both[0] == both[1]:
         raise Unusable(str(both[0]), "is one study, named twice", "Name two, or one once.")
     with (
-        working(first) as queue,
+        working(first, observe) as queue,
         opened(first, asked.epochs, asked.data, queue, observe) as one,
         opened(second, asked.epochs, asked.data, queue, observe) as other,
     ):

@@ -35,7 +35,7 @@ from nas_kd.confirm.trainings import (
     with_own_rate,
 )
 from nas_kd.driver.drive import expect_families
-from nas_kd.driver.events import Observe, Planned, Step
+from nas_kd.driver.events import Mended, Observe, Planned, Step
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
 from nas_kd.files import write_bytes, write_text
@@ -57,7 +57,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
     """
     asked.expect_sound()
     with (
-        working(options) as queue,
+        working(options, observe) as queue,
         opened(options, asked.epochs, asked.data, queue, observe) as study,
     ):
         view, context = study.view, study.context
@@ -72,7 +72,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
             random = best_of_random(view, options, observe)
             chosen.append(replace(Finalist.of(RANDOM, random), trial=None))
         say_plan(context, chosen, asked.seeds)
-        estimate(context, chosen, asked.seeds, options.workers)
+        estimate(context, chosen, asked.seeds, queue.workers)
         chosen = [with_own_rate(context, f) if f.role == TWIN else f for f in chosen]
         looks = looks_before(context, chosen, asked.seeds)
         found = scored(context, chosen, asked.seeds)
@@ -80,10 +80,14 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
 
 
 @contextmanager
-def working(options: RunOptions) -> Iterator[JobQueue]:
+def working(options: RunOptions, observe: Observe) -> Iterator[JobQueue]:
     """A queue of jobs with its workers."""
-    executor = open_executor(options.workers, options.job_limit, options.devices)
-    queue = JobQueue(executor, options.workers)
+    executor = open_executor(
+        options.workers, options.job_limit, options.devices, options.cluster,
+        lambda text: observe(Step(f"cluster   {text}")),
+        lambda text: observe(Mended("cluster", text)),
+    )  # fmt: skip
+    queue = JobQueue(executor, options.workers, lambda text: observe(Mended("again", text)))
     try:
         yield queue
     finally:

@@ -21,7 +21,7 @@ from nas_kd.driver.jobs import by_teacher
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions
 from nas_kd.driver.signals_stage import bring_signals, stored_signals
-from nas_kd.driver.teacher_folder import is_here, places, signals_job
+from nas_kd.driver.teacher_folder import Place, is_here, places, signals_job
 from nas_kd.driver.teacher_names import describe
 from nas_kd.errors import Unusable
 from nas_kd.metrics import METRICS
@@ -37,7 +37,8 @@ from nas_kd.teachers.layers import Layers
 from nas_kd.teachers.signals import compute_signals, signals_key
 from nas_kd.teachers.teacher import Teacher
 from nas_kd.training.recipe import Recipe
-from nas_kd.workers.devices import default_workers, kind, parse_devices
+from nas_kd.workers.devices import kind, parse_devices
+from nas_kd.workers.executors import worker_count
 from nas_kd.workers.job_queue import JobQueue
 
 LONGER = 3
@@ -65,6 +66,7 @@ def options_of(
     trust: bool = False,
     baseline: str | None = None,
     moved: str | None = None,
+    cluster: str | None = None,
 ) -> RunOptions:
     """How a study is confirmed; its data come from where the search had them unless it is said.
 
@@ -76,7 +78,8 @@ def options_of(
     devices = parse_devices(device)
     return RunOptions(
         folder=study,
-        workers=default_workers(devices) if workers is None else workers,
+        workers=worker_count(workers, devices, cluster is not None),
+        cluster=cluster,
         data_root=data_root or Path(view.facts["data_root"]),
         devices=devices,
         large=True,
@@ -109,7 +112,8 @@ def opened(
             raise Unusable(f"data {data.name!r}", wrong, "Search on data that have one.")
         beside = view.facts.get("co_teacher")
         co_teacher = StudentConfig.from_json(beside) if beside else None
-        recipe = Recipe(spec, data, kind(options.devices), co_teacher)
+        weights = str(Place(folder.teacher).weights)
+        recipe = Recipe(spec, data, kind(options.devices), co_teacher, weights)
         stage = StageContext(recipe, folder, queue, both)
         ledger = Ledger.open(folder.database)
         try:

@@ -3,9 +3,11 @@
 One MAC is one multiply-accumulate of a convolution or a matrix product for ONE example; biases,
 norms and activations are not counted (as in the ResNet and MobileNet papers; tools that print
 FLOPs often print twice this). Bytes are what flash holds: weights at their bits, and a bias of
-4 bytes a channel, into which norms are folded. RAM is what a microcontroller needs beside it: the
-bytes of all activations that are alive at once, at the bits of a weight, where elementwise layers
-work in place. Microseconds are measured on this machine, not counted (students/latency.py).
+4 bytes a channel, into which norms are folded; in 8 bits a channel has a float multiplier, too. RAM
+is what a microcontroller needs beside it: the bytes of all activations that are alive at once, at
+the bits of a weight but for logits, which are floats, where elementwise layers work in place; it is
+rounded up to whole floats. Microseconds are measured on this machine, not counted
+(students/latency.py).
 """
 
 import re
@@ -20,8 +22,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A network's size: parameters, MACs of one example, weights, folded biases, and how
-    many numbers are in memory at once while it answers one example, at most.
+    """A network's size: parameters, MACs of one example, weights, folded biases, how many numbers
+    are in memory at once while it answers one example, at most, and how many bytes those are in 8
+    bits.
     """
 
     parameters: int
@@ -29,13 +32,39 @@ class Counts:
     weights: int
     biases: int
     activations: int
+    activations_int8: int
+
+
+WHOLE, QUANTISED = 32, 8
+"""Bits of a student's weights."""
+
+FLOAT = 4
+"""Bytes of a float32 or an int32."""
+
+
+def weight_bytes(counts: Counts, bits: int) -> int:
+    """What flash holds: weights, and for each channel a bias, and a multiplier if quantised."""
+    each = FLOAT if bits == WHOLE else 2 * FLOAT
+    return ceil(counts.weights * bits / 8) + each * counts.biases
+
+
+def whole_floats(size: int) -> int:
+    """Bytes, rounded up to floats."""
+    return FLOAT * ceil(size / FLOAT)
+
+
+def ram_bytes(counts: Counts, bits: int) -> int:
+    """What memory holds at once, in whole floats."""
+    if bits == WHOLE:
+        return FLOAT * counts.activations
+    return whole_floats(counts.activations_int8)
 
 
 COSTS: dict[str, Callable[[Counts, int], int]] = {
     "parameters": lambda counts, bits: counts.parameters,
     "macs": lambda counts, bits: counts.macs,
-    "bytes": lambda counts, bits: ceil(counts.weights * bits / 8) + 4 * counts.biases,
-    "ram": lambda counts, bits: ceil(counts.activations * bits / 8),
+    "bytes": weight_bytes,
+    "ram": ram_bytes,
 }
 """Each kind of cost that is counted, as a function of the counts and the bits of a weight."""
 
@@ -60,6 +89,8 @@ UNITS = {
     "parameters": ("parameters", 1),
     "macs": ("macs", 1),
     "B": ("bytes", 1),
+    "bytes": ("bytes", 1),
+    "B flash": ("bytes", 1),
     "B ram": ("ram", 1),
     "us": (LATENCY, 1),
     "ms": (LATENCY, 1000),
@@ -84,8 +115,12 @@ def parse_budget(text: str, teacher: int | None = None) -> Budget:
     given = f"budget {text if len(text) <= LONGEST else text[:LONGEST] + '...'!r}"
     if len(text) > LONGEST:
         raise UnusableBudget(given, f"has {len(text):,} letters", READABLE)
-    text = re.sub(r"macs|ram|param", lambda found: found[0].lower(), text, flags=re.IGNORECASE)
-    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*(?: ram)?))\s*", text)
+    text = re.sub(
+        r"macs|ram|flash|param", lambda found: found[0].lower(), text, flags=re.IGNORECASE
+    )
+    match = re.fullmatch(
+        r"\s*(\d+\.?\d*|\.\d+)\s*(%|(Ki|Mi|[kKMG])?\s*(\w*(?: ram| flash)?))\s*", text
+    )
     if not match:
         raise UnusableBudget(given, "is no positive number with a unit", READABLE)
     number = float(match[1])

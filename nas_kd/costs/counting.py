@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from nas_kd.costs.budgets import Counts, Shape
+from nas_kd.costs.budgets import FLOAT, Counts, Shape
 
 
 class Counter(TorchDispatchMode):
@@ -92,7 +92,7 @@ def counted(network: nn.Module, input_shape: Shape) -> Counts:
     """
     network = with_memory(network)
     size = measure(network, input_shape)
-    return Counts(*size, *folded(network), activations(network, input_shape))
+    return Counts(*size, *folded(network), *activations(network, input_shape))
 
 
 def folded(network: nn.Module) -> tuple[int, int]:
@@ -130,8 +130,9 @@ METHODS = {
 """Methods of which the same is true."""
 
 
-def activations(network: nn.Module, input_shape: Shape) -> int:
-    """How many numbers are in memory at once while the network answers one example, at most.
+def activations(network: nn.Module, input_shape: Shape) -> tuple[int, int]:
+    """How many numbers are in memory at once while the network answers one example, at most; and
+    how many bytes, if each takes one but for the logits, which are floats.
 
     An operation needs what it reads, what it writes, and what later ones will read; elementwise
     ones and views work in place where nobody else reads the same, and it is as large. Raises what
@@ -141,6 +142,15 @@ def activations(network: nn.Module, input_shape: Shape) -> int:
     shapes = Sizes(fx.GraphModule(network, graph))
     with torch.no_grad():
         shapes.run(torch.zeros((2, *input_shape)))
+    (answer,) = (node for node in graph.nodes if node.op == "output")
+    floats = {node: FLOAT * shapes.sizes[node] for node in answer.all_input_nodes}
+    return most_alive(network, graph, shapes.sizes), most_alive(
+        network, graph, shapes.sizes | floats
+    )
+
+
+def most_alive(network: nn.Module, graph: fx.Graph, sizes: Mapping[fx.Node, int]) -> int:
+    """The most that is alive at once, where each value is as large as this."""
     holders: dict[fx.Node, fx.Node] = {}  # whose memory a value lies in
     last = {
         user: number for number, node in enumerate(graph.nodes) for user in node.all_input_nodes
@@ -151,11 +161,11 @@ def activations(network: nn.Module, input_shape: Shape) -> int:
             break
         read = [one for one in node.all_input_nodes if one in holders]
         free = [one for one in read if last[one] == number and shared(holders, one, last, number)]
-        over = max(free, key=lambda one: shapes.sizes[one], default=None)
-        fits = over is not None and shapes.sizes[over] >= shapes.sizes[node]
+        over = max(free, key=lambda one: sizes[one], default=None)
+        fits = over is not None and sizes[over] >= sizes[node]
         holders[node] = holders[over] if over and fits and in_place(network, node) else node
         alive = {holders[one] for one in holders if last.get(one, -1) >= number or one is node}
-        most = max(most, sum(shapes.sizes[holder] for holder in alive))
+        most = max(most, sum(sizes[holder] for holder in alive))
     return most
 
 

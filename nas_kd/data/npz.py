@@ -32,8 +32,10 @@ SPLITS = {
 }
 """What is put behind them, or before with the line on the other side, for each split."""
 
-DAMAGED = (OSError, ValueError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error)
-"""What reading a file that is no whole .npz ends with."""
+DAMAGED = (
+    OSError, ValueError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error, MemoryError,
+)  # fmt: skip
+"""What reading a file that is no whole .npz ends with, or one that claims more than memory has."""
 
 
 def from_npz(request: Request, *, path: str) -> Raw:

@@ -28,7 +28,7 @@ def propose_missing(context: SearchContext, numbers: range, generation: int) -> 
         record = replace(record, duplicate_of=seen.get(record.identity))
         seen.setdefault(record.identity, number)
         params = params_of(context.space, sample, searched)
-        context.ledger.propose(params, searched, record.proposed())
+        context.ledger.propose(number, params, searched, record.proposed())
 
 
 def new_record(space: Space, number: int, sample: Sample, generation: int) -> StudentRecord:

@@ -6,6 +6,7 @@ of them is free, so that results are the same for any number.
 
 from collections.abc import Container, Hashable, Iterable, Sequence
 
+from nas_kd.costs.budgets import WHOLE
 from nas_kd.knowledge import mixture
 from nas_kd.students import FAMILIES
 from nas_kd.students.packing import most_together
@@ -45,6 +46,8 @@ def together(recipe: Recipe, record: StudentRecord) -> Hashable:
     config = record.config
     pack = FAMILIES[config.family].pack
     if pack is None or most_together(recipe.device, config, recipe.batch) == 1:
+        return record.number
+    if recipe.spec.qat and config.bits != WHOLE:
         return record.number
     layers = mixture(str(record.settings["knowledge"])).of_layers
     if record.taught and (layers or not recipe.spec.who_teaches.alone):

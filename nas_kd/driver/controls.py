@@ -79,7 +79,7 @@ def twin_of(space: Space, record: StudentRecord) -> Control:
     """A student's twin without the teacher."""
     sample = {**record.config.options, **record.settings, "family": record.config.family}
     alone = settings_of(space, complete(space, sample | {"alpha": 0.0}))
-    return Control("twin", record.number, record.config, alone)
+    return Control("twin", record.number, record.config.drawn, alone)
 
 
 def begin_twin(context: SearchContext, results: Results) -> None:

@@ -11,21 +11,23 @@ import numpy as np
 from optuna.exceptions import StorageInternalError
 from safetensors.numpy import save
 
+from nas_kd.costs.budgets import WHOLE
 from nas_kd.data.signals import Signals
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import SearchContext, StageContext
 from nas_kd.driver.controls import begin_twin, run_controls
 from nas_kd.driver.data_stage import expect_unchanged, prepared
-from nas_kd.driver.events import Observe, Planned, Step
+from nas_kd.driver.events import Mended, Observe, Planned, Step
 from nas_kd.driver.generation import next_generation, run_generation
 from nas_kd.driver.log import logged
 from nas_kd.driver.options import RunOptions, command
 from nas_kd.driver.signals_stage import bring_all, expect_layers, teacher_answers
+from nas_kd.driver.teacher_folder import Place
 from nas_kd.driver.teacher_names import all_trained, describe, shared_budgets, to_be_trained
 from nas_kd.driver.teacher_stage import bring_teachers, judged
 from nas_kd.driver.timing import correct, estimate
-from nas_kd.errors import StudyLocked, UnusableStudy
-from nas_kd.files import expect_utf8, replace, write_bytes, write_text
+from nas_kd.errors import NasKDError, StudyLocked, UnusableStudy
+from nas_kd.files import expect_utf8, network_file_system, replace, write_bytes, write_text
 from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.space.first import co_teacher_of, first_samples, never_stopped
 from nas_kd.space.resolve import resolve
@@ -37,6 +39,7 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
+from nas_kd.study.storage import asked
 from nas_kd.training import PROOF
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import kind
@@ -55,8 +58,10 @@ def drive(
     for path in (options.data_root.resolve(), *options.teacher_weights):
         expect_utf8(path)
     with lock(folder) as held:
+        keep_storage(folder, options)
         folder.compare(spec)
         both = logged(folder, observe)
+        say_of_file_system(folder, both)
         if finished(folder, spec):
             expect_unchanged(spec, options, folder)
             more = f"{command(spec, options)} --trials +{spec.generation}"
@@ -64,8 +69,12 @@ def drive(
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
-        executor = executor or open_executor(options.workers, options.job_limit, options.devices)
-        queue = JobQueue(executor, options.workers)
+        executor = executor or executor_of(options, folder, both)
+        queue = JobQueue(executor, options.workers, lambda text: both(Mended("again", text)))
+        if held.killed:
+            both(
+                Mended("killed", f"{held.killed} ended in the middle; what it had finished is kept")
+            )
         queue.checks.append(lambda: folder.expect_held(held))
         mine = True
         try:
@@ -108,7 +117,11 @@ def run(
     size_of = teachers[0]["parameters"] if teachers else to_be_trained(wanted)
     budgets = shared_budgets(spec, size_of)
     space = resolve(spec, budgets, data.input_shape, len(data.classes))
-    recipe = dataclasses.replace(stage.recipe, co_teacher=co_teacher_of(space))
+    recipe = dataclasses.replace(
+        stage.recipe,
+        co_teacher=co_teacher_of(space),
+        teacher_weights=str(Place(folder.teacher).weights),
+    )
     stage = dataclasses.replace(stage, recipe=recipe)
     say_who_teaches(stage)
     expect_layers(stage, wanted)
@@ -120,12 +133,16 @@ def run(
     keep_spec(folder, spec, data)
     observe(Step(f"fits      {space_in_words(space)}"))
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
-    ledger = Ledger.create(folder.database, folder.root.name, *objectives)
+
+    def away(why: str) -> None:
+        observe(Mended("storage", f"{why}: it is waited for"))
+
+    ledger = Ledger.create(folder.database, folder.root.name, *objectives, away)
     expect_families(spec, [record.config for record in ledger.records()])
     with lease(ledger, str(folder.root), holder) as expect_held:
         queue.checks.append(expect_held)
         record_facts(ledger, space, stage.recipe, options)
-        estimate(stage, space, spec.trials - ledger.told(), options.workers)
+        estimate(stage, space, spec.trials - ledger.told(), queue.workers)
         teachers = teachers or bring_teachers(stage, wanted, resumed, threads)
         ledger.note("teachers", list(teachers))
         signals = bring_all(stage, wanted)
@@ -135,6 +152,45 @@ def run(
         run_controls(context)
         if whole and ledger.told() == spec.trials:
             ledger.note("finished", spec.trials)
+
+
+def executor_of(options: RunOptions, folder: StudyFolder, observe: Observe) -> Executor:
+    """What does the jobs of a study. Raises Unusable for a cluster that cannot be used."""
+    try:
+        return open_executor(
+            options.workers, options.job_limit, options.devices, options.cluster,
+            lambda text: observe(Step(f"cluster   {text}")),
+            lambda text: observe(Mended("cluster", text)),
+        )  # fmt: skip
+    except NasKDError:
+        folder.clear()
+        raise
+
+
+def keep_storage(folder: StudyFolder, options: RunOptions) -> None:
+    """Write down which server has the trials, if one is asked for, once it answers.
+
+    Raises Unusable, and UnusableStudy for a server that cannot be used.
+    """
+    if options.storage is None:
+        return
+    try:
+        database = asked(options.storage, folder.database, folder.root)
+        database.open()
+        database.keep(folder.storage)
+    except NasKDError:
+        folder.clear()
+        raise
+
+
+def say_of_file_system(folder: StudyFolder, observe: Observe) -> None:
+    """Say that SQLite is on a network's file system, where its locks may not hold."""
+    kind = network_file_system(folder.root)
+    if kind and folder.database.server is None:
+        where = f"{folder.sqlite} is on a network file system ({kind}), where SQLite may fail"
+        observe(
+            Step(f"storage   {where}: keep it on a local disk, or say --storage postgresql://...")
+        )
 
 
 def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
@@ -160,7 +216,7 @@ def finished(folder: StudyFolder, spec: StudySpec) -> bool:
 
     Raises UnusableStudy for a study whose database was emptied.
     """
-    if not Ledger.begun(folder.database):
+    if not folder.database.begun():
         if any(folder.proof.parent.glob("*/config.json")):
             wrong = "has lost its trials, though students of them are in the folder"
             right = "Bring study.db back, or search in a new folder: --study FOLDER."
@@ -204,7 +260,10 @@ def keep_spec(folder: StudyFolder, spec: StudySpec, data: TransferSet) -> None:
 def space_in_words(space: Space) -> str:
     """What fits, in one line."""
     low, high = space.depth
+    bits = " or ".join(map(str, space.values("bits")))
     kept = f"{' and '.join(space.families)}, {low} to {high} blocks, within {join(space.budgets)}"
+    if space.values("bits") != (WHOLE,):
+        kept += f", in {bits} bits"
     out = "".join(f"; {family} is left out: {why}" for family, why in space.left_out)
     return kept + out
 

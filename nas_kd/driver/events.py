@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas_kd.study.mishaps import Kind
 from nas_kd.study.record import StudentRecord
 
 
@@ -11,6 +12,14 @@ from nas_kd.study.record import StudentRecord
 class Step:
     """One line about something that is done or known."""
 
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Something went wrong and is mended: done again, or waited for."""
+
+    kind: Kind
     text: str
 
 
@@ -78,5 +87,5 @@ class Trained:
     fault: str | None = None
 
 
-Event = Step | Planned | Started | Ended | Scored | Told | Trained
+Event = Step | Mended | Planned | Started | Ended | Scored | Told | Trained
 Observe = Callable[[Event], None]

@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from nas_kd.driver.ask import propose_missing
 from nas_kd.driver.cohorts import cohorts
 from nas_kd.driver.context import SearchContext, weight_seed_trial
-from nas_kd.driver.events import Ended, Scored, Started, Told
+from nas_kd.driver.events import Ended, Mended, Scored, Started, Told
 from nas_kd.driver.jobs import train_students
 from nas_kd.driver.rung_points import (
     Results,
@@ -147,7 +147,7 @@ def advance(
     if not spans or not cohort:
         return
     stop = spans[0][1]
-    kept = {r.number: told_result(r, stop) or find_result(context.folder, r.number, stop)
+    kept = {r.number: told_result(r, stop) or found_result(context, r.number, stop)
             for r in cohort}  # fmt: skip
     missing = [r for r in cohort if not r.finished] if not all(kept.values()) else []
     there = [r for r in cohort if r not in missing]
@@ -158,6 +158,14 @@ def advance(
     at_once = 1 if there else at_once
     go_on = partial(advance, context, cohort, spans[at_once:], results, at_once)
     train(context, missing, spans[:at_once], results, go_on)
+
+
+def found_result(context: SearchContext, trial: int, epoch: int) -> RungResult | None:
+    """The kept result of a trial at a rung; one that is spoiled is said, and is none."""
+    text = f"trial {trial} at epoch {epoch}: its checkpoint is not as it was written"
+    return find_result(
+        context.folder, trial, epoch, lambda: context.observe(Mended("spoiled", text))
+    )
 
 
 def told_result(record: StudentRecord, epoch: int) -> RungResult | None:

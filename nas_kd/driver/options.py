@@ -42,6 +42,10 @@ class RunOptions:
     """Arrays and signals of more than MUCH bytes are meant."""
     seconds: float | None = None
     """No generation starts after so long."""
+    storage: str | None = None
+    """The URL of a server's database that has the trials; else SQLite has, in the folder."""
+    cluster: str | None = None
+    """The address of a Dask scheduler whose workers train; else `workers` processes do."""
     job_limit: float = 3600.0
     """A job that takes longer is taken from its worker and given to another."""
 

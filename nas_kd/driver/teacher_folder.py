@@ -59,6 +59,11 @@ class Place:
         """Its answers to the fixed rows."""
         return self.path / ANSWERS
 
+    @property
+    def weights(self) -> Path:
+        """Its weights, if it is a network whose weights are kept."""
+        return self.path / WEIGHTS
+
     def part(self, number: int) -> "Place":
         """The place of a member of an ensemble."""
         return Place(self.path / str(number + 1))

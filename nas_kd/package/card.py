@@ -1,8 +1,10 @@
 """A package in words: its card, as Markdown."""
 
 import json
+from html import escape
 from typing import Any
 
+from nas_kd.costs.budgets import WHOLE
 from nas_kd.data.columns import column_in_words
 from nas_kd.intervals import Estimate, interval_in_words
 from nas_kd.metrics import metric_in_words, of_teachers
@@ -14,6 +16,11 @@ NAMED = 20
 """Classes that a card names."""
 
 
+def safe(text: object) -> str:
+    """A text of the user's data as it is read: no HTML, and no end of a table's cell."""
+    return escape(" ".join(str(text).split()), quote=False).replace("|", "\\|")
+
+
 def card_table(facts: dict[str, Any]) -> str:
     """The student's figures, as a table in Markdown."""
     seen, metric = facts["validation"], metric_in_words(facts["metric"])
@@ -22,7 +29,7 @@ def card_table(facts: dict[str, Any]) -> str:
     )
     table = bool(facts["input"]["columns"])
     values = "" if table else f"| values | as stored: mean {mean}, deviation {std} |\n"
-    names = [str(name) for name in facts["classes"]]
+    names = [safe(name) for name in facts["classes"]]
     classes = ", ".join(names[:NAMED]) + f", and {len(names) - NAMED} more" * (len(names) > NAMED)
     settings = "\n".join(
         f"| {heading(name)} | {as_text(name, value)} |"
@@ -65,6 +72,28 @@ def origin_in_words(facts: dict[str, Any]) -> str:
     return f"{how} The study has {teacher} ({whose})."
 
 
+def flash_in_words(facts: dict[str, Any]) -> str:
+    """What the bytes are, and what a student of 32 bits is in integers."""
+    if facts["student"]["bits"] != WHOLE:
+        text = (
+            "Weights are int8, symmetric by output channel, activations int8 by tensor; it was\n"
+            "quantised and scored so. Bytes are those of weights, and of a bias and a multiplier\n"
+            "a channel, norms folded; a file's header, and in C code and tables, come on top.\n"
+        )
+        return text + "student.py and model.onnx are the network before it was quantised."
+    text = (
+        "Bytes are those of weights and of one bias a channel, norms folded; a file's header comes "
+        "on\ntop."
+    )
+    if eight := facts["int8"]:
+        reached = interval_in_words(eight["accuracy"], eight["examples"])
+        text += (
+            f"\n\nIn 8 bits, quantised after its training, it is {eight['counts']['bytes']:,} "
+            f"bytes with {eight['counts']['ram']:,} of\nRAM, and reaches {reached} on validation."
+        )
+    return text
+
+
 def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
     """The package in words."""
     student = facts["student"]
@@ -85,15 +114,16 @@ def card(facts: dict[str, Any], evaluations: list[dict[str, Any]]) -> str:
         if found
         else ""
     )
-    notes = "".join(f"- The data: {note}.\n" for note in facts["data"].get("notes", ()))
+    notes = "".join(f"- The data: {safe(note)}.\n" for note in facts["data"].get("notes", ()))
     columns = columns_of(facts)
-    notes += "".join(f"- The column {column_in_words(column)}.\n" for column in columns)
+    notes += "".join(f"- The column {safe(column_in_words(column))}.\n" for column in columns)
     notes += "\n" * bool(notes)
     shape = ", ".join(map(str, facts["input"]["shape"]))
     encoded = "student.encode(frame)" if columns else "examples"
     stored = "a pandas frame, as it was read" if columns else "values as stored, not 0..1"
     seen_by = metric_in_words(facts["metric"])
-    return f"""# {name} for {facts["data"]["name"]}
+    without = f" (not here: {facts['plain']})" if facts["plain"] else ""
+    return f"""# {name} for {safe(facts["data"]["name"])}
 
 A student network within {bounds}: {size_of}.
 {origin_in_words(facts)}
@@ -103,8 +133,7 @@ A student network within {bounds}: {size_of}.
 The student was chosen on the validation examples, so that {seen_by} leans upward. {anew}By
 `nas-kd evaluate` it was scored on the test split {looks}.{tests}
 
-{notes}Bytes are those of weights and of one bias a channel, norms folded; a file's header comes on
-top.
+{notes}{flash_in_words(facts)}
 
 Load it, counted and proved again:
 
@@ -113,8 +142,9 @@ Load it, counted and proved again:
     logits = student({encoded})   # {stored}
     names = [student.classes[number] for number in logits.argmax(1)]
 
-If model.onnx is here, it takes `examples`, float32 [B, {shape}], the same
-values, and gives `logits` [B, {len(facts["classes"])}].
+student.py beside it is the network in plain PyTorch{without}. If model.onnx or model.int8.onnx is
+here, it takes `examples`, float32 [B, {shape}], the same values, and gives `logits`
+[B, {len(facts["classes"])}]. If there is a folder c, its README says how it is called.
 
 Made by nas-kd {facts["versions"]["nas-kd"]}, torch {facts["versions"]["torch"]}, trial
 {facts["trial"]} of its study.

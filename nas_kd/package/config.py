@@ -12,8 +12,8 @@ from nas_kd.files import expect_utf8
 from nas_kd.records import read_record
 from nas_kd.students.family import Option, StudentConfig
 
-FILES = ("config.json", "weights.safetensors", "proof.safetensors", "card.md")
-SCHEMA = 4
+FILES = ("config.json", "weights.safetensors", "proof.safetensors", "proof.json", "card.md")
+SCHEMA = 5
 """The form of a package's config.json. No other was released."""
 
 
@@ -43,6 +43,14 @@ class Tested(BaseModel):
     examples: int
     seeds: int
     seed: int
+
+
+class InIntegers(BaseModel):
+    """What a student of 32 bits costs in 8, and how well it does on the validation examples."""
+
+    accuracy: float
+    examples: int
+    counts: dict[str, int]
 
 
 class Taught(BaseModel):
@@ -97,6 +105,10 @@ class Config(BaseModel):
     """None in a scheme that has no fixed teacher."""
     data: Learned
     plugins: tuple[str, ...]
+    int8: InIntegers | None
+    """None for a student of 8 bits, and where no integers were asked for."""
+    plain: str
+    """Why there is no student.py; empty if there is one."""
     study: str
     trial: int
     versions: dict[str, str]

@@ -3,9 +3,11 @@
 Suffixes: B examples, C channels or classes, X the shape of an example.
 """
 
+import copy
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from nas_kd.costs.budgets import COSTS, WHOLE
+from nas_kd.costs.counting import counted
 from nas_kd.data.columns import Column, encode_frame
 from nas_kd.data.pictures import picture
 from nas_kd.errors import UnusableData, UnusablePackage
 from nas_kd.package.config import columns_of, read_config
+from nas_kd.package.seal import expect_whole
 from nas_kd.registry import import_plugins
 from nas_kd.spec.fields import listed
 from nas_kd.spec.trust import expect_trusted
 from nas_kd.students import build
 from nas_kd.students.family import StudentConfig
+from nas_kd.students.quantised import Program, lowered, planned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +52,11 @@ class Student(nn.Module):
         shape: tuple[int, ...],
         columns: Sequence[Column] = (),
         classes: Sequence[str] = (),
+        program: Program | None = None,
     ) -> None:
         super().__init__()
+        self.program = program
+        """Its arithmetic in integers, of a student of 8 bits; then the network only trained it."""
         self.network, self.shape, self.columns = network, tuple(shape), tuple(columns)
         self.classes = tuple(classes)
         """What the class of each logit is called."""
@@ -64,6 +73,8 @@ class Student(nn.Module):
         examples_BX = self.arranged(torch.as_tensor(examples))
         if not torch.compiler.is_compiling():
             self.look(examples_BX)
+        if self.program is not None:
+            return self.program(examples_BX)
         assert isinstance(self.mean, Tensor)
         assert isinstance(self.scale, Tensor)
         logits_BC: Tensor = self.network((examples_BX.float() - self.mean) * self.scale)
@@ -150,49 +161,122 @@ class Student(nn.Module):
 def load_student(package: str | Path, trust: bool = False) -> Student:
     """The student of a package, in eval mode, after it has proved itself.
 
-    Takes examples [B, *shape] as they are stored, gives logits [B, classes]. Raises
-    UnusablePackage, and Unusable for a package that names code which is not imported yet, unless
-    there is `trust`.
+    Takes examples [B, *shape] as they are stored, gives logits [B, classes]; a student of 8 bits
+    computes them in integers. Raises UnusablePackage, and Unusable for a package that names code
+    which is not imported yet, unless there is `trust`.
     """
     package = Path(package)
-    facts = read_config(package)
-    plugins = listed(facts["plugins"])
-    code = {"plugins": plugins, "family": facts["student"]["family"]}
-    expect_trusted(f"package {package}", code, trust)
-    import_plugins(plugins)
-    config = StudentConfig.from_json(json.dumps(facts["student"]))
-    network = build(config)
-    given = f"package {package}"
+    found = opened(package, trust)
+    expect_whole(package, classes_of(found.answers()), found.costs)
+    return found.student
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A package's student, proved but for the hashes of its files."""
+
+    facts: Mapping[str, Any]
+    student: Student
+    program: Program | None
+    """Its arithmetic in integers, of any student that was exported with it."""
+    inputs_NX: Tensor
+    costs: Mapping[str, int]
+
+    def answers(self) -> dict[str, Tensor]:
+        """The logits [N, C] to the inputs, by the arithmetic."""
+        with torch.no_grad():
+            float32 = {"float32": as_floats(self.student)(self.inputs_NX)}
+        return float32 | ({"int8": self.program(self.inputs_NX)} if self.program else {})
+
+
+def classes_of(answers: Mapping[str, Tensor]) -> dict[str, list[int]]:
+    """The likeliest class of each input, by the arithmetic."""
+    return {name: logits_NC.argmax(-1).tolist() for name, logits_NC in answers.items()}
+
+
+def as_floats(student: Student) -> Student:
+    """The same student without integers."""
+    found = copy.copy(student)
+    found.program = None
+    return found
+
+
+def opened(package: Path, trust: bool) -> Opened:
+    """What a package holds, counted again and held against its stored answers. Raises
+    UnusablePackage, Unusable."""
+    facts, given = read_config(package), f"package {package}"
+    config, network = network_of(given, facts, trust, package / "weights.safetensors")
     try:
         network.load_state_dict(load_file(package / "weights.safetensors"))
         proof = load_file(package / "proof.safetensors")
-        inputs, logits = proof["inputs"], proof["logits"]
+        inputs, ranges = proof["inputs"], proof.get("ranges")
     except (RuntimeError, SafetensorError, KeyError) as error:
         raise UnusablePackage(given, f"has other weights ({error})", "Export it again.") from error
-    parameters = sum(p.numel() for p in network.parameters())
-    if parameters != facts["counts"]["parameters"]:
-        wrong = f"has {parameters:,} parameters, its config says {facts['counts']['parameters']:,}"
+    costs = recounted(network, config)
+    expect_costs(given, facts, costs)
+    program = None
+    try:
+        if ranges is not None:
+            plan = planned(network, config.input_shape)
+            program = lowered(plan, ranges, facts["input"]["mean"], facts["input"]["std"])
+        elif config.bits != WHOLE:
+            raise UnusablePackage(given, "has no ranges of its 8-bit codes", "Export it again.")
+        student = Student(
+            network, facts["input"]["mean"], facts["input"]["std"], facts["input"]["shape"],
+            columns_of(facts), facts["classes"], program if config.bits != WHOLE else None,
+        ).eval()  # fmt: skip
+        found = Opened(facts, student, program, inputs, costs)
+        for name, logits in found.answers().items():
+            expect_answers(given, name, logits, proof[name])
+    except (RuntimeError, ValueError, KeyError) as error:
+        wrong = f"cannot answer the examples that prove it ({error})"
+        raise UnusablePackage(given, wrong, "Export it again.") from error
+    return found
+
+
+def network_of(
+    given: str, facts: Mapping[str, Any], trust: bool, weights: Path
+) -> tuple[StudentConfig, nn.Module]:
+    """A package's student by its config, with fresh weights, in eval mode. Raises Unusable for code
+    that it names and that is not imported yet, unless there is `trust`, and UnusablePackage for a
+    network that is larger than the file of its weights."""
+    plugins = listed(facts["plugins"])
+    code = {"plugins": plugins, "family": facts["student"]["family"]}
+    expect_trusted(given, code, trust)
+    import_plugins(plugins)
+    config = StudentConfig.from_json(json.dumps(facts["student"]))
+    with torch.device("meta"):
+        size = sum(value.nbytes for value in build(config).state_dict().values())
+    if size > weights.stat().st_size:
+        wrong = f"has other weights: its network takes {size:,} bytes, and their file has fewer"
         raise UnusablePackage(given, wrong, "Export it again.")
+    return config, build(config).eval()
+
+
+def recounted(network: nn.Module, config: StudentConfig) -> dict[str, int]:
+    """What a network costs, counted by what it does."""
+    size = counted(network, config.input_shape)
+    return {name: count(size, config.bits) for name, count in COSTS.items()}
+
+
+def expect_costs(given: str, facts: Mapping[str, Any], costs: Mapping[str, int]) -> None:
+    """Raise UnusablePackage where the config says other costs, or one is over its budget."""
+    for name, value in costs.items():
+        if (claimed := facts["counts"].get(name, value)) != value:
+            wrong = f"has {value:,} {name}, its config says {claimed:,}"
+            raise UnusablePackage(given, wrong, "Export it again.")
     for cost, bound in facts["budgets"]:
         if facts["counts"][cost] > bound:
             raise UnusablePackage(
                 given, f"is over its budget of {bound:,.0f} {cost}", "Export it again."
             )
-    student = Student(
-        network,
-        facts["input"]["mean"],
-        facts["input"]["std"],
-        facts["input"]["shape"],
-        columns_of(facts),
-        facts["classes"],
-    ).eval()
-    try:
-        with torch.inference_mode():
-            off = float((student(inputs) - logits).abs().max())
-    except (RuntimeError, ValueError) as error:
-        wrong = f"cannot answer the examples that prove it ({error})"
-        raise UnusablePackage(given, wrong, "Export it again.") from error
-    if not off <= TOLERANCE * max(1.0, float(logits.abs().max())):
-        wrong = f"gives logits that differ by {off:.2g} from those in the study"
+
+
+def expect_answers(given: str, name: str, logits: Tensor, kept: Tensor) -> None:
+    """Raise UnusablePackage for logits that are not those that were stored: within a rounding in
+    floats, to the bit in integers."""
+    off = float((logits - kept).abs().max())
+    bound = TOLERANCE * max(1.0, float(kept.abs().max())) if name == "float32" else 0.0
+    if not off <= bound:
+        wrong = f"gives logits that differ by {off:.2g} in {name} from those in the study"
         raise UnusablePackage(given, wrong, "Export it again; compare the versions in config.json.")
-    return student

@@ -24,7 +24,7 @@ DIFFERENCES = ("difference", "best minus it")
 
 WORDS = frozenset(
     {"network", "student", "family", "channels", "about", "what", "to do", "state", "of", "trial",
-     "budget", "study", "measured on"}
+     "budget", "study", "measured on", "kind", "when"}
 )  # fmt: skip
 """Columns of words, which begin at the left."""
 

@@ -23,6 +23,7 @@ from nas_kd.report.figures import (
 from nas_kd.report.smallest import rise
 from nas_kd.report.summary import TEACHER, Line, doubts_of, lines_of, place_of
 from nas_kd.report.verdict import verdict_of
+from nas_kd.study.mishaps import in_words, mishaps
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
 
@@ -31,7 +32,7 @@ def cards(view: StudyView) -> tuple[Card, ...]:
     """Every card of a study. Raises UnusableStudy before the first completed trial."""
     return (
         verdict(view), controls(view), front(view), budget_use(view), time(view), stopped(view),
-        findings(view),
+        on_the_way(view), findings(view),
     )  # fmt: skip
 
 
@@ -189,6 +190,20 @@ def stopped(view: StudyView) -> Card:
         said += f" {failed} failed or were cancelled: nas-kd trials {place_of(view)}."
     figure: Figure | None = rungs_figure(view) if view.rungs else None
     return Card("stopped", "Rungs", said, "look here" if failed else "good", frame, figure)
+
+
+def on_the_way(view: StudyView) -> Card:
+    """What was lost, done again or stopped by a fault."""
+    found = mishaps(view.folder)
+    failed = [row for row in view.rows if row.fault is not None]
+    phrases = in_words(found)
+    if failed:
+        phrases.append(f"{len(failed)} of {len(view.rows)} students failed")
+    rows: list[tuple[str, str, str]] = [(one.kind, one.text, one.when) for one in found]
+    rows += [("failed", f"trial {row.number}: {row.fault}", "") for row in failed]
+    frame = pd.DataFrame(rows, columns=["kind", "what", "when"])
+    said = f"On the way: {', '.join(phrases)}." if phrases else "Nothing went wrong on the way."
+    return Card("mishaps", "On the way", said, "look here" if failed else "good", frame)
 
 
 def findings(view: StudyView) -> Card:

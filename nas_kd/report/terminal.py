@@ -16,6 +16,7 @@ from rich.text import Text
 from nas_kd.driver.events import (
     Ended,
     Event,
+    Mended,
     Observe,
     Planned,
     Scored,
@@ -57,7 +58,7 @@ class Display:
                 self.scored[event.student.number] = event
             case Trained():
                 self.trained += 1
-            case Step() | Told():
+            case Step() | Mended() | Told():
                 pass
 
     def epochs(self, started: Started) -> int:
@@ -119,7 +120,7 @@ def display(console: Console, quiet: bool = False, verbose: bool = False) -> Ite
 
         def observe(event: Event) -> None:
             state.take(event)
-            if isinstance(event, Step | Scored | Trained):
+            if isinstance(event, Step | Mended | Scored | Trained):
                 console.print(line(event), highlight=False, markup=False, soft_wrap=True)
             elif verbose and isinstance(event, Started | Ended):
                 began = isinstance(event, Started)

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from math import sqrt
 
-from nas_kd.costs.budgets import LATENCY
+from nas_kd.costs.budgets import LATENCY, QUANTISED
 from nas_kd.front import LEAST_SHARE
 from nas_kd.space.sample import complete
 from nas_kd.space.space import Space
 from nas_kd.spec.settings import SETTINGS, Sample
 from nas_kd.students import FAMILIES
-from nas_kd.students.decode import cost, decode
-from nas_kd.students.family import StudentConfig
+from nas_kd.students.decode import cost, decode, fits
+from nas_kd.students.family import TEACHER, StudentConfig
 
 
 def default_sample(space: Space, family: str, alpha: float | None = None) -> Sample:
@@ -53,9 +53,35 @@ NARROWINGS = 8
 
 def never_stopped(space: Space) -> tuple[range, range]:
     """The fixed first trials, which others are compared with: the numbers of the default students,
-    and those of the ladder."""
+    and those of the ladder and of the teacher in 8 bits."""
     defaults = len(first_samples(space))
-    return range(defaults), range(defaults, defaults + len(ladder(space)))
+    further = len(ladder(space)) + (quantised_teacher(space) is not None)
+    return range(defaults), range(defaults, defaults + further)
+
+
+def further_sample(space: Space, number: int) -> Sample:
+    """The fixed samples after the default students: those of the ladder, then the teacher's."""
+    shares = ladder(space)
+    if number < len(shares):
+        return narrowed(space, shares[number])
+    sample = quantised_teacher(space)
+    assert sample is not None, "as many as never_stopped says"
+    return sample
+
+
+def quantised_teacher(space: Space) -> Sample | None:
+    """The teacher itself in 8 bits: its whole network, which starts from its weights and learns
+    slowly. None where it is no family, has several widths, sees other examples than students do, or
+    does not fit."""
+    names = space.spec.teacher
+    if len(names) != 1 or names[0] not in space.families or QUANTISED not in space.values("bits"):
+        return None
+    if FAMILIES[names[0]].whole is None or space.spec.teacher_mean or space.spec.teacher_size:
+        return None
+    slow = space.ends("learning_rate")[0]
+    more = {"bits": QUANTISED, "weights": TEACHER, "learning_rate": slow}
+    sample = default_sample(space, names[0]) | more
+    return sample if fits(space.student(sample), space.budgets) else None
 
 
 def ladder(space: Space) -> tuple[float, ...]:

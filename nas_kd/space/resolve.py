@@ -1,17 +1,19 @@
 """From a spec to its search space: depths and families are cut to what fits the budgets."""
 
 from collections.abc import Sequence
+from itertools import product
 from math import ceil
 
-from nas_kd.costs.budgets import LATENCY, Budget, Shape
+from nas_kd.costs.budgets import LATENCY, QUANTISED, Budget, Shape
 from nas_kd.errors import BudgetTooSmall, Unusable, UnusableBudget
 from nas_kd.knowledge import KNOWLEDGE
 from nas_kd.knowledge.layers import needs, taps_for
 from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
-from nas_kd.students import FAMILIES
+from nas_kd.students import FAMILIES, build
 from nas_kd.students.decode import KINDS, cost, expect, fits, join, latency
 from nas_kd.students.family import Option
+from nas_kd.students.quantised import expect_quantisable
 from nas_kd.students.taps import taps_of
 from nas_kd.training.side_by_side import exit_taps
 
@@ -58,6 +60,7 @@ def resolve(
     options = offered(spec, kept)
     space = Space(spec, budgets, input_shape, classes, kept, cut, options, tuple(left_out))
     expect_measurable(space)
+    expect_integers(space)
     return space
 
 
@@ -113,6 +116,20 @@ def expect_measurable(space: Space) -> None:
                 f"+- {half:.1f}us",
                 f"Ask for {ceil(half / NOISE):,}us or more, or let nothing else run meanwhile.",
             )
+
+
+def expect_integers(space: Space) -> None:
+    """Raise Unusable for a family whose students are to be quantised and have no 8-bit form."""
+    if QUANTISED not in space.values("bits"):
+        return
+    for family in space.families:
+        depths = dict.fromkeys([only] if (only := only_depth(family)) else space.depth)
+        for depth, options in product(depths, space.variants(family)):
+            config = space.smallest(family, depth, options)
+            try:
+                expect_quantisable(build(config).eval(), config.input_shape)
+            except Unusable as error:
+                raise Unusable(f"family {family!r}", error.wrong, error.right) from error
 
 
 def too_shallow(deepest: int, enough: int, budgets: Sequence[Budget]) -> str:

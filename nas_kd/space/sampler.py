@@ -4,6 +4,7 @@ Trials are asked in an in-memory study that mirrors the stored one, each with a 
 seeded by (study seed, number), so that a resumed study proposes what it would have proposed.
 """
 
+import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas_kd.space.first import first_samples, ladder, narrowed, never_stopped
+from nas_kd.space.first import first_samples, further_sample, never_stopped
 from nas_kd.space.sample import complete, distributions, params_of
 from nas_kd.space.space import Space
 from nas_kd.spec.settings import Sample
@@ -31,6 +32,29 @@ STARTUP = 10
 """Finished trials before TPE takes over."""
 
 
+class Shared(dict[str, BaseDistribution]):
+    """Distributions that a copy of a trial shares: nobody changes them, and a mirror of thousands
+    of trials would copy each of theirs."""
+
+    def __deepcopy__(self, memo: Any) -> "Shared":
+        return self
+
+
+class TPE(TPESampler):
+    """TPE that knows what is searched, for every trial has all of it. It would look through all
+    trials for what they have in common."""
+
+    def __init__(self, asked: Mapping[str, BaseDistribution], seed: int) -> None:
+        super().__init__(multivariate=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed)
+        self._asked = {name: asked[name] for name in sorted(asked) if not asked[name].single()}
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """What is searched, by name, but for what has one value."""
+        return self._asked
+
+
 def sampler(space: Space, number: int) -> BaseSampler:
     """A fresh sampler for one trial."""
     seed = derive(space.spec.seed, "proposal", number)
@@ -38,15 +62,15 @@ def sampler(space: Space, number: int) -> BaseSampler:
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(
-            multivariate=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed
-        )
+        return TPE(distributions(space), seed)
 
 
 def mirror(trials: Iterable[FrozenTrial]) -> optuna.Study:
     """An in-memory study with these trials."""
     study = optuna.create_study(directions=DIRECTIONS)
-    study.add_trials(trials)
+    for trial in map(copy.copy, trials):
+        trial.distributions = Shared(trial.distributions)
+        study.add_trial(trial)
     return study
 
 
@@ -96,7 +120,7 @@ def propose(study: optuna.Study, number: int, space: Space) -> Sample:
     if number in defaults:
         sample = first_samples(space)[number]
     elif number in narrow:
-        sample = narrowed(space, ladder(space)[number - narrow.start])
+        sample = further_sample(space, number - narrow.start)
     elif asked and number < max(STARTUP, space.spec.generation) and space.spec.sampler == "tpe":
         seed = derive(space.spec.seed, "spread")
         sample = complete(space, spread(asked, seed, number - narrow.stop))

@@ -57,7 +57,8 @@ class Space:
     def smallest(
         self, family: str, depth: int, options: Mapping[str, Option] | None = None
     ) -> StudentConfig:
-        """The smallest student of a family at a depth; with its first options unless said."""
+        """The smallest student of a family at a depth, at the most bits; with its first options
+        unless said."""
         return smallest(
             family,
             depth,
@@ -65,6 +66,7 @@ class Space:
             self.classes,
             self.spec.multiple_of,
             chosen(family, self.defaults() | dict(options or {})),
+            max(self.values("bits")),
         )
 
     def variants(self, family: str) -> list[dict[str, Option]]:

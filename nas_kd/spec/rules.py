@@ -5,10 +5,11 @@ raises ValueError, whose text follows the setting's name.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
+from nas_kd.costs.budgets import QUANTISED, WHOLE, parse_budget
 from nas_kd.knowledge import mixture
 from nas_kd.metrics import METRICS
 from nas_kd.schemes import SCHEMES
@@ -130,6 +131,38 @@ def beside_the_mean(std: tuple[float, ...], known: Known) -> None:
         raise ValueError("and teacher_mean are of pixels from 0 to 1, not to 255")
 
 
+def bytes_for_both(bits: tuple[int, ...], known: Known) -> None:
+    """Where bits cost nothing, fewer can't be better: they are searched for bytes or RAM."""
+    if len({*bits}) < len(bits):
+        raise ValueError("names one number twice")
+    if len(bits) > 1 and not of_device(known.get("budget", ())):
+        right = "add such a budget, or fix one of them"
+        raise ValueError(f"both are searched under a budget of bytes or RAM: {right}")
+
+
+def of_8_bits_alone(qat: bool, known: Known) -> None:
+    """Rounded training is of students of 8 bits, each a network of its own."""
+    if not qat:
+        return
+    if QUANTISED not in bits_of(known.get("bits", ()), known.get("budget", ())):
+        raise ValueError("trains students of 8 bits, and these have 32: say bits=8, too")
+    if known.get("scheme", "offline") != "offline":
+        raise ValueError(f"trains a student alone, and the scheme is {known['scheme']}")
+    for name in known.get("knowledge", ()):
+        if layers := mixture(name).of_layers:
+            raise ValueError(f"trains with terms of answers, and {', '.join(layers)} sees layers")
+
+
+def bits_of(said: tuple[int, ...], budgets: Iterable[str]) -> tuple[int, ...]:
+    """The bits that students have: what is said, or what the budgets make useful."""
+    return said or ((QUANTISED,) if of_device(budgets) else (WHOLE,))
+
+
+def of_device(budgets: Iterable[str]) -> bool:
+    """Whether a budget is of bytes or RAM, which fewer bits make smaller."""
+    return any(parse_budget(text, 1).cost in ("bytes", "ram") for text in budgets)
+
+
 def offered(options: dict[str, tuple[Any, ...]], known: Known) -> None:
     """Options are those of the families, and of their choices."""
     families = known.get("family", ())
@@ -197,6 +230,8 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         unlabelled_must_be(1, "must be 1 without labels: there is nothing else to learn from"),
         what_the_last_layer_needs,
     ),
+    "bits": (bytes_for_both,),
+    "qat": (of_8_bits_alone,),
     "options": (offered,),
     "epochs": (one_for_each_round,),
     "rungs": (rising,),

@@ -109,6 +109,7 @@ SETTINGS: Registry[Setting] = Registry(
     ),
     alpha=Setting(distribution=shares, default=0.9, digits=".2f"),
     learning_rate=Setting(distribution=logarithmic, default=0.02, digits=".4f"),
+    bits=Setting(distribution=CategoricalDistribution, in_config=True),
 )
 """Settings by name; `SETTINGS["mine"] = Setting(...)` adds one. A sample's inert settings are
 found in this order."""

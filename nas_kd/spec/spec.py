@@ -44,7 +44,7 @@ from nas_kd.spec.fields import (
     within,
     worded,
 )
-from nas_kd.spec.rules import CHECKS, PEERS
+from nas_kd.spec.rules import CHECKS, PEERS, bits_of
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
 from nas_kd.spec.teachers import can_be_narrowed
 from nas_kd.spec.wording import as_toml, explain, moved, said
@@ -157,6 +157,12 @@ class StudySpec(BaseModel):
     """Share of the soft term; 0 is without the teacher, 1 without the labels."""
     learning_rate: Annotated[FloatSetting, within(1e-6, 1)] = (0.003, 0.05)
     """Peak of the one-cycle schedule."""
+    bits: Annotated[tuple[Literal[8, 32], ...], BeforeValidator(listed)] = ()
+    """Bits of a weight: 32, or 8 for students that are quantised after training and judged so;
+    unset, 8 where a budget is of bytes or RAM, else 32. Naming both searches both."""
+    qat: bool = False
+    """Whether students of 8 bits train with rounded weights and activations, which takes half as
+    long again; else they are quantised after training."""
     options: Annotated[dict[str, Annotated[tuple[Option, ...], BeforeValidator(listed)]],
                        Field(default_factory=dict)]  # fmt: skip
     """Options of the families: one value fixes an option, a list searches it. Beside the settings,
@@ -269,6 +275,8 @@ class StudySpec(BaseModel):
             raise InvalidSpec((f"{path}: cannot be read ({error.strerror})",)) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
+        except RecursionError:
+            raise InvalidSpec((f"{path}: is nested too deeply to be a spec",)) from None
         if (said := found.pop("schema", schema)) != SCHEMA:
             wrong = f"{path}: has schema {said}, and this version of nas-kd reads {SCHEMA}"
             raise InvalidSpec((wrong,))
@@ -315,6 +323,8 @@ class StudySpec(BaseModel):
 
     def setting(self, name: str) -> Any:
         """What the spec says of a setting: one value, or the range or choices to search."""
+        if name == "bits":
+            return bits_of(self.bits, self.budget)
         return self.settings[name] if name in self.settings else getattr(self, name)
 
     def to_toml(self) -> str:

@@ -16,12 +16,22 @@ from nas_kd.students import FAMILIES
 OURS: Mapping[str, Collection[str]] = {
     "family": ("torchvision",),
     "co_teacher": ("torchvision",),
-    "teacher": ("train", "torchvision", "timm", "python", "onnx", "skops", "pickle", *TABLES),
+    "teacher": (
+        "train",
+        "torchvision",
+        "timm",
+        "python",
+        "onnx",
+        "pt2",
+        "skops",
+        "pickle",
+        *TABLES,
+    ),
     "data": PLACES,
     "unlabelled": PLACES,
-}
+}  # fmt: skip
 """The settings whose values can be `module:name`, each with the kinds of values that are not. A
-teacher that is a pickle is not read without trust wherever it is named."""
+teacher that is or may hold a pickle is not read without trust wherever it is named."""
 
 
 def code_named(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

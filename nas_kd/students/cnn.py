@@ -17,7 +17,7 @@ from nas_kd.students.layers import (
     convolution,
     halvings,
     head,
-    head_layer,
+    head_layers,
     sides_of,
     strided,
     total,
@@ -60,7 +60,7 @@ def counts(config: StudentConfig) -> Counts:
         weights = 3 ** len(sides) * fan_in * fan_out
         layers.append(Layer(weights, positions, fan_out, read + written))
         read = written
-    return total([*layers, head_layer(config.channels[-1], positions, config.classes)])
+    return total([*layers, *head_layers(config.channels[-1], positions, config.classes)])
 
 
 class Packed(nn.Module):

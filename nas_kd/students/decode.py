@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from nas_kd.costs.budgets import COSTS, LATENCY, Budget, Counts, Shape
+from nas_kd.costs.budgets import COSTS, LATENCY, WHOLE, Budget, Counts, Shape
 from nas_kd.costs.counting import counted, folded, measure
 from nas_kd.errors import BudgetTooSmall, CountsDisagree, Unusable
 from nas_kd.students import FAMILIES, build
-from nas_kd.students.family import Option, StudentConfig, tapered
+from nas_kd.students.family import TEACHER, Option, StudentConfig, tapered
 from nas_kd.students.latency import Latency, remembered
 
 KINDS = {0: "tables [F]", 1: "signals [C, L]", 2: "pictures [C, H, W]"}
@@ -35,18 +35,24 @@ def decode(
 ) -> StudentConfig:
     """The student of a sample: never over any budget, and at width 1 as large as can be.
 
-    `sample` has `family`, `depth`, `width` in (0, 1] and `taper`, and may have options of its
-    family; other entries are ignored. At width 1 no block can grow by another `multiple_of`
-    channels, unless a budget is measured. Raises BudgetTooSmall naming the smallest student,
+    `sample` has `family`, `depth`, `width` in (0, 1] and `taper`, and may have `bits` and options
+    of its family; other entries are ignored. At width 1 no block can grow by another `multiple_of`
+    channels, unless a budget is measured. A student that starts from its teacher's weights is the
+    whole network, whether it fits or not. Raises BudgetTooSmall naming the smallest student,
     UnknownName for the family, Unusable for examples that the family cannot take, CountsDisagree
     for one that miscounts.
     """
     family, depth, taper = sample["family"], int(sample["depth"]), float(sample["taper"])
     options = chosen(family, sample)
-    least = smallest(family, depth, input_shape, classes, multiple_of, options)
+    bits = int(sample.get("bits", WHOLE))
+    least = smallest(family, depth, input_shape, classes, multiple_of, options, bits)
     if not fits(least, budgets):
         raise BudgetTooSmall(join(budgets), ((family, str(cost(least, budgets[0]))),))
     count = len(least.channels)
+    if sample.get("weights") == TEACHER:
+        deepest, width = FAMILIES[family].default_depth, FAMILIES[family].whole
+        assert width is not None, "only a network that is made narrower has this sample"
+        return replace(least, depth=deepest, channels=(width,), options={"weights": TEACHER})
 
     def student(base: float) -> StudentConfig:
         return replace(least, channels=tapered(count, base, taper, multiple_of))
@@ -79,11 +85,13 @@ def smallest(
     classes: int,
     multiple_of: int = 1,
     options: Mapping[str, Option] = NO_OPTIONS,
+    bits: int = WHOLE,
 ) -> StudentConfig:
     """The smallest student of a family at a depth. Raises Unusable for examples it cannot take."""
     expect(family, input_shape)
     channels = (multiple_of,) * FAMILIES[family].stages(depth)
-    return StudentConfig(family, tuple(input_shape), classes, depth, channels, options=options)
+    shape = tuple(input_shape)
+    return StudentConfig(family, shape, classes, depth, channels, bits, options)
 
 
 def expect(family: str, input_shape: Shape) -> None:
@@ -206,6 +214,6 @@ def verify(config: StudentConfig, budgets: Sequence[Budget]) -> None:
     if any(budget.cost == "ram" for budget in budgets):
         built = _measured(text)
     else:
-        built = Counts(*_computed(text), closed.activations)
+        built = Counts(*_computed(text), closed.activations, closed.activations_int8)
     if closed != built:
         raise CountsDisagree(config.family, config.label(), str(closed), str(built))

@@ -3,17 +3,20 @@
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from torch import nn
 
-from nas_kd.costs.budgets import Counts, Shape
+from nas_kd.costs.budgets import WHOLE, Counts, Shape
 from nas_kd.errors import Unusable
 from nas_kd.records import read_json
 
 SCHEMA = 1
 
 Option = str | int | float | bool
+
+TEACHER = "teacher"
+"""The value of the option `weights` of a student that starts from its teacher's weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class StudentConfig:
     depth: int
     channels: tuple[int, ...]
     """The real widths, block by block, or stage by stage."""
-    bits: int = 32
+    bits: int = WHOLE
+    """Of a weight: 32, or 8 for a student that is quantised after training."""
     options: Mapping[str, Option] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -48,6 +52,17 @@ class StudentConfig:
             raise Unusable("a student's config", wrong, right)
         return config
 
+    @property
+    def starts_as_teacher(self) -> bool:
+        """Whether its initial weights are the teacher's."""
+        return self.options.get("weights") == TEACHER
+
+    @property
+    def drawn(self) -> "StudentConfig":
+        """The same student with freshly drawn weights: without anything of the teacher's."""
+        options = {name: value for name, value in self.options.items() if name != "weights"}
+        return replace(self, options=options) if self.starts_as_teacher else self
+
     def key(self) -> str:
         """Hash of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
@@ -57,15 +72,17 @@ class StudentConfig:
         return "-".join(map(str, self.channels))
 
     def name(self) -> str:
-        """Family, widths and options: mobilenet 12-24, squeeze_excite true."""
+        """Family, widths and options: mobilenet 12-24, squeeze_excite true, 8 bits."""
         return f"{self.family} {self.label()}{self.extras()}"
 
     def extras(self) -> str:
-        """The config's options as text to append to the widths.
+        """The config's options, and its bits unless they are 32, as text to append to the widths.
 
         Options that have the family's default value are not in a config.
         """
-        return "".join(f", {name} {value}".lower() for name, value in self.options.items())
+        bits = "" if self.bits == WHOLE else f", {self.bits} bits"
+        options = (f", {name} {value}".lower() for name, value in self.options.items())
+        return "".join((*options, bits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,9 @@ class Family:
     """Settings of a trial that its students read by name, among their config's options."""
     stages: Callable[[int], int] = lambda depth: depth
     """How many widths a student of a depth has; fewer where several blocks share one."""
+    whole: int | None = None
+    """The one width of the network as its author wrote it, of a family that is one made
+    narrower."""
     pack: Pack | None = None
     """How its students train in one network; None if they cannot."""
 

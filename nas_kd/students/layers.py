@@ -6,7 +6,7 @@ from math import ceil, log2
 
 from torch import nn
 
-from nas_kd.costs.budgets import Counts, Shape
+from nas_kd.costs.budgets import FLOAT, Counts, Shape
 from nas_kd.students.family import StudentConfig
 
 CONVOLUTIONS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
@@ -58,6 +58,8 @@ class Layer:
     alive: int
     """Numbers in memory while it runs: what it reads and writes, and what is kept for later."""
     normed: bool = True
+    logits: int = 0
+    """Numbers that it writes as floats in a quantised student, too."""
 
 
 def total(layers: Iterable[Layer]) -> Counts:
@@ -70,10 +72,12 @@ def total(layers: Iterable[Layer]) -> Counts:
         weights=weights,
         biases=sum(layer.channels for layer in every),
         activations=max(layer.alive for layer in every),
+        activations_int8=max(layer.alive + (FLOAT - 1) * layer.logits for layer in every),
     )
 
 
-def head_layer(channels: int, positions: int, classes: int) -> Layer:
-    """The cost of `head`, with the mean over the positions before it."""
-    alive = max(channels * positions + channels, channels + classes)
-    return Layer(channels * classes, 1, classes, alive, normed=False)
+def head_layers(channels: int, positions: int, classes: int) -> tuple[Layer, Layer]:
+    """The cost of `head`: the mean over the positions, and the linear layer."""
+    mean = Layer(0, 1, 0, channels * positions + channels, normed=False)
+    weights, alive = channels * classes, channels + classes
+    return mean, Layer(weights, 1, classes, alive, normed=False, logits=classes)

@@ -1,6 +1,7 @@
 """Plain multi-layer perceptrons: linear layers with ReLU between, no normalisation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
@@ -28,10 +29,12 @@ def build(config: StudentConfig) -> nn.Module:
 
 def counts(config: StudentConfig) -> Counts:
     """A weight and a MAC for each pair of neighbouring units, a bias for each unit."""
-    return total(
+    layers = [
         Layer(fan_in * fan_out, 1, fan_out, fan_in + fan_out, normed=False)
         for fan_in, fan_out in pairwise(sizes(config))
-    )
+    ]
+    layers[-1] = replace(layers[-1], logits=config.classes)
+    return total(layers)
 
 
 class Packed(nn.Module):

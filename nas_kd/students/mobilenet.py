@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nas_kd.costs.budgets import Counts, Shape
 from nas_kd.students.cnn import blocks
 from nas_kd.students.family import Family, StudentConfig
-from nas_kd.students.layers import MEANS, Layer, convolution, head, head_layer, sides_of, total
+from nas_kd.students.layers import MEANS, Layer, convolution, head, head_layers, sides_of, total
 
 EXPANSION = 4
 """An inverted block works on this many times the channels that it is given."""
@@ -137,7 +137,7 @@ def counts(config: StudentConfig) -> Counts:
             alive = fan_in * prod(before) + fan_out * prod(after)
             layers.append(Layer(weights, prod(after), fan_out, alive))
         before = after
-    return total([*layers, head_layer(config.channels[-1], prod(before), config.classes)])
+    return total([*layers, *head_layers(config.channels[-1], prod(before), config.classes)])
 
 
 MOBILENET = Family(

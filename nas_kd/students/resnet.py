@@ -24,7 +24,7 @@ from nas_kd.students.layers import (
     convolution,
     halvings,
     head,
-    head_layer,
+    head_layers,
     sides_of,
     strided,
     total,
@@ -178,7 +178,7 @@ def counts(config: StudentConfig) -> Counts:
     for place in blocks:
         layers += block_layers(place, shortcut_of(config))
     last = blocks[-1]
-    return total([*layers, head_layer(last.fan_out, prod(last.after), config.classes)])
+    return total([*layers, *head_layers(last.fan_out, prod(last.after), config.classes)])
 
 
 RESNET = Family(

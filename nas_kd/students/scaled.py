@@ -55,6 +55,7 @@ def scaled(name: str, make: Make) -> Family:
         depths=range(1, deepest + 1),
         sides=frozenset({0, 1, 2}),
         stages=lambda depth: 1,
+        whole=widest,
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
 from nas_kd.training import RungResult
 
+SPOILED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading a record ends with that is not as it was written."""
+
 
 def keep_result(folder: StudyFolder, result: RungResult) -> None:
     """Write a result: the checkpoint, then its metrics, which make it count."""
@@ -24,17 +28,23 @@ def keep_result(folder: StudyFolder, result: RungResult) -> None:
     write_text(path.with_suffix(".json"), json.dumps(metrics))
 
 
-def find_result(folder: StudyFolder, trial: int, epoch: int) -> RungResult | None:
-    """The kept result of a trial at a rung; None if there is none, or not a sound one."""
+def find_result(
+    folder: StudyFolder, trial: int, epoch: int, spoiled: Callable[[], None]
+) -> RungResult | None:
+    """The kept result of a trial at a rung; None if there is none, or not a sound one, of which
+    `spoiled` is told."""
     path = folder.checkpoint(trial, epoch)
     try:
         metrics = json.loads(path.with_suffix(".json").read_text())
         checkpoint = path.read_bytes()
-    except (FileNotFoundError, json.JSONDecodeError):
+        if metrics.pop("sha256") == hashlib.sha256(checkpoint).hexdigest():
+            return RungResult(**metrics, checkpoint=checkpoint)
+    except FileNotFoundError:
         return None
-    if metrics.pop("sha256") != hashlib.sha256(checkpoint).hexdigest():
-        return None
-    return RungResult(**metrics, checkpoint=checkpoint)
+    except SPOILED:
+        pass
+    spoiled()
+    return None
 
 
 def forget(folder: StudyFolder, trial: int) -> None:
@@ -52,6 +62,9 @@ def keep_student(place: Path, config: StudentConfig, result: RungResult) -> None
         if name.startswith("model.")
     }
     write_bytes(place / "weights.safetensors", save(weights))
-    write_bytes(place / "proof.safetensors", save({"logits": tensors["proof"]}))
+    proof = {"logits": tensors["proof"]}
+    if "ranges" in tensors:
+        proof["ranges"] = tensors["ranges"]
+    write_bytes(place / "proof.safetensors", save(proof))
     replace(place / "answers.npy", lambda file: np.save(file, result.answers))
     write_text(place / "config.json", config.to_json())

@@ -1,141 +1,112 @@
 """The study in Optuna's own database: one atomic write to propose, one to tell."""
 
-import atexit
 import json
 import logging
-import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.space.sampler import DIRECTIONS
+from nas_kd.study.postgres import patiently
 from nas_kd.study.record import StudentRecord
+from nas_kd.study.storage import Database
+
+SPOILED = (
+    ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
+    AssertionError,
+)  # fmt: skip
+"""What Optuna ends with where a cell of its tables is not of the kind that it wrote."""
+
+T = TypeVar("T")
+Say = Callable[[str], None]
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
 
-def open_sqlite(path: Path) -> RDBStorage:
-    """SQLite in WAL mode, whose transactions take the write lock when they begin.
-
-    So readers (a dashboard) never block the search, and a second writer waits instead of failing.
-    """
-    url = f"sqlite:///{at_hand(path).resolve()}".replace("{", "{{").replace("}", "}}")
-    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-
-    @event.listens_for(storage.engine, "connect")
-    def connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=60000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(storage.engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    storage.engine.dispose()
-    return storage
-
-
-def at_hand(path: Path) -> Path:
-    """The database, or a copy of one in a folder that may not be written: SQLite in WAL mode writes
-    beside a database even to read it."""
-    if os.access(path.parent, os.W_OK):
-        return path
-    place = Path(tempfile.mkdtemp(prefix="nas-kd-"))
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    for file in (path, path.with_name(f"{path.name}-wal")):
-        if file.exists():
-            shutil.copyfile(file, place / file.name)
-    return place / path.name
-
-
 @contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Raise UnusableStudy if the database is damaged, or if it may not be read."""
+def sound(database: Database) -> Iterator[None]:
+    """Raise UnusableStudy where Optuna cannot read what is in its tables."""
     try:
         yield
-    except (DBAPIError, StorageInternalError, OSError) as error:
-        cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
-        right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
-        raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
-
-
-def mine(storage: RDBStorage, names: list[str]) -> str:
-    """The name of the study that nas-kd made, where somebody put others beside it; else of the
-    first."""
-    made = [
-        name
-        for name in names
-        if "spec" in storage.get_study_user_attrs(storage.get_study_id_from_name(name))
-    ]
-    return (made or names)[0]
+    except SPOILED as error:
+        wrong = f"has cells that are not as Optuna wrote them ({error})"
+        right = "Bring it back as it was, or search in a new folder: --study FOLDER."
+        raise UnusableStudy(str(database), wrong, right) from error
 
 
 class Ledger:
     """A stored study, written in an order that a crash cannot confuse."""
 
-    def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
-        self.storage, self.study = storage, study
+    def __init__(
+        self, storage: RDBStorage, study: optuna.Study, database: Database, say: Say
+    ) -> None:
+        """`say` is called with why, once each time that the server is waited for."""
+        self.storage, self.study, self.database, self._say = storage, study, database, say
         self._id = storage.get_study_id_from_name(study.study_name)
         self._finished: dict[int, StudentRecord] = {}
 
-    @staticmethod
-    def begun(path: Path) -> bool:
-        """Whether a database holds a study; one whose making was interrupted has only tables."""
-        with opening(path):
-            return path.exists() and bool(optuna.get_all_study_names(open_sqlite(path)))
-
     @classmethod
-    def open(cls, path: Path) -> "Ledger":
+    def open(cls, database: Database) -> "Ledger":
         """The study in this database. Raises UnusableStudy."""
         right = "Name the folder of a study, or make one: nas-kd search --budget 20k"
-        if not path.exists():
-            raise UnusableStudy(str(path.parent), "holds no study.db", right)
-        with opening(path):
-            storage = open_sqlite(path)
-            names = optuna.get_all_study_names(storage)
-        if not names:
-            raise UnusableStudy(str(path), "holds no study", right)
-        return cls(storage, optuna.load_study(study_name=mine(storage, names), storage=storage))
+        if database.server is None and not database.file.exists():
+            raise UnusableStudy(str(database.file.parent), "holds no study.db", right)
+        with sound(database):
+            storage = database.open()
+            if (name := database.find(storage)) is None:
+                raise UnusableStudy(str(database), "holds no study", right)
+            study = optuna.load_study(study_name=name, storage=storage)
+            return cls(storage, study, database, lambda text: None)
 
     @classmethod
-    def create(cls, path: Path, name: str, score: str, cost: str) -> "Ledger":
+    def create(
+        cls, database: Database, name: str, score: str, cost: str, say: Say = lambda text: None
+    ) -> "Ledger":
         """The study in this database, made if there is none, of two named objectives.
 
         One that is there keeps its name, whatever its folder is called by now.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with opening(path):
-            storage = open_sqlite(path)
-            known = optuna.get_all_study_names(storage)
-        study = optuna.create_study(
-            study_name=mine(storage, known) if known else name,
-            storage=storage,
-            directions=DIRECTIONS,
-            load_if_exists=True,
-        )
-        if study.metric_names is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names([score, cost])
-        return cls(storage, study)
+        database.file.parent.mkdir(parents=True, exist_ok=True)
+
+        def made() -> "Ledger":
+            storage = database.open()
+            study = optuna.create_study(
+                study_name=database.find(storage) or database.study or name,
+                storage=storage,
+                directions=DIRECTIONS,
+                load_if_exists=True,
+            )
+            if study.metric_names is None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                    study.set_metric_names([score, cost])
+            return cls(storage, study, database, say)
+
+        return patiently(made, say)
+
+    def patiently(self, call: Callable[[], T]) -> T:
+        """What the call gives; a server that goes away is waited for, and the call made again.
+        Raises ServerLost after a minute."""
+        return patiently(call, self._say)
 
     def trials(self) -> list[FrozenTrial]:
         """All trials as Optuna has them, by number: what the sampler learns from."""
-        return self.study.get_trials(deepcopy=False)
+        with sound(self.database):
+            found = self.patiently(lambda: self.study.get_trials(deepcopy=False))
+            if [trial.number for trial in found] != [*range(len(found))]:
+                raise ValueError("trials that are not numbered from 0 on")
+        return found
 
     def records(self) -> list[StudentRecord]:
         """The record of every trial, by number; one that is finished is read once."""
@@ -150,11 +121,12 @@ class Ledger:
 
     def facts(self) -> dict[str, Any]:
         """What is known of the whole study: teacher, data, controls."""
-        return dict(self.storage.get_study_user_attrs(self._id))
+        with sound(self.database):
+            return self.patiently(lambda: dict(self.storage.get_study_user_attrs(self._id)))
 
     def note(self, key: str, value: Any) -> None:
         """Keep a fact of the whole study."""
-        self.study.set_user_attr(key, value)
+        self.patiently(lambda: self.study.set_user_attr(key, value))
 
     def exchange(self, key: str, old: Any, new: Any) -> bool:
         """Keep a fact of the whole study in place of `old`, None for none, in one transaction;
@@ -178,19 +150,28 @@ class Ledger:
 
     def propose(
         self,
+        number: int,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
         attributes: Mapping[str, Any],
     ) -> None:
-        """Add a running trial, with all that is known before training, in one atomic write."""
-        self.study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=dict(params),
-                distributions=dict(distributions),
-                user_attrs=dict(attributes),
-            )
+        """Add a running trial, with all that is known before training, in one atomic write; it gets
+        this number, for one driver alone adds any."""
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs=dict(attributes),
         )
+
+        tried = iter((False,))
+
+        def add() -> None:
+            if next(tried, True) and len(self.study.get_trials(deepcopy=False)) > number:
+                return  # the last try had added it, and its answer was lost
+            self.study.add_trial(trial)
+
+        self.patiently(add)
 
     def tell(
         self, number: int, values: tuple[float, float] | None, attributes: Mapping[str, Any]
@@ -199,18 +180,20 @@ class Ledger:
 
         A trial that a person failed in the dashboard stays as it is.
         """
-        row = self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
-        if self.storage.get_trial(row).state.is_finished():
-            return
+        row = self.patiently(lambda: self._row(number))
+        state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+        finish = partial(self.storage.set_trial_state_values, row, state, values)
         try:
-            for key, value in attributes.items():
-                self.storage.set_trial_user_attr(row, key, value)
-            state = TrialState.PRUNED if values is None else TrialState.COMPLETE
-            self.study.tell(number, values, state=state, skip_if_finished=True)
+            for fact in attributes.items():
+                self.patiently(partial(self.storage.set_trial_user_attr, row, *fact))
+            self.patiently(finish)
         except optuna.exceptions.UpdateFinishedTrialError:
             return
 
+    def _row(self, number: int) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
+
     def record(self, number: int) -> StudentRecord:
         """The record of one trial, as it is stored now."""
-        row = self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
-        return StudentRecord.of(self.storage.get_trial(row))
+
+        return self.patiently(lambda: StudentRecord.of(self.storage.get_trial(self._row(number))))

@@ -16,6 +16,7 @@ from nas_kd.files import TEMPORARY, expect_utf8, write_text
 from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.database import Ledger
+from nas_kd.study.storage import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,20 @@ class StudyFolder:
         return self.root / "spec.toml"
 
     @property
-    def database(self) -> Path:
-        """The Optuna study."""
+    def database(self) -> Database:
+        """Where the Optuna study is. Raises UnusableStudy, and Unusable for a server's URL that
+        cannot be used."""
+        return Database.of(self.sqlite, self.storage)
+
+    @property
+    def sqlite(self) -> Path:
+        """The Optuna study, unless a server has it."""
         return self.root / "study.db"
+
+    @property
+    def storage(self) -> Path:
+        """The server that has the Optuna study, and its name there."""
+        return self.root / "storage.json"
 
     @property
     def lock(self) -> Path:
@@ -43,6 +55,11 @@ class StudyFolder:
     def log(self) -> Path:
         """What happened, a line each."""
         return self.root / "search.log"
+
+    @property
+    def mishaps(self) -> Path:
+        """What went wrong on the way and was mended, a line each."""
+        return self.root / "mishaps.jsonl"
 
     @property
     def data(self) -> Path:
@@ -137,7 +154,7 @@ class StudyFolder:
     def has_spec(self) -> bool:
         """Whether there is a spec.toml; one that was lost is written again from the database."""
         expect_utf8(self.root)
-        lost = not self.spec.exists() and Ledger.begun(self.database)
+        lost = not self.spec.exists() and self.database.begun()
         if lost and (text := Ledger.open(self.database).facts().get("spec")):
             write_text(self.spec, text)
         return self.spec.exists()
@@ -182,11 +199,11 @@ class StudyFolder:
                 for path in place.rglob(".*") if TEMPORARY.fullmatch(path.name)]  # fmt: skip
         for path in (*(self.root / "checkpoints").glob("*.epochs"), *torn):
             path.unlink(missing_ok=True)
-        if any(path.exists() for path in (self.spec, self.database, self.proof.parent)):
+        if any(path.exists() for path in (self.spec, self.sqlite, self.proof.parent)):
             return
         for path in (self.teacher, self.root / "signals", self.root / "checkpoints"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (self.log, self.lock):
+        for path in (self.log, self.mishaps, self.lock, self.storage):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.root.rmdir()  # only if nothing else is there
@@ -204,9 +221,9 @@ class StudyFolder:
         if self.lock.exists() or (self.spec.exists() and self.data.exists()):
             return
         places = (
-            self.spec, self.data, self.database, self.log, self.teacher, self.root / "signals",
-            self.root / "checkpoints", self.root / "controls", self.proof.parent,
-            self.confirmed, self.confirmation,
+            self.spec, self.data, self.sqlite, self.storage, self.log, self.mishaps, self.teacher,
+            self.root / "signals", self.root / "checkpoints", self.root / "controls",
+            self.proof.parent, self.confirmed, self.confirmation,
         )  # fmt: skip
         if taken := [path.name for path in places if path.exists()]:
             wrong = f"holds no study, but {', '.join(taken)} of something else"
@@ -219,6 +236,8 @@ class Lock:
 
     holder: str
     inode: int
+    killed: str
+    """Who held it before and did not let go; empty for nobody."""
 
 
 @contextmanager
@@ -243,7 +262,12 @@ def lock(folder: StudyFolder) -> Iterator[Lock]:
         except OSError:
             file.seek(0)
             raise StudyLocked(str(folder.root), file.read() or "another process") from None
+        file.seek(0)
+        killed = file.read()
         file.truncate(0)
         file.write(holder)
         file.flush()
-        yield Lock(holder, os.fstat(file.fileno()).st_ino)
+        try:
+            yield Lock(holder, os.fstat(file.fileno()).st_ino, killed)
+        finally:
+            file.truncate(0)

@@ -1,4 +1,7 @@
-"""The lease: who drives a study, renewed in its database, for drivers that share no file lock."""
+"""The lease: who drives a study, for drivers that share no file lock.
+
+In SQLite it is a fact that is renewed; on a server, a lock of the server's own.
+"""
 
 import contextlib
 import threading
@@ -10,6 +13,7 @@ from optuna.exceptions import StorageInternalError
 
 from nas_kd.errors import StudyLocked
 from nas_kd.study.database import Ledger
+from nas_kd.study.postgres import PATIENCE, AdvisoryLock
 
 RENEWED = 10.0
 """Seconds between renewals."""
@@ -22,10 +26,14 @@ EXPIRES = 60.0
 @contextmanager
 def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], None]]:
     """Hold the lease while the block runs; yields a check that raises StudyLocked once another
-    host has taken it. Raises StudyLocked if another host holds it.
+    driver has taken it. Raises StudyLocked if another holds it.
 
-    A lease of this host is taken over at once: whoever wrote it no longer holds the file lock.
+    On SQLite, a lease of this host is taken over at once: whoever wrote it no longer holds the file
+    lock.
     """
+    if ledger.database.server is not None:
+        yield from advisory(ledger, folder, holder)
+        return
     held = ledger.facts().get(KEY)
     host = holder.split(" on ")[-1]
     if held and held["until"] > time.time() and held["holder"].split(" on ")[-1] != host:
@@ -61,3 +69,30 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], Non
         renewer.join()
         with contextlib.suppress(StorageInternalError, StudyLocked):
             take(0)
+
+
+def advisory(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], None]]:
+    """The lease of a study on a server."""
+    database = ledger.database
+    assert database.server is not None
+    assert database.study is not None
+    mine = AdvisoryLock(database.server, database.study)
+
+    def holder_now() -> str:
+        return str(ledger.facts().get(KEY, {}).get("holder", "another process"))
+
+    def expect_held() -> None:
+        began = time.monotonic()
+        while not ledger.patiently(mine.held):
+            # a server may take a while to notice that our last connection was cut
+            if holder_now() != holder or time.monotonic() - began > PATIENCE:
+                raise StudyLocked(folder, holder_now())
+            time.sleep(0.5)
+
+    if not ledger.patiently(mine.held):
+        raise StudyLocked(folder, holder_now())
+    ledger.note(KEY, {"holder": holder})
+    try:
+        yield expect_held
+    finally:
+        mine.release()

@@ -9,8 +9,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas_kd.costs.budgets import COSTS, LATENCY
 from nas_kd.errors import UnusableStudy
+from nas_kd.records import read_json
 from nas_kd.spec.settings import TAKEN, Value, beside_config
 from nas_kd.students.family import StudentConfig
+from nas_kd.study.facts import expect_stored
 
 State = Literal["asked", "stopped", "complete", "failed", "cancelled"]
 """`failed` is a student's own fault, such as a loss that is not finite; a person cancels a trial in
@@ -23,6 +25,18 @@ STATES: Mapping[TrialState, State] = {
     TrialState.PRUNED: "stopped",
     TrialState.FAIL: "cancelled",
 }
+
+
+NUMBERS = ("alpha", "temperature", "learning_rate")
+"""Settings that every student has, and that are numbers."""
+
+
+def expect_values(trial: FrozenTrial) -> None:
+    """Raise ValueError for values that are not an accuracy and a cost, or where there are none."""
+    if (trial.state == TrialState.COMPLETE) != bool(trial.values):
+        raise ValueError("values: there, or not there, against its state")
+    if trial.values and not (len(trial.values) == 2 and 0 <= trial.values[0] <= 1):
+        raise ValueError("values: not an accuracy and a cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +71,22 @@ class StudentRecord:
             wrong = f"was not proposed by this version of nas-kd: it has no {', '.join(lacks)}"
             right = "Search again in a new folder: --study FOLDER."
             raise UnusableStudy(f"trial {trial.number}", wrong, right)
-        config, settings = StudentConfig.from_json(facts["student"]), json.loads(facts["settings"])
+        try:
+            expect_stored(facts)
+            expect_values(trial)
+            config = StudentConfig.from_json(facts["student"])
+            settings: dict[str, Value] = read_json(dict[str, Any], facts["settings"])
+            rungs = tuple((int(epoch), float(found)) for epoch, found in facts.get("rungs", ()))
+        except (ValueError, TypeError) as error:
+            wrong = f"is not what nas-kd writes there ({error})"
+            right = "Bring the study's database back as it was, or search in a new folder."
+            raise UnusableStudy(f"trial {trial.number}", wrong, right) from error
         if taken := sorted(TAKEN & (config.options.keys() | settings.keys())):
             wrong = f"has settings that are none: {', '.join(taken)}"
             raise UnusableStudy(f"trial {trial.number}", wrong, "Somebody else wrote them.")
+        if odd := [n for n in NUMBERS if not isinstance(settings.get(n), int | float)]:
+            wrong = f"has no number as its {', '.join(odd)}"
+            raise UnusableStudy(f"trial {trial.number}", wrong, "Search again in a new folder.")
         fault = facts.get("fault")
         failed = fault is not None and trial.state == TrialState.PRUNED
         return cls(
@@ -72,7 +98,7 @@ class StudentRecord:
             generation=facts["generation"],
             duplicate_of=facts.get("duplicate_of"),
             state="failed" if failed else STATES[trial.state],
-            rungs=tuple((epoch, accuracy) for epoch, accuracy in facts.get("rungs", ())),
+            rungs=rungs,
             accuracy=trial.values[0] if trial.values else None,
             seconds=facts.get("seconds"),
             fault=fault,

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.front import Point, best, front, knee
@@ -13,6 +14,7 @@ from nas_kd.metrics import METRICS, metric_in_words
 from nas_kd.spec import StudySpec
 from nas_kd.spec.settings import beside_config
 from nas_kd.study.database import Ledger
+from nas_kd.study.facts import expect_facts
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.looks import all_scores
 from nas_kd.study.record import StudentRecord
@@ -168,8 +170,31 @@ class StudyView:
 def read_study(folder: StudyFolder) -> StudyView:
     """The study in a folder. Raises UnusableStudy."""
     spec = folder.read_spec()
-    ledger = Ledger.open(folder.database)
-    facts = ledger.facts()
-    if "cost" not in facts:
-        raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
-    return StudyView(folder, spec, facts, tuple(ledger.records()), ledger.study)
+    try:
+        ledger = Ledger.open(folder.database)
+        facts = ledger.facts()
+        if "cost" not in facts:
+            raise UnusableStudy(str(folder.root), "has not begun", "Run the search again to go on.")
+        rows = tuple(ledger.records())
+        expect_facts(facts)
+        expect_alike(rows, [kind for kind, _ in facts["budgets"]])
+        if not facts.keys() >= {"chance", "examples"} and any(
+            row.accuracy is not None for row in rows
+        ):
+            raise ValueError("chance, examples: not there, though students are scored")
+    except (ValueError, StorageInternalError) as error:
+        wrong = f"is not what nas-kd writes there ({error})"
+        right = "Bring it back as it was, or search in a new folder: --study FOLDER."
+        raise UnusableStudy(str(folder.database), wrong, right) from error
+    return StudyView(folder, spec, facts, rows, ledger.study)
+
+
+def expect_alike(rows: tuple[StudentRecord, ...], costs: list[str]) -> None:
+    """Raise ValueError for trials that are not of one study, whose budgets are of these costs."""
+    for row in rows:
+        if not row.costs.keys() >= {*costs}:
+            raise ValueError(f"trial {row.number} lacks a cost that is bounded")
+        if row.settings.keys() != rows[0].settings.keys():
+            raise ValueError(f"trial {row.number} has other settings than trial 0")
+        if row.duplicate_of is not None and row.duplicate_of >= row.number:
+            raise ValueError(f"trial {row.number} is the same as one after it")

@@ -12,9 +12,16 @@ from nas_kd.teachers.teacher import Answerer, Teacher, TeacherKind
 def open_exported(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
     """The network of a program; it takes a batch of any size if it was exported so.
 
-    Raises UnusableTeacher.
+    Raises UnusableTeacher, always without trust: constants in it may be pickles.
     """
     file, sha256 = file_of(teacher)
+    if not teacher.trust:
+        wrong = "may hold pickles, which can run any code when it is read"
+        right = (
+            "If you trust who wrote it, add --trust (from Python: trust=True), or save the network "
+            "as ONNX."
+        )
+        raise UnusableTeacher(f"teacher {file}", wrong, right)
     try:
         network = torch.export.load(file).module()
     except Exception as error:  # whatever reading a file of something else ends with

@@ -22,6 +22,9 @@ PROOF = 64
 COLUMNS = 5
 """So many of the largest logits of each judged example are kept, as classes: for top-5 accuracy."""
 
+RANGES = "range."
+"""What a student that trains with rounding knows of its values lies under this prefix."""
+
 MODEL, FIRST, SECOND = "model.", "exp_avg.", "exp_avg_sq."
 
 
@@ -42,9 +45,14 @@ def named(parts: Mapping[str, Trained]) -> dict[str, Tensor]:
     }
 
 
-def snapshot(parts: Mapping[str, Trained], logits_NC: Tensor) -> bytes:
-    """A checkpoint as safetensors, with what the student answers to the judged examples."""
+def snapshot(
+    parts: Mapping[str, Trained], logits_NC: Tensor, ranges_R2: Tensor | None = None
+) -> bytes:
+    """A checkpoint as safetensors, with what the student answers to the judged examples, and the
+    ranges of one that is quantised."""
     tensors = {"proof": logits_NC[:PROOF], "answers": ranked(logits_NC).to(torch.uint16)}
+    if ranges_R2 is not None:
+        tensors["ranges"] = ranges_R2
     tensors |= named(parts)
     return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
 

@@ -3,7 +3,7 @@
 Suffixes: B examples of a batch, N of a split, C classes, G students.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -11,9 +11,10 @@ from itertools import pairwise
 from time import perf_counter
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nas_kd.costs.budgets import Shape
+from nas_kd.costs.budgets import WHOLE, Shape
 from nas_kd.data.transfer import size
 from nas_kd.metrics import METRICS
 from nas_kd.registry import import_plugins
@@ -22,14 +23,16 @@ from nas_kd.schemes.scheme import round_ends
 from nas_kd.students import FAMILIES, build
 from nas_kd.students.family import Pack, StudentConfig
 from nas_kd.students.packing import own_parts
+from nas_kd.students.quantised.aware import aware, only_ranges, without_ranges
 from nas_kd.students.taps import listening
 from nas_kd.training.adamw import AdamW
 from nas_kd.training.batches import memory_format, tensor
 from nas_kd.training.calibration import calibrated
-from nas_kd.training.checkpoints import Tensors, Trained, restore, snapshot, weights
+from nas_kd.training.checkpoints import RANGES, Tensors, Trained, restore, snapshot, weights
 from nas_kd.training.jobs import Member, RungJob, RungResult
 from nas_kd.training.loop import Objective, Schedule, answer, derive, fit
 from nas_kd.training.objective import of_cohort, of_side_by_side, scheme_of
+from nas_kd.training.quantising import in_integers
 from nas_kd.training.side_by_side import (
     ROUND,
     Beside,
@@ -52,6 +55,10 @@ def run_rung(job: RungJob, on_epoch: Callable[[], None] = lambda: None) -> tuple
     import_plugins(job.settings.plugins)
     try:
         return train(job, on_epoch)
+    except WeightsDiffer as error:
+        (trial,) = (member.trial for member in job.members)
+        fault = f"the teacher's weights are of another network ({error})"
+        return (RungResult(trial, 0.0, job.stop, 0.0, b"", fault),)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
@@ -60,6 +67,10 @@ def run_rung(job: RungJob, on_epoch: Callable[[], None] = lambda: None) -> tuple
         return tuple(result for one in alone for result in run_rung(one, on_epoch))
     trial = job.members[0].trial
     return (RungResult(trial, 0.0, job.stop, 0.0, b"", f"out of memory by epoch {job.stop}"),)
+
+
+class WeightsDiffer(Exception):
+    """The teacher's weights are of another network than the student that starts from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,9 @@ class Cohort:
         if isinstance(self.network, SideBySide):
             return by_prefix(state, first, second)
         if len(self.members) == 1:
-            before: dict[str, Trained] = {ROUND: (self.taught_by, {}, {})} if self.taught_by else {}
-            return {"": (state, first, second)} | before
+            parts: dict[str, Trained] = {"": (without_ranges(state), first, second)}
+            beside = {RANGES: only_ranges(state), ROUND: self.taught_by}
+            return parts | {prefix: (part, {}, {}) for prefix, part in beside.items() if part}
         config = self.members[row].config
         names, own = packed_form(config).names(config), shapes(config.to_json())
         every = (own_parts(whole, own, names, row) for whole in (state, first, second))
@@ -114,9 +126,11 @@ def build_cohort(
     device: torch.device,
     beside: Beside | None = None,
     taught_by: Tensors | None = None,
+    qat: bool = False,
 ) -> Cohort:
     """The members in one network, each from its checkpoint or freshly drawn from its own seed; or
-    one member, with what is trained beside it or with the state of the round before."""
+    one member, with what is trained beside it or with the state of the round before. With `qat` a
+    member of 8 bits, who is then alone, trains with rounded weights and activations."""
     ranked = tuple(sorted(members, key=lambda member: -member.config.depth))
     drawn = [fresh(member) for member in ranked]
     packed = len(ranked) > 1
@@ -125,6 +139,8 @@ def build_cohort(
         network = packed_form(ranked[0].config).build([m.config for m in ranked])
     elif beside is not None:
         network = side_by_side(network, ranked[0].config, beside, ranked[0].seed)
+    elif qat and ranked[0].config.bits != WHOLE:
+        network = aware(network, ranked[0].config.input_shape)
     optimizer = AdamW(
         network.to(device),
         torch.tensor([member.settings["learning_rate"] for member in ranked]),
@@ -142,9 +158,18 @@ def build_cohort(
 
 
 def fresh(member: Member) -> nn.Module:
-    """A member's network as its own seed draws it."""
+    """A member's network as its own seed draws it, or with the teacher's weights. Raises
+    WeightsDiffer where those are of another network."""
     torch.manual_seed(member.seed)
-    return build(member.config)
+    network = build(member.config)
+    if member.config.starts_as_teacher and not member.checkpoint:
+        assert member.start is not None, "a recipe knows where the teacher's weights lie"
+        weights = load_file(member.start)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise WeightsDiffer(str(error)) from error
+    return network
 
 
 def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
@@ -162,9 +187,8 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     at_rung = job.stop < job.settings.epochs
     settled = calibrated(cohort.student, job.data, job.order_seed, layout)
     with settled if at_rung else nullcontext():
-        logits_NC = answer(cohort.student, job.data, job.judged, layout, device).cpu()
+        logits_GNC, ranges = answers_of_members(cohort, job, layout, device)
     seconds = (perf_counter() - began) / len(job.members)
-    logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
     score_G = METRICS[job.settings.metric].score(logits_GNC, truth(job))
     finite_G = total_G.isfinite().tolist()
     results = {
@@ -173,12 +197,29 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
             float(score_G[row]) if finite_G[row] else 0.0,
             job.stop,
             seconds,
-            snapshot(cohort.own(row), logits_GNC[row]),
+            snapshot(cohort.own(row), logits_GNC[row], ranges.get(row)),
             None if finite_G[row] else not_finite(member, job.stop),
         )
         for row, member in enumerate(cohort.members)
     }
     return tuple(results[member.trial] for member in job.members)
+
+
+@torch.inference_mode()
+def answers_of_members(
+    cohort: Cohort, job: RungJob, layout: torch.memory_format, device: torch.device
+) -> tuple[Tensor, Mapping[int, Tensor]]:
+    """The logits [G, N, C] of all members to the judged rows; a member of 8 bits answers in
+    integers, whose ranges are given by its row."""
+    logits_NC = answer(cohort.student, job.data, job.judged, layout, device).cpu()
+    logits_GNC = logits_NC.reshape(len(job.members), -1, logits_NC.shape[-1])
+    ranges: dict[int, Tensor] = {}
+    for row, member in enumerate(cohort.members):
+        if member.config.bits != WHOLE:
+            state, *_ = cohort.own(row)[""]
+            if found := in_integers(member.config, state, cohort.network, job):
+                logits_GNC[row], ranges[row] = found
+    return logits_GNC, ranges
 
 
 def not_finite(member: Member, epoch: int) -> str:
@@ -198,7 +239,7 @@ def at_once(
 ) -> tuple[Cohort, Tensor]:
     """The cohort, trained, and the sum of its losses [G]."""
     beside = beside_of(job, scheme) if len(job.members) == 1 else None
-    cohort = build_cohort(job.members, device, beside)
+    cohort = build_cohort(job.members, device, beside, qat=job.settings.qat)
     span = range(job.start, job.stop)
     if beside is None:
         imitated = None if job.signals is None else tensor(job.signals.logits_VNC)

@@ -61,6 +61,8 @@ class TrainSettings:
     """A weight of the hard loss for each class; none is one for all."""
     peers: int = 2
     """The networks of the scheme `online`, the student counted."""
+    qat: bool = False
+    """Whether students of 8 bits train with rounded weights and activations."""
     co_teacher: StudentConfig | None = None
     """The larger network of the scheme `co_teacher`."""
 
@@ -76,6 +78,8 @@ class Member:
     seed: int
     weight_decay: float = 0.01
     checkpoint: bytes | None = None
+    start: str | None = None
+    """The file of the teacher's weights, of a student that starts from them."""
 
 
 @dataclass(frozen=True, slots=True)

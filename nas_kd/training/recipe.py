@@ -34,6 +34,8 @@ class Recipe:
     device: str = "cpu"
     co_teacher: StudentConfig | None = None
     """The network that is trained beside every student, where the spec asks for one."""
+    teacher_weights: str | None = None
+    """Where the study keeps its teacher's weights, from which a student may start."""
 
     @property
     def batch(self) -> int:
@@ -70,6 +72,7 @@ class Recipe:
             metric=spec.metric,
             class_weights=self.class_weights,
             peers=spec.peers,
+            qat=spec.qat,
             co_teacher=self.co_teacher,
         )
 
@@ -89,7 +92,8 @@ class Recipe:
         """A trial as the trainer takes it. The trial `weights_of` names the seed of its initial
         weights, which draws nothing else."""
         seed = derive(self.spec.seed, "weights", weights_of)
-        return Member(trial, config, settings, seed, self.spec.weight_decay, checkpoint)
+        start = self.teacher_weights if config.starts_as_teacher else None
+        return Member(trial, config, settings, seed, self.spec.weight_decay, checkpoint, start)
 
     def job(
         self,

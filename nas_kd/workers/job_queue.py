@@ -1,7 +1,14 @@
 """Jobs and what follows from them: a small event loop over any executor."""
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
 from functools import partial
 from typing import Any
 
@@ -19,11 +26,19 @@ class JobQueue:
     raised. An error of the job itself is raised at once.
     """
 
-    def __init__(self, executor: Executor, workers: int = 1) -> None:
-        self._executor, self.workers = executor, workers
+    def __init__(
+        self, executor: Executor, workers: int = 1, say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """`say` is told of each job that goes out again, and why."""
+        self._executor, self._workers, self._say = executor, workers, say
         self.checks: list[Callable[[], None]] = []
         """Called before each result is taken; each may raise, and then it is not taken."""
         self._open: dict[Future[Any], tuple[Callable[[], Future[Any]], Then, int]] = {}
+
+    @property
+    def workers(self) -> int:
+        """How many do jobs at a time; of a cluster, those that are there now."""
+        return int(getattr(self._executor, "workers", self._workers))
 
     @property
     def busy(self) -> bool:
@@ -40,7 +55,10 @@ class JobQueue:
             check()
 
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
-        self._open[start()] = (start, then, tried)
+        try:
+            self._open[start()] = (start, then, tried)
+        except BrokenExecutor as error:
+            raise broken(error) from error
 
     def run_until(
         self, enough: Callable[[], bool] = lambda: False, idle: Callable[[], None] | None = None
@@ -60,7 +78,15 @@ class JobQueue:
                 except (WorkerDied, WorkerOverdue) as error:
                     if tried == TRIES:
                         raise WorkFailed(error.job, error.reason) from error
+                    self._say(f"{error.job}: {error.reason}; try {tried + 1} of {TRIES}")
                     self._send(start, then, tried + 1)
+                except (BrokenExecutor, CancelledError) as error:
+                    raise broken(error) from error
                 else:
                     self.check()
                     then(result)
+
+
+def broken(error: BaseException) -> WorkFailed:
+    """The error for an executor of the user's that does no more jobs."""
+    return WorkFailed("a job", f"the executor broke ({str(error) or type(error).__name__})")

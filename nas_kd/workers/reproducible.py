@@ -16,11 +16,11 @@ def computes_as(device: str) -> str:
     """What decides the last bits of a job beside its arguments: torch's version, and the kind of
     device; of GPUs and of processors without a name, no more is known here."""
     facts = Path("/proc/cpuinfo")
-    named = (
-        facts.read_text().partition("model name")[2].partition("\n")[0] if facts.exists() else ""
-    )
+    named = ""
+    if facts.exists():
+        named = facts.read_text().partition("model name")[2].partition("\n")[0].strip("\t :")
     kind = torch.backends.cpu.get_cpu_capability()
-    return f"torch {torch.__version__} on {device}, {kind}{named}"
+    return f"torch {torch.__version__} on {device}, {kind} {named}".strip()
 
 
 @contextmanager

@@ -296,10 +296,10 @@ def choose(study: Study) -> dict[str, float]:
     data, seed = study.data, 1000
     found = {}
     for name, row in ROWS.items():
-        signals = study.signals("teacher-choice", data, seed) if row.alpha else None
 
         @reproducible()
-        def tried(rate: float, row: Row = row, signals: Tensor | None = signals) -> dict[str, Any]:
+        def tried(rate: float, row: Row = row) -> dict[str, Any]:
+            signals = study.signals("teacher-choice", data, seed) if row.alpha else None
             network = student(study, data, row, signals, rate, study.effort.choice, seed)
             return {"validation": errors(network, data, data.validation)["errors"]}
 

@@ -18,8 +18,8 @@ BUDGET = "20k"
 
 COMMON: dict[str, Any] = {
     "data": "imagefolder:cifar10-subset", "views": 4, "teacher": "train:32",
-    "teacher_epochs": 40, "family": "cnn", "depth": 5, "taper": 1.2, "width": 1.0, "trials": 8,
-    "generation": 8, "epochs": 8, "rungs": [],
+    "teacher_epochs": 40, "family": "cnn", "depth": 5, "taper": 1.2, "width": 1.0, "trials": 6,
+    "generation": 6, "epochs": 5, "rungs": [],
 }  # fmt: skip
 """One student, the largest cnn that fits. Each arm chooses alpha, T and the learning rate, and a
 term its own weights, with equal trials."""

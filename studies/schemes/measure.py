@@ -13,13 +13,13 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from common import keep, measured, options
 
 SAME: dict[str, Any] = {
-    "family": "cnn", "taper": 1.2, "width": 1.0, "trials": 8, "generation": 8, "rungs": [],
+    "family": "cnn", "taper": 1.2, "width": 1.0, "trials": 6, "generation": 6, "rungs": [],
 }  # fmt: skip
 
 PARTS: dict[str, dict[str, Any]] = {
-    "glyphs": {"data": "glyphs_2000:labelled", "depth": 4, "epochs": 20, "teacher": "train:32"},
+    "glyphs": {"data": "glyphs_2000:labelled", "depth": 4, "epochs": 10, "teacher": "train:32"},
     "cifar": {
-        "data": "imagefolder:cifar10-subset", "views": 4, "depth": 5, "epochs": 8,
+        "data": "imagefolder:cifar10-subset", "views": 4, "depth": 5, "epochs": 6,
         "teacher": "train:32", "teacher_epochs": 40,
     },
 }  # fmt: skip

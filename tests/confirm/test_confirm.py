@@ -411,7 +411,7 @@ def test_the_cards_are_of_the_confirm_until_another_student_is_the_best(done: Do
     ))  # fmt: skip
     if view.pick("best").number != 0:
         assert "validation examples" in controls(other).subtitle
-    assert len(cards(view)) == 7
+    assert len(cards(view)) == 8
 
 
 def test_the_smallest_student_is_told_with_its_interval_on_test(done: Done) -> None:

@@ -8,7 +8,9 @@ from nas_kd.costs.budgets import COSTS, Budget, Counts, parse_budget, parse_budg
 from nas_kd.costs.counting import activations, measure
 from nas_kd.errors import UnusableBudget
 
-TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100, activations=50)
+TEACHER = Counts(
+    parameters=1000, macs=5000, weights=900, biases=100, activations=50, activations_int8=79
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,8 @@ TEACHER = Counts(parameters=1000, macs=5000, weights=900, biases=100, activation
         ("5Mmacs", "macs", 5_000_000),
         ("200kB", "bytes", 200_000),
         ("64KiB", "bytes", 65_536),
+        ("32kB flash", "bytes", 32_000),
+        ("800 bytes", "bytes", 800),
         ("16kB ram", "ram", 16_000),
         ("16 KiB ram", "ram", 16_384),
         ("25%", "parameters", 250),
@@ -64,9 +68,16 @@ def test_a_network_is_counted_without_being_trained() -> None:
     assert macs == 3 * 4 * 9 * 64 + 256 * 10
 
 
-def test_bytes_count_weights_at_their_bits_and_biases_at_four_bytes() -> None:
-    assert COSTS["bytes"](TEACHER, 32) == 4000
-    assert COSTS["bytes"](TEACHER, 8) == 1300
+def test_bytes_count_weights_at_their_bits_and_what_each_channel_has() -> None:
+    assert COSTS["bytes"](TEACHER, 32) == 4 * 900 + 4 * 100
+    assert COSTS["bytes"](TEACHER, 8) == 900 + 8 * 100
+
+
+def test_memory_in_8_bits_has_logits_as_floats_and_is_whole_floats() -> None:
+    assert COSTS["ram"](TEACHER, 32) == 200
+    assert COSTS["ram"](TEACHER, 8) == 80
+    network = nn.Sequential(nn.Linear(8, 30), nn.ReLU(), nn.Linear(30, 10))
+    assert activations(network, (8,)) == (40, 30 + 4 * 10)
 
 
 def test_memory_is_the_same_however_a_relu_is_written() -> None:
@@ -80,7 +91,7 @@ def test_memory_is_the_same_however_a_relu_is_written() -> None:
             return self.two(self.relu(self.one(images)))  # type: ignore[operator]
 
     for relu in (nn.ReLU(), torch.nn.functional.relu, torch.relu, nn.GELU()):
-        assert activations(Written(relu), (1, 8, 8)) == (4 + 2) * 64
+        assert activations(Written(relu), (1, 8, 8)) == ((4 + 2) * 64, (4 + 4 * 2) * 64)
 
 
 class Gated(nn.Module):
@@ -128,7 +139,7 @@ class Functional(nn.Module):
 def test_memory_is_never_counted_too_low_nor_are_weights_in_it(
     network: nn.Module, shape: tuple[int, ...], least: int, most: int
 ) -> None:
-    assert least <= activations(network, shape) <= most
+    assert least <= activations(network, shape)[0] <= most
 
 
 def test_frozen_parameters_count_too() -> None:

@@ -1,11 +1,12 @@
 """Every source keeps the contract; files that are absent are named."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nas_kd.data import SOURCES
+from nas_kd.data import SOURCES, source_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare, size
 from nas_kd.errors import UnusableData
@@ -42,3 +43,13 @@ def test_files_that_are_absent_name_the_flag(
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     with pytest.raises(UnusableData, match="--data-root"):
         SOURCES[name].load(Request(tmp_path))
+
+
+def test_an_npz_that_claims_more_than_memory_has_is_no_bug(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 8, 8), }"
+    header = header.ljust(117) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("X.npy", content)
+    with pytest.raises(UnusableData, match="cannot be read"):
+        source_of(f"npz:{tmp_path / 'a.npz'}").load(Request(tmp_path))

@@ -35,9 +35,10 @@ from nas_kd.front import Point
 from nas_kd.report.summary import summarize
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import counts
-from nas_kd.study.database import Ledger, open_sqlite
+from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.sharing import share
+from nas_kd.study.sqlite import open_sqlite
 from nas_kd.study.view import StudyView, read_study, remark
 from nas_kd.teachers import opened
 from nas_kd.teachers.network import wide

@@ -74,7 +74,7 @@ def main(
                "teacher": (teaching, "write_bytes")}  # fmt: skip
     if moment:
         after(*moments[moment], int(count), victim)
-    options = RunOptions(Path(folder), int(workers))
+    options = RunOptions(Path(folder), int(workers), storage=os.environ.get("STORAGE_OF_TEST"))
     driver.drive(tiny(**(SPEC | json.loads(settings))), options, lambda event: None)
 
 

@@ -56,7 +56,7 @@ def dashboard(study: StudyView) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = Path(sys.executable).with_name("optuna-dashboard")
-    command = [program, f"sqlite:///{study.folder.database}", "--port", str(port)]
+    command = [program, f"sqlite:///{study.folder.sqlite}", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         url = f"http://127.0.0.1:{port}/dashboard/studies/1"
         wait(lambda: DIRECT.open(url, timeout=5).close() or True)

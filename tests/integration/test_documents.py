@@ -9,10 +9,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from sklearn.compose import make_column_transformer
@@ -32,6 +34,7 @@ from nas_kd.teachers.network import wide
 from tests.conftest import searched
 from tests.data.test_imagefolder import folder
 from tests.data.test_table import sorted_people
+from tests.integration.postgres import Server, server
 from tests.integration.test_own import faces
 
 pytestmark = pytest.mark.slow
@@ -43,6 +46,8 @@ QUICK = [
     "--trials", "2", "--epochs", "2", "--fix", "teacher_epochs=6", "--fix", "teacher_width=4",
     "--fix", "batch=16", "--workers", "0",
 ]  # fmt: skip
+
+SERVER = "postgresql://ana@db.example/studies"
 
 MYDATA = """
 import numpy as np
@@ -101,6 +106,19 @@ def of_pictures(pictures: Path) -> torch.nn.Module:
     return network
 
 
+def sensors(root: Path) -> None:
+    """What a machine's sensors say, in three states of it."""
+    random = np.random.default_rng(0)
+    state = random.integers(0, 3, 300)
+    rows = {
+        "temperature": 20 + 5 * state + random.normal(size=300),
+        "vibration": random.normal(size=300) * (1 + state),
+        "mode": np.where(random.random(300) < 0.5, "idle", "busy"),
+        "state": np.array(["good", "worn", "broken"])[state],
+    }
+    pandas.DataFrame(rows).to_csv(root / "sensors.csv", index=False)
+
+
 def signals(root: Path) -> None:
     """Signals without labels, and a network as ONNX that tells six classes of them apart."""
     random = np.random.default_rng(0)
@@ -146,6 +164,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     for picture in list((root / "pictures").rglob("*.png"))[:6]:
         shutil.copy(picture, root / "more-pictures" / picture.name)
     signals(root)
+    sensors(root)
     view = searched(
         root / "runs" / "people-2k", data=f"csv:{root / 'people.csv'}", label="outcome",
         group="family", trials=2, teacher_epochs=30,
@@ -154,10 +173,17 @@ def place(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[Server]:
+    with server() as found:
+        yield found
+
+
 def blocks(language: str) -> list[Any]:
     return [
         pytest.param(block, id=f"{path.stem}-{number}")
         for path in DOCS
+        if language == "sh" or path.stem != "clusters"  # which needs SLURM, and Kubernetes
         for number, block in enumerate(
             re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)
         )
@@ -174,16 +200,25 @@ def run(command: list[str], place: Path, codes: tuple[int, ...] = (0,), **extra:
 
 
 @pytest.mark.parametrize("block", blocks("sh"))
-def test_a_shell_block_runs(block: str, place: Path) -> None:
+def test_a_shell_block_runs(block: str, place: Path, request: pytest.FixtureRequest) -> None:
+    if SERVER in block:
+        block = block.replace(SERVER, request.getfixturevalue("database").url)
     for package in ("knee", "best"):
         shutil.rmtree(place / "runs" / "digits-2k" / package, ignore_errors=True)
     for line in block.strip().splitlines():
         words = shlex.split(line, comments=True)
+        if words[0] == "make":
+            run(words, place)
+            continue
         assert words[0] == "nas-kd"
         if words[1] == "search":
             target = place / "runs" / f"block-{len(list((place / 'runs').iterdir()))}"
-            resumed = "--study" in words
-            words += ["--workers", "0"] if resumed else [*QUICK, "--study", str(target)]
+            if "--study" not in words:
+                words += ["--study", str(target)]
+            study = place / words[words.index("--study") + 1]
+            words += ["--workers", "0"] if study.exists() else QUICK
+            if not study.exists() and "--data" not in words:
+                words += ["--data", "digits"]  # a tenth of the default's pictures and pixels
         if words[1] == "confirm":
             words += ["--seeds", "2", "--epochs", "1", "--workers", "0"]
         main = [sys.executable, "-c", "from nas_kd.cli import main; main()"]

@@ -29,8 +29,9 @@ def search(folder: Path, *flags: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    ("number", "code", "workers"), [(signal.SIGTERM, 143, "0"), (signal.SIGINT, 130, "2")]
+)
 def test_a_signal_ends_a_search_in_order(
     number: signal.Signals, code: int, workers: str, tmp_path: Path
 ) -> None:

@@ -85,7 +85,7 @@ def test_in_a_space_of_one_student_the_search_gained_nothing(tmp_path: Path) -> 
 
 def test_a_real_gain_of_distillation_on_glyphs_is_said(tmp_path: Path) -> None:
     view = searched(
-        tmp_path / "study", 2, data="glyphs", budget="20k", family="cnn", trials=2, epochs=18,
-        depth=[1, 6], teacher_epochs=20, teacher_width=20, alpha=[0.0, 1.0],
+        tmp_path / "study", 2, data="glyphs", budget="20k", family="cnn", trials=2, epochs=12,
+        depth=[1, 4], teacher_epochs=12, teacher_width=16, alpha=[0.0, 1.0],
     )  # fmt: skip
     assert verdict_of(view).sentences[0].startswith("Distillation gained")

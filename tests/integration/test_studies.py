@@ -15,7 +15,7 @@ SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.mark.parametrize(
-    "study", ["transfer-set", "teachers", "model-compression", "knowledge", "schemes"]
+    "study", ["transfer-set", "teachers", "model-compression", "knowledge", "schemes", "quantised"]
 )
 def test_a_short_form_runs_and_leaves_the_result_as_it_was(study: str, tmp_path: Path) -> None:
     kept = ROOT / "studies" / study / "result.json"
@@ -47,3 +47,23 @@ def test_the_short_form_on_mnist_has_every_row(tmp_path: Path) -> None:
     assert {*found["errors"]} == rows
     assert len(found["fewer errors"]) == 3
     assert {f"threes-{seed}" for seed in (0, 1)} <= {*found["units"]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_searches_that_are_killed_at_random_moments_go_on_to_the_same_result(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, str(ROOT / "studies" / "faults" / "measure.py"), "--short"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"not equal, or a process left": []' in done.stdout
+
+
+def test_a_search_whose_training_is_a_formula_says_what_it_costs(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "studies" / "scale" / "measure.py"), "--short"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    *series, report = map(json.loads, done.stdout.splitlines())
+    assert [point["trials"] for point in series] == [100, 200]
+    assert all(point["propose"] > point["sampler"] > 0 < point["tell"] for point in series)
+    assert report["MB"] > 1

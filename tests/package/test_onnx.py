@@ -33,7 +33,7 @@ def test_a_model_gives_pytorchs_logits_for_any_number_of_examples(
 
 def test_a_model_that_differs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusablePackage, match="differ by 1"):
-        note(tmp_path, np.ones((2, 3)), np.zeros((2, 3)))
+        note(tmp_path, "onnx", "model.onnx", np.ones((2, 3)), np.zeros((2, 3)))
 
 
 def test_a_missing_extra_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:

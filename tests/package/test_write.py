@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from nas_kd.errors import NasKDError, Unusable, UnusableData, UnusablePackage
 from nas_kd.package.evaluate import evaluate
+from nas_kd.package.seal import seal_again
 from nas_kd.package.write import export, load_student
 from nas_kd.report.page import page
 from nas_kd.study.view import StudyView
@@ -26,7 +27,7 @@ from nas_kd import load_student
 student = load_student(sys.argv[1])
 proof = load_file(sys.argv[1] + "/proof.safetensors")
 with torch.inference_mode():
-    off = (student(proof["inputs"]) - proof["logits"]).abs().max()
+    off = (student(proof["inputs"]) - proof["float32"]).abs().max()
 print(len(proof["inputs"]), sum(p.numel() for p in student.parameters()), float(off))
 """
 
@@ -47,7 +48,8 @@ def test_a_package_gives_the_studys_logits_in_a_new_process(
     assert int(parameters) == study.pick("best").costs["parameters"]
     assert float(off) <= 1e-5
     stored = load_file(study.folder.student(study.pick("best").number) / "proof.safetensors")
-    torch.testing.assert_close(load_file(package / "proof.safetensors")["logits"], stored["logits"])
+    kept = load_file(package / "proof.safetensors")["float32"]
+    torch.testing.assert_close(kept, stored["logits"])
 
 
 def test_a_package_says_what_it_is(study: StudyView, package: Path) -> None:
@@ -218,7 +220,7 @@ def test_a_student_of_pictures_is_not_scored_on_a_table(package: Path, tmp_path:
 def test_a_package_of_another_schema_is_not_read(package: Path) -> None:
     facts = json.loads((package / "config.json").read_text())
     (package / "config.json").write_text(json.dumps(facts | {"schema": 1}))
-    with pytest.raises(UnusablePackage, match="has schema 1, and this version of nas-kd reads 4"):
+    with pytest.raises(UnusablePackage, match="has schema 1, and this version of nas-kd reads 5"):
         load_student(package)
 
 
@@ -243,4 +245,33 @@ def test_a_package_loads_where_its_study_is_gone(package: Path, tmp_path: Path) 
     facts = json.loads((moved / "config.json").read_text())
     facts["study"] = str(tmp_path / "gone")
     (moved / "config.json").write_text(json.dumps(facts))
+    seal_again(moved)
     assert evaluate(moved, None, Path(), "test")["examples"] == 360
+
+
+def test_what_a_killed_export_left_is_gone_and_a_failed_one_leaves_nothing(
+    study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn = tmp_path / ".best.4242-0"
+    torn.mkdir()
+    (torn / "config.json").write_text("{")
+    (tmp_path / ".best.of.mine").mkdir()
+    monkeypatch.setattr("nas_kd.package.write.load_student", refuses)
+    with pytest.raises(UnusablePackage, match=str(tmp_path / "best")):
+        export(study, "best", tmp_path / "best")
+    assert [path.name for path in tmp_path.iterdir()] == [".best.of.mine"]
+
+
+def refuses(package: Path, trust: bool) -> None:
+    raise UnusablePackage(f"package {package}", "does not prove itself", "Export it again.")
+
+
+def test_a_config_of_two_hundred_thousand_channels_is_refused_before_it_is_built(
+    package: Path,
+) -> None:
+    config = package / "config.json"
+    facts = json.loads(config.read_text())
+    facts["student"]["channels"] = [200_000] * len(facts["student"]["channels"])
+    config.write_text(json.dumps(facts))
+    with pytest.raises(UnusablePackage, match="their file has fewer"):
+        load_student(package)

@@ -24,7 +24,7 @@ from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView
 from tests.conftest import Run, record, searched
 
-NAMES = ["verdict", "controls", "front", "budget", "time", "stopped", "check"]
+NAMES = ["verdict", "controls", "front", "budget", "time", "stopped", "mishaps", "check"]
 
 
 def printed(card: Card) -> str:

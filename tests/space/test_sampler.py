@@ -3,15 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
+import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas_kd.costs.budgets import parse_budgets
+from nas_kd.space import sampler
 from nas_kd.space.first import ladder
 from nas_kd.space.resolve import resolve
 from nas_kd.space.sample import distributions
-from nas_kd.space.sampler import mirror, propose, propose_all, value_at
+from nas_kd.space.sampler import DIRECTIONS, STARTUP, mirror, propose, propose_all, value_at
 from nas_kd.space.space import Sample, Space
 from nas_kd.students.decode import counts, decode
 from tests.conftest import tiny
@@ -57,6 +60,29 @@ def test_the_sampler_learns_from_finished_trials(space: Space) -> None:
         return sum(sample["width"] for _, sample in samples) / len(samples)
 
     assert mean_width(asked) > mean_width(asked_blindly)
+
+
+def test_optunas_own_sampler_proposes_the_same(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = list(propose_all([], range(32), space))
+    told = stored(space, first[:24], TrialState.COMPLETE)
+    told += stored(space, first[24:], TrialState.PRUNED)
+    ours = list(propose_all(told, range(32, 48), space))
+
+    def plain(asked: Any, seed: int) -> TPESampler:
+        return TPESampler(
+            multivariate=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed
+        )
+
+    def copied(trials: list[FrozenTrial]) -> optuna.Study:
+        study = optuna.create_study(directions=DIRECTIONS)
+        study.add_trials(trials)
+        return study
+
+    monkeypatch.setattr(sampler, "TPE", plain)
+    monkeypatch.setattr(sampler, "mirror", copied)
+    assert list(propose_all(told, range(32, 48), space)) == ours
 
 
 def test_a_stopped_trial_does_not_stop_the_sampler(space: Space) -> None:

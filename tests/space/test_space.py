@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from torch import Tensor, nn
 
 from nas_kd.costs.budgets import parse_budgets
-from nas_kd.errors import BudgetTooSmall, Unusable
+from nas_kd.errors import BudgetTooSmall, InvalidSpec, Unusable
 from nas_kd.space.first import first_samples
 from nas_kd.space.resolve import resolve
 from nas_kd.space.sample import complete, distributions
 from nas_kd.space.space import Space
-from nas_kd.students.decode import fits
+from nas_kd.students.decode import cost, counts, fits
 from tests.conftest import tiny
 
 
@@ -131,3 +132,69 @@ def test_a_table_leaves_out_families_that_take_none() -> None:
     assert here.left_out == (("cnn", "it takes no tables"),)
     with pytest.raises(Unusable, match="Say --family mlp"):
         space(shape=(12,), classes=3, budget="2k", family="cnn")
+
+
+def test_a_budget_of_bytes_or_memory_has_students_of_8_bits() -> None:
+    for budget, bits in (("20k", 32), ("20kB", 8), (["20k", "9kB ram"], 8)):
+        here = space(budget=budget)
+        sample = first_samples(here)[0]
+        assert here.values("bits") == (bits,)
+        assert here.student(sample).bits == sample["bits"] == bits
+    assert space(budget="20kB", bits=32).values("bits") == (32,)
+    assert space(budget="20k", bits=8).values("bits") == (8,)
+
+
+def test_both_bits_are_searched_and_each_fits() -> None:
+    here = space(budget="20kB", bits=[8, 32])
+    assert distributions(here)["bits"] == CategoricalDistribution((8, 32))
+    for bits in (8, 32):
+        student = here.student(first_samples(here)[0] | {"bits": bits})
+        assert student.bits == bits
+        assert fits(student, here.budgets)
+        assert cost(student, here.budgets[0]) > 19_000
+    assert "bits" not in distributions(space(budget="20kB"))
+
+
+def test_more_than_three_times_the_parameters_fit_in_8_bits() -> None:
+    fewer, more = (
+        counts(here.student(first_samples(here)[0])).parameters
+        for here in (space(budget="3kB", bits=bits, family="cnn") for bits in (32, 8))
+    )
+    assert more > 3 * fewer
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"bits": [8, 32]}, "both are searched under a budget of bytes or RAM: add such a budget"),
+        ({"bits": [8, 8], "budget": "20kB"}, "names one number twice"),
+        ({"bits": 4}, "bits"),
+        ({"qat": True}, "qat: trains students of 8 bits, and these have 32"),
+        ({"qat": True, "bits": 8, "knowledge": "fitnet"}, "and fitnet sees layers"),
+        ({"qat": True, "bits": 8, "scheme": "online"}, "and the scheme is online"),
+    ],
+)
+def test_bits_that_cannot_be_are_named(settings: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(InvalidSpec, match=wrong):
+        tiny(**{"budget": "20k", **settings})
+
+
+class Normed(nn.Module):
+    """A network that has no 8-bit form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 9), nn.LayerNorm(9), nn.Linear(9, 10)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layers(images)
+        return logits
+
+
+def test_a_family_without_an_8_bit_form_is_named_before_anything_is_trained() -> None:
+    name = f"{__name__}:Normed"
+    assert space(budget="20kB", bits=32, family=name, depth=1)
+    with pytest.raises(Unusable, match=rf"{name}.*'layers.2' \(LayerNorm\).*--fix bits=32"):
+        space(budget="20kB", family=name, depth=1)

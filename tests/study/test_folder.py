@@ -12,6 +12,7 @@ from nas_kd.files import write_text
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
+from nas_kd.study.storage import Database
 from tests.conftest import tiny
 
 
@@ -99,7 +100,9 @@ def test_what_is_cleared_are_files_that_were_being_written_and_no_others(tmp_pat
 
 
 def test_a_lease_of_another_host_is_respected_until_it_expires(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
+    ledger = Ledger.create(
+        Database(tmp_path / "study.db"), "mine", "validation accuracy", "parameters"
+    )
     ledger.note("driver", {"holder": "process 1 on elsewhere", "until": time.time() + 60})
     held = pytest.raises(StudyLocked, match="process 1 on elsewhere")
     with held, lease(ledger, "runs/x", "process 2 on here"):
@@ -116,7 +119,9 @@ def test_a_lease_that_another_host_took_is_lost_and_its_successors_is_left_alone
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nas_kd.study.lease.RENEWED", 0.01)
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
+    ledger = Ledger.create(
+        Database(tmp_path / "study.db"), "mine", "validation accuracy", "parameters"
+    )
     successor = {"holder": "process 1 on elsewhere", "until": time.time() + 60}
     with lease(ledger, "runs/x", "process 2 on here") as expect_held:
         ledger.note("driver", successor)
@@ -128,7 +133,9 @@ def test_a_lease_that_another_host_took_is_lost_and_its_successors_is_left_alone
 
 
 def test_of_two_who_take_a_lease_one_has_it(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "validation accuracy", "parameters")
+    ledger = Ledger.create(
+        Database(tmp_path / "study.db"), "mine", "validation accuracy", "parameters"
+    )
     assert ledger.exchange("driver", None, "first")
     assert not ledger.exchange("driver", None, "second")
     assert ledger.exchange("driver", "first", "third")

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.distributions import FloatDistribution
@@ -13,6 +14,7 @@ from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.record import StudentRecord, outcome
+from nas_kd.study.storage import Database
 from nas_kd.study.view import StudyView
 from tests.conftest import record
 
@@ -21,8 +23,8 @@ SPACE = {"width": FloatDistribution(0, 1)}
 
 @pytest.mark.parametrize("proposed", [record(0), record(0, duplicate_of=3, generation=2)])
 def test_what_is_proposed_is_what_is_read(proposed: StudentRecord, tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
-    ledger.propose({"width": 0.5}, SPACE, proposed.proposed())
+    ledger = Ledger.create(Database(tmp_path / "study.db"), "mine", "accuracy", "parameters")
+    ledger.propose(0, {"width": 0.5}, SPACE, proposed.proposed())
     assert ledger.records() == [proposed]
 
 
@@ -33,8 +35,8 @@ def test_what_is_proposed_is_what_is_read(proposed: StudentRecord, tmp_path: Pat
 def test_what_is_told_is_what_is_read(
     fault: str | None, values: tuple[float, float] | None, state: str, tmp_path: Path
 ) -> None:
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
-    ledger.propose({"width": 0.5}, SPACE, record().proposed())
+    ledger = Ledger.create(Database(tmp_path / "study.db"), "mine", "accuracy", "parameters")
+    ledger.propose(0, {"width": 0.5}, SPACE, record().proposed())
     ledger.tell(0, values, outcome([(1, 0.5), (3, 0.9)], 1.234, fault))
     (found,) = ledger.records()
     assert (found.state, found.fault, found.seconds) == (state, fault, 1.23)
@@ -69,9 +71,9 @@ def test_settings_that_would_stand_for_something_else_are_named() -> None:
 
 
 def test_a_finished_trial_is_read_once(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "study.db", "mine", "accuracy", "parameters")
+    ledger = Ledger.create(Database(tmp_path / "study.db"), "mine", "accuracy", "parameters")
     for number in range(2):
-        ledger.propose({"width": 0.5}, SPACE, record(number).proposed())
+        ledger.propose(number, {"width": 0.5}, SPACE, record(number).proposed())
     ledger.tell(0, None, {})
     first, again = ledger.records(), ledger.records()
     assert first[0] is again[0]
@@ -103,3 +105,17 @@ def test_what_trials_carry_is_read_in_one_file() -> None:
     reading = re.compile(r"\.user_attrs\b")
     found = [path.name for path in root.rglob("*.py") if reading.search(path.read_text())]
     assert found == ["record.py"]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"student": "{"}, {"student": "[]"}, {"student": 3}, {"settings": "[1]"},
+        {"settings": "{"}, {"rungs": 3}, {"rungs": [["x", 1]]}, {"rungs": [[1]]},
+    ],
+)  # fmt: skip
+def test_a_trial_that_somebody_else_wrote_is_named(spoiled: dict[str, Any], tmp_path: Path) -> None:
+    ledger = Ledger.create(Database(tmp_path / "study.db"), "mine", "accuracy", "parameters")
+    ledger.propose(0, {"width": 0.5}, SPACE, record().proposed() | spoiled)
+    with pytest.raises(Unusable, match=r"trial 0: is not what nas-kd writes|config: is none"):
+        ledger.records()

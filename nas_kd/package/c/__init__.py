@@ -1,0 +1,1 @@
+"""A student as C99: no dependency, no malloc, one arena."""

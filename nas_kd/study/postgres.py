@@ -1,0 +1,190 @@
+"""A PostgreSQL server that keeps the trials of studies.
+
+Its URL is shown, kept and advised without a password; libpq finds one in the file that PGPASSFILE
+names. A connection that is lost is the exception ServerLost, whatever was being done.
+"""
+
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TypeVar
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, PendingRollbackError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from nas_kd.errors import ServerLost, Unusable, UnusableStudy
+
+READABLE = "Write postgresql://USER@HOST:5432/DATABASE, with the password in a file: PGPASSFILE."
+DRIVER = "postgresql+psycopg"
+WAYS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "tcp_user_timeout": 30_000,  # milliseconds, then a line that is silent counts as cut
+    "options": "-c tcp_keepalives_idle=10 -c tcp_user_timeout=25000",
+}
+"""How connections are made, so that both sides soon notice when the other is gone."""
+
+
+def server_url(given: str) -> URL:
+    """The URL of a database, as SQLAlchemy takes it. Raises Unusable, and never shows more of what
+    was given than its beginning."""
+    scheme = given.partition(":")[0]
+    if scheme not in ("postgresql", "postgres", DRIVER):
+        raise Unusable(f"storage {scheme!r}", "is no PostgreSQL server", READABLE)
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError) as error:
+        raise Unusable(f"storage {scheme}://...", "cannot be read", READABLE) from error
+    if not url.database:
+        raise Unusable(f"storage {shown(url)}", "names no database", READABLE)
+    if find_spec("psycopg") is None:
+        right = "Install the extra: pip install 'nas-kd[postgres]'"
+        raise Unusable(f"storage {shown(url)}", "needs the package 'psycopg'", right)
+    if any("password" in name.lower() for name in url.query):
+        raise Unusable(f"storage {shown(url)}", "has a password after its '?'", READABLE)
+    if url.password is not None:  # for libpq alone: no object and no file has it
+        os.environ["PGPASSWORD"] = str(url.password)
+    return without_password(url, DRIVER)
+
+
+def shown(url: URL) -> str:
+    """The URL without its password."""
+    return without_password(url, "postgresql").render_as_string()
+
+
+def without_password(url: URL, driver: str) -> URL:
+    """The same place, as the same user."""
+    query = {name: value for name, value in url.query.items() if "password" not in name.lower()}
+    return URL.create(
+        driver, url.username, host=url.host, port=url.port, database=url.database, query=query
+    )
+
+
+def open_postgres(url: URL) -> RDBStorage:
+    """Optuna's tables in this database, made if there are none.
+
+    Raises ServerLost where no connection is to be had, UnusableStudy for tables that Optuna cannot
+    use.
+    """
+    try:
+        with create_engine(url, poolclass=NullPool, connect_args=WAYS).connect() as connection:
+            # Optuna fails where two processes make its tables at once
+            connection.execute(text("SELECT pg_advisory_lock(hashtext('nas-kd tables'))"))
+            template = url.render_as_string().replace("{", "{{").replace("}", "}}")
+            kwargs = {"pool_pre_ping": True, "connect_args": WAYS}
+            storage = RDBStorage(template, engine_kwargs=kwargs)
+    except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        causes = list(chain_of(error))
+        if any(map(of_connection, causes)):
+            raise ServerLost(shown(url), f"cannot be reached ({plain(causes[-1])})") from error
+        right = "Mend it as it says, or name another database."
+        raise UnusableStudy(shown(url), f"cannot be used ({plain(causes[-1])})", right) from error
+    event.listen(storage.engine, "handle_error", lost)
+    weakref.finalize(storage, storage.engine.dispose)
+    return storage
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.orig if isinstance(error, DBAPIError) else error.__cause__
+
+
+def lost(context: ExceptionContext) -> None:
+    """Raise ServerLost for an error of the connection: Optuna would try again by itself, and so
+    double a trial whose answer was lost."""
+    if not context.is_pre_ping and of_connection(context.original_exception):
+        given = "the server" if context.engine is None else shown(context.engine.url)
+        error = context.original_exception
+        raise ServerLost(given, f"does not answer ({plain(error)})") from error
+
+
+def of_connection(error: BaseException) -> bool:
+    """Whether an error of psycopg is one of the connection, not of what was asked."""
+    from psycopg import InterfaceError, OperationalError
+
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def plain(error: BaseException) -> str:
+    """The first line of an error, which says why."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+
+
+class AdvisoryLock:
+    """A lock of the server's own, which is free as soon as its holder's connection is gone."""
+
+    def __init__(self, url: URL, name: str) -> None:
+        self._engine: Engine = create_engine(
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=WAYS
+        )
+        event.listen(self._engine, "handle_error", lost)
+        self._name = {"name": name}
+        self._connection: Connection | None = None
+
+    def held(self) -> bool:
+        """Whether the lock is ours: it is taken where nobody has it. Raises ServerLost."""
+        try:
+            if self._connection is not None:
+                self._connection.execute(text("SELECT 1"))
+                return True
+            self._connection = self._engine.connect()
+            return self._taken()
+        except PendingRollbackError as error:
+            self.release()
+            given = shown(self._engine.url)
+            raise ServerLost(given, "does not answer (the connection was cut)") from error
+        except ServerLost:
+            self.release()
+            raise
+
+    def _taken(self) -> bool:
+        assert self._connection is not None
+        asked = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+        taken = bool(self._connection.execute(asked, self._name).scalar())
+        if not taken:
+            self.release()
+        return taken
+
+    def release(self) -> None:
+        """Give the lock back, if it is ours; a server that is away has done so itself."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except (ServerLost, SQLAlchemyError):
+                connection.invalidate()
+
+
+T = TypeVar("T")
+
+PATIENCE = 60.0
+"""Seconds for which a server that went away is waited for."""
+
+
+def patiently(call: Callable[[], T], say: Callable[[str], None] = lambda text: None) -> T:
+    """What the call gives; where the server is lost it is made again for a minute, and `say` is
+    told so once. Raises ServerLost. Other storages are never lost."""
+    began, told = time.monotonic(), False
+    while True:
+        try:
+            return call()
+        except (ServerLost, StorageInternalError) as error:
+            if not (
+                isinstance(error, ServerLost) or isinstance(error.__cause__, PendingRollbackError)
+            ):
+                raise
+            if time.monotonic() - began > PATIENCE:
+                raise
+            if not told:
+                say(str(error).partition(". ")[0])
+            told = True
+            time.sleep(0.5)

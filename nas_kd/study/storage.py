@@ -1,0 +1,122 @@
+"""Where the trials of a study are: a file of its folder, or a server's database of several studies,
+in which the study is found by a name that the folder keeps."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from pydantic import BaseModel
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from nas_kd.errors import Unusable, UnusableStudy
+from nas_kd.files import write_text
+from nas_kd.records import read_record
+from nas_kd.study.postgres import open_postgres, server_url, shown
+from nas_kd.study.sqlite import open_sqlite
+
+
+class Note(BaseModel):
+    """What a study's folder says of a server."""
+
+    url: str
+    study: str
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a study's trials are."""
+
+    file: Path
+    """SQLite's, where there is no server."""
+    server: URL | None = None
+    study: str | None = None
+    """The study's name in the server's database."""
+
+    def __str__(self) -> str:
+        return str(self.file) if self.server is None else shown(self.server)
+
+    def open(self) -> RDBStorage:
+        """Optuna's storage, whose tables are made where there are none.
+
+        Raises UnusableStudy for one that is damaged or may not be used, ServerLost for a server
+        that does not answer.
+        """
+        if self.server is not None:
+            return open_postgres(self.server)
+        with opening(self.file):
+            return open_sqlite(self.file)
+
+    def find(self, storage: RDBStorage) -> str | None:
+        """The name of the study, if it is there."""
+        if self.server is None:
+            with opening(self.file):
+                return mine(storage, optuna.get_all_study_names(storage))
+        return self.study if self.study in optuna.get_all_study_names(storage) else None
+
+    def begun(self) -> bool:
+        """Whether there is a study; SQLite's making may have been interrupted after the tables."""
+        if self.server is None and not self.file.exists():
+            return False
+        return self.find(self.open()) is not None
+
+    @classmethod
+    def of(cls, file: Path, note: Path) -> Self:
+        """What a study's folder says: SQLite, unless it has a note that names a server. Raises
+        UnusableStudy, and Unusable for a URL that cannot be used."""
+        if not note.exists():
+            return cls(file)
+        right = "Bring it back as it was, or search in a new folder: --study FOLDER."
+        kept = read_record(Note, note, right, UnusableStudy)
+        return cls(file, server_url(kept.url), kept.study)
+
+    def keep(self, note: Path) -> None:
+        """Write down the server and the study's name there."""
+        assert self.server is not None
+        assert self.study is not None
+        kept = Note(url=shown(self.server), study=self.study)
+        write_text(note, kept.model_dump_json(indent=1) + "\n")
+
+
+def asked(given: str, known: Database, folder: Path) -> Database:
+    """The database that a search names for the study of a folder. One on a server keeps its name,
+    wherever the server is by now. Raises Unusable."""
+    server = server_url(given)
+    if known.server is None and known.begun():
+        wrong = f"is not where the trials of {folder} are: they are in {known.file}"
+        right = "Leave --storage out, or name another folder: --study FOLDER."
+        raise Unusable(f"storage {shown(server)}", wrong, right)
+    study = known.study or f"{folder.name}-{secrets.token_hex(4)}"
+    return Database(known.file, server, study[-LONGEST:])
+
+
+LONGEST = 500
+"""Letters of a study's name that Optuna's tables have room for, a dozen less."""
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Raise UnusableStudy if the file is damaged, or if it may not be read."""
+    try:
+        yield
+    except (DBAPIError, StorageInternalError, OSError, RuntimeError) as error:
+        cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
+        right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
+        raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
+
+
+def mine(storage: RDBStorage, names: list[str]) -> str | None:
+    """The name of the study that nas-kd made, where somebody put others beside it; else of the
+    first; None if there is none."""
+    made = [
+        name
+        for name in names
+        if "spec" in storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+    ]
+    return next(iter([*made, *names]), None)
