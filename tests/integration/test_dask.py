@@ -1,10 +1,12 @@
 """Workers on other machines, by Dask: the same study, whoever comes and goes."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -38,6 +40,15 @@ FIXED = {"trials": 12, "epochs": 3, "rungs": [1], "batch": 64}
 def whole(tmp_path_factory: pytest.TempPathFactory) -> StudyView:
     """The study in this process."""
     return searched(tmp_path_factory.mktemp("here") / "study", **FIXED)
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """Dask leaves a socket open whose other end was killed while it was being connected."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
