@@ -24,6 +24,9 @@ RESIDENT = 0.5
 NARROW = 12
 """A convolutional network up to this wide is faster in the plain memory layout on a CPU."""
 
+BLOCK = 16
+"""The channels that oneDNN takes at once."""
+
 
 @lru_cache(maxsize=8)
 def tensor(array: ArrayRef) -> Tensor:
@@ -52,11 +55,25 @@ def memory_format(
 ) -> torch.memory_format:
     """The memory layout of pictures in which a network, perhaps one of students, trains fastest.
 
-    Measured in studies/cohorts: channels last, but for a narrow convolutional student alone.
+    Measured in studies/cohorts: channels last, but for a narrow convolutional student alone. A
+    network with a strided 1x1 convolution of fewer than 16 channels has to stay in the plain
+    layout: in the other, its gradient is written past the end of its memory, which ends the process
+    or spoils other numbers (oneDNN, issue 6035).
     """
     convolutions = any(isinstance(part, nn.Conv2d | PackedConv) for part in network.modules())
     narrow = len(students) == 1 and max(students[0].channels, default=NARROW + 1) <= NARROW
-    return torch.channels_last if convolutions and not narrow else torch.contiguous_format
+    plain = not convolutions or narrow or any(map(overruns, network.modules()))
+    return torch.contiguous_format if plain else torch.channels_last
+
+
+def overruns(part: nn.Module) -> bool:
+    """Whether the gradient of a layer is written past the end of its memory in channels last."""
+    return (
+        isinstance(part, nn.Conv2d)
+        and part.kernel_size == (1, 1)
+        and part.stride != (1, 1)
+        and part.in_channels // part.groups < BLOCK
+    )
 
 
 def normaliser(
