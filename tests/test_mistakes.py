@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -74,13 +75,31 @@ def tables() -> None:
     Path("wide.csv").write_text(",".join(["y", *(f"x{n}" for n in range(20_000))]) + "\n")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, study: StudyView) -> Path:
+    """A folder full of things that are not right."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    with chdir(folder):
+        everything(study)
+    return folder
+
+
 @pytest.fixture
 def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: StudyView
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: StudyView
 ) -> Iterator[dict[str, str]]:
-    """A folder full of things that are not right, and names for what lies elsewhere."""
+    """A copy of that folder to work in, and names for what lies elsewhere."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    for name in ("pipe.npz", "pipe.csv", "pipe.pt"):
+        os.mkfifo(name)
+    with lock(StudyFolder(Path("held"))):
+        yield {"STUDY": str(study.folder.root)}
+
+
+def everything(study: StudyView) -> None:
+    """What is not right, in this folder."""
     Path("faulty.py").write_text(CODE)
     for name in ("one", "broken", "few", "empty", "full"):
         Path(name).mkdir()
@@ -109,8 +128,6 @@ def world(
     for name in ("a/2", "b/1", "b/2"):
         Path(f"alike/{name}.png").parent.mkdir(exist_ok=True)
         shutil.copy("alike/a/1.png", f"alike/{name}.png")
-    for name in ("pipe.npz", "pipe.csv", "pipe.pt"):
-        os.mkfifo(name)
     arrays("unseen.npz", y=Y % 3, x_test=X, y_test=Y)
     Path("text.npz").write_text("no arrays")
     Path("broken.toml").write_text("budget = ")
@@ -139,8 +156,8 @@ def world(
     write_text(Path("other/spec.toml"), tiny(epochs=7).to_toml())
     write_text(Path("other/driver.lock"), "process 1 on elsewhere")
     write_text(Path("taken/checkpoints/mine.pt"), "of something else")
-    with lock(StudyFolder(Path("held"))):
-        yield {"STUDY": str(study.folder.root)}
+    for kind in ("onnx", "pt2", "joblib", "skops", "parquet"):
+        Path(f"text.{kind}").write_text("of something else")
 
 
 DIGITS = ["search", "--budget", "2k", "--data", "digits"]
@@ -351,6 +368,49 @@ MISTAKES: list[tuple[list[str], str]] = [
         "has no validation split of its own",
     ),
     (["evaluate", "package", "--data", "npz:wide.npz"], "The student takes (1, 8, 8)"),
+    (["confirm", "nowhere"], "nowhere: holds no study"),
+    (["confirm", "STUDY", "nowhere"], "nowhere: holds no study"),
+    (["confirm", "STUDY", "--seeds", "0"], "--seeds: must be at least 2"),
+    (["confirm", "STUDY", "--trial", "99"], "Say best, knee or a number below 8"),
+    (["confirm", "STUDY", "--epochs", "0"], "--epochs: must be at least 1"),
+    (["confirm", "STUDY", "--job-limit", "0"], "--job-limit: say a time such as 90s"),
+    (["confirm", "STUDY", "--device", "abacus"], "device 'abacus': is no device"),
+    (flag("--device", "abacus"), "device 'abacus': is no device"),
+    (flag("--executor", "localhost"), "executor 'localhost': is no address of a scheduler"),
+    (flag("--executor", "http://localhost:8786"), "Say the address of a Dask scheduler: tcp://"),
+    (flag("--storage", "mysql://db/studies"), "storage 'mysql': is no PostgreSQL server"),
+    (flag("--storage", "postgresql://db"), "storage postgresql://db: names no database"),
+    (flag("--storage", "postgresql://ana:secret@127.0.0.1:1/x"), "//ana@127.0.0.1:1/x: cannot be"),
+    (flag("--metric", "accurcy"), "Did you mean 'accuracy'"),
+    (flag("--range", "bits=4:8"), "bits: Input should be 8 or 32 (given: 4)"),
+    (flag("--range", "bits=8:32"), "bits: both are searched under a budget of bytes or RAM"),
+    (fix("qat=maybe"), "qat: Input should be a valid boolean"),
+    (flag("--views", "99999"), "views: Input should be less than or equal to 100"),
+    (flag("--budget", "3 kB", "--budget", "1 B ram"), "cnn 31 parameters, 107 bytes, 128 ram"),
+    (flag("--teacher-layer", "x"), "kl compares no layers, and teacher_layer names x"),
+    (teacher("train:0"), "'train:0': a width is a whole number"),
+    (teacher("train+"), "'' names no teacher"),
+    (teacher("nowhere.csv"), "nowhere.csv: cannot be read (No such file"),
+    (teacher("right.csv"), "right.csv: has columns for x, y. The classes of the data are 0, 1"),
+    (teacher("right.npz"), "right.npz: has the arrays X, y. Save it with numpy.savez"),
+    (teacher("text.onnx"), "text.onnx: cannot be read"),
+    (teacher("text.pt2"), "text.pt2: may hold pickles"),
+    ([*teacher("text.pt2"), "--trust"], "text.pt2: cannot be read (it is no zip archive)"),
+    (teacher("text.joblib"), "text.joblib: is a pickle"),
+    (teacher("text.skops"), "text.skops: cannot be read"),
+    (data("parquet:text.parquet"), "text.parquet: cannot be read"),
+    ([*data("csv:right.csv"), "--label", "z"], "--label z: is no column of data csv:"),
+    ([*data("csv:right.csv"), "--group", "z"], "--group z: is no column of data csv:"),
+    ([*data("csv:right.csv"), "--label", "x"], "column 'x': looks like a quantity"),
+    (["dashboard", "STUDY", "--host", "nowhere.invalid"], "or a name or address of this machine"),
+    (["report", "STUDY", "--to", "full"], "--to: is a page: say NAME.html"),
+    (["smallest", "STUDY"], "say one of --accuracy 98.5% and --of-teacher 99%"),
+    (["smallest", "STUDY", "--of-teacher", "0"], "--of-teacher: say 98.5% or 0.985"),
+    (["smallest", "nowhere"], "nowhere: holds no study"),
+    (
+        ["check", *data("csv:nothing.csv")[1:3], "--data", "csv:nothing.csv"],
+        "nothing.csv: cannot be",
+    ),
 ]
 
 
@@ -367,4 +427,4 @@ def test_a_mistake_is_answered_by_one_message(
 
 
 def test_there_are_many() -> None:
-    assert len(MISTAKES) >= 150
+    assert len(MISTAKES) >= 200

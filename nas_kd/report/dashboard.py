@@ -66,5 +66,7 @@ def dashboard(folder: StudyFolder, host: str, port: int, writable: bool) -> WSGI
         return make_server(host, port, app, Server, Handler)
     except OSError as error:
         raise Unusable(
-            f"{host}:{port}", f"cannot be served ({error.strerror})", "Say another --port."
+            f"{host}:{port}",
+            f"cannot be served ({error.strerror})",
+            "Say another --port, or a name or address of this machine as --host.",
         ) from error

@@ -11,7 +11,7 @@ from nas_kd.knowledge.layers import needs, taps_for
 from nas_kd.space.space import Space, only_depth
 from nas_kd.spec import StudySpec
 from nas_kd.students import FAMILIES, build
-from nas_kd.students.decode import KINDS, cost, expect, fits, join, latency
+from nas_kd.students.decode import KINDS, costs, expect, fits, join, latency
 from nas_kd.students.family import Option
 from nas_kd.students.quantised import expect_quantisable
 from nas_kd.students.taps import taps_of
@@ -141,11 +141,9 @@ def too_shallow(deepest: int, enough: int, budgets: Sequence[Budget]) -> str:
 
 def too_small(space: Space, low: int) -> BudgetTooSmall:
     """The error that names the smallest student of each family."""
-    budget = space.budgets[0]
     least = {f: space.smallest(f, only_depth(f) or low) for f in space.families}
     return BudgetTooSmall(
-        join(space.budgets),
-        tuple((f, f"{cost(config, budget):,} {budget.cost}") for f, config in least.items()),
+        join(space.budgets), tuple((f, costs(config, space.budgets)) for f, config in least.items())
     )
 
 

@@ -47,7 +47,7 @@ def decode(
     bits = int(sample.get("bits", WHOLE))
     least = smallest(family, depth, input_shape, classes, multiple_of, options, bits)
     if not fits(least, budgets):
-        raise BudgetTooSmall(join(budgets), ((family, str(cost(least, budgets[0]))),))
+        raise BudgetTooSmall(join(budgets), ((family, costs(least, budgets)),))
     count = len(least.channels)
     if sample.get("weights") == TEACHER:
         deepest, width = FAMILIES[family].default_depth, FAMILIES[family].whole
@@ -120,6 +120,11 @@ def cost(config: StudentConfig, budget: Budget) -> int:
     if budget.cost == LATENCY:
         return ceil(latency(config).median)
     return COSTS[budget.cost](counts(config), config.bits)
+
+
+def costs(config: StudentConfig, budgets: Sequence[Budget]) -> str:
+    """What a student costs of every budget, in words."""
+    return ", ".join(f"{cost(config, budget):,} {budget.cost}" for budget in budgets)
 
 
 def latency(config: StudentConfig) -> Latency:

@@ -1,5 +1,7 @@
 """`pt2:PATH`, a program that torch.export saved: a network without the code that made it."""
 
+from zipfile import is_zipfile
+
 import torch
 
 from nas_kd.data.transfer import TransferSet
@@ -22,10 +24,12 @@ def open_exported(teacher: Teacher, data: TransferSet, device: str) -> Answerer:
             "as ONNX."
         )
         raise UnusableTeacher(f"teacher {file}", wrong, right)
+    right = "Save it with torch.export.save(torch.export.export(network, (examples,)), FILE)."
+    if not is_zipfile(file):  # torch would print what it tried
+        raise UnusableTeacher(f"teacher {file}", "cannot be read (it is no zip archive)", right)
     try:
         network = torch.export.load(file).module()
     except Exception as error:  # whatever reading a file of something else ends with
-        right = "Save it with torch.export.save(torch.export.export(network, (examples,)), FILE)."
         raise UnusableTeacher(f"teacher {file}", f"cannot be read ({error})", right) from error
     return of_network(network, teacher, data, device, sha256=sha256)
 
