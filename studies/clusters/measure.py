@@ -57,11 +57,13 @@ def sent(place: Path, megabytes: int) -> dict[str, Any]:
     x = random.normal(size=(rows, columns)).astype(np.float32)
     y = random.integers(0, 3, rows)
     x[:, :20] += 2 * y[:, None]  # what tells of the classes
-    np.savez(place / "wide.npz", X=x, y=y)
-    with cluster(place / "cluster", 3) as address:
-        seconds = search(place / "study", WIDE | {"data": f"npz:{place / 'wide.npz'}"}, address)
-    log = (place / "study" / "search.log").read_text()
-    lines = re.findall(r"cluster   (\S+), ([\d,]+) MB, was sent to (\S+)", log)
+    driver = place / "driver"
+    driver.mkdir()
+    np.savez(driver / "wide.npz", X=x, y=y)
+    with cluster(place / "cluster", 3, hidden=driver) as address:
+        seconds = search(driver / "study", WIDE | {"data": f"npz:{driver / 'wide.npz'}"}, address)
+    log = (driver / "study" / "search.log").read_text()
+    lines = re.findall(r"cluster   (\S+), ([\d,.]+) MB, was sent to (\S+)", log)
     each = Counter((name, worker) for name, _, worker in lines)
     kept = [
         sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
