@@ -40,6 +40,7 @@ from nas_kd.data import source_of
 from nas_kd.data.given import raw_of
 from nas_kd.data.source import Request
 from nas_kd.data.transfer import prepare
+from nas_kd.driver.drive import finished
 from nas_kd.driver.teacher_folder import all_ready
 from nas_kd.driver.teacher_names import describe
 from nas_kd.errors import NasKDError
@@ -269,7 +270,7 @@ CELLS = (("trial_user_attributes", "value_json"), ("study_user_attributes", "val
 
 def database(draw: Draw, place: Path) -> None:
     """A study whose database has odd values in some cells, or lacks rows."""
-    for name in ("data.json", "spec.toml", "study.db"):
+    for name in ("data.json", "study.db", *(["spec.toml"] * (draw.random() < 0.8))):
         copied(draw, name, place, 0.05)
     with contextlib.suppress(sqlite3.DatabaseError), sqlite3.connect(place / "study.db") as tables:
         for _ in range(draw.choice((1, 1, 2, 6))):
@@ -285,7 +286,10 @@ def database(draw: Draw, place: Path) -> None:
             if isinstance(before, str) and cell.endswith("json") and draw.random() < 0.7:
                 after = json.dumps(other_json(draw, json.loads(before)))
             tables.execute(f"UPDATE OR IGNORE {table} SET {cell} = ? WHERE rowid = {row}", (after,))
-    view = read_study(StudyFolder(place))
+    folder = StudyFolder(place)
+    if folder.has_spec():
+        finished(folder, folder.read_spec())
+    view = read_study(folder)
     summarize(view)
     trials_table(view)
     for card in cards(view):
@@ -432,6 +436,8 @@ def run(first: int, count: int) -> list[str]:
         if (process := os.fork()) == 0:
             try:
                 child(some, tell)
+            except BaseException:
+                os.write(tell, f"{some[0]} {traceback.format_exc()[-2000:]!r}\n".encode())
             finally:
                 os._exit(0)
         os.close(tell)
@@ -440,6 +446,8 @@ def run(first: int, count: int) -> list[str]:
         _, status = os.waitpid(process, 0)
         last = int(lines[-1].split()[0]) if lines else some[0]
         wrong += [line for line in lines if " " in line]
+        if not lines:
+            wrong.append(f"{last} was not read")
         if status:
             wrong.append(f"{last} ended by signal {os.WTERMSIG(status)}")
         seeds = range(last + 1, seeds.stop)

@@ -36,13 +36,12 @@ from nas_kd.confirm.trainings import (
 )
 from nas_kd.driver.drive import expect_families
 from nas_kd.driver.events import Mended, Observe, Planned, Step
-from nas_kd.driver.options import RunOptions
+from nas_kd.driver.options import RunOptions, executor_of
 from nas_kd.driver.timing import TOO_LARGE, duration_in_words, time_students
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import Estimate
 from nas_kd.metrics import METRICS
 from nas_kd.training import PROOF
-from nas_kd.workers.executors import open_executor
 from nas_kd.workers.job_queue import JobQueue
 
 FEW = 4
@@ -82,11 +81,7 @@ def confirm(options: RunOptions, asked: Asked, observe: Observe) -> Confirmation
 @contextmanager
 def working(options: RunOptions, observe: Observe) -> Iterator[JobQueue]:
     """A queue of jobs with its workers."""
-    executor = open_executor(
-        options.workers, options.job_limit, options.devices, options.cluster,
-        lambda text: observe(Step(f"cluster   {text}")),
-        lambda text: observe(Mended("cluster", text)),
-    )  # fmt: skip
+    executor = executor_of(options, observe)
     queue = JobQueue(executor, options.workers, lambda text: observe(Mended("again", text)))
     try:
         yield queue

@@ -104,7 +104,7 @@ def opened(
     with lock(folder) as held:
         queue.checks.append(lambda: folder.expect_held(held))
         spec = view.spec.model_copy(update={"epochs": epochs or LONGER * view.epochs, "rungs": ()})
-        both = logged(folder, observe)
+        both = logged(folder, held, observe)
         here = {} if moved is None else {"data": placed(moved)}
         data = same_data(view.spec.model_copy(update=here), options, folder, lambda text: None)
         if size(data.test) < 2:

@@ -159,9 +159,6 @@ def send(context: ConfirmContext, training: Training, place: Path, rows: Rows) -
 
 def keep(place: Path, training: Training, result: RungResult) -> None:
     """Keep a student with its answers, and last its outcome."""
-    if not 0 <= result.accuracy <= 1:
-        wrong = f"the metric gives {result.accuracy}, which is not in 0 to 1"
-        result = replace(result, accuracy=0.0, fault=result.fault or wrong)
     sound = result.fault is None
     if sound:
         keep_student(place, training.finalist.config, result)

@@ -20,7 +20,7 @@ from nas_kd.driver.data_stage import expect_unchanged, prepared
 from nas_kd.driver.events import Mended, Observe, Planned, Step
 from nas_kd.driver.generation import next_generation, run_generation
 from nas_kd.driver.log import logged
-from nas_kd.driver.options import RunOptions, command
+from nas_kd.driver.options import RunOptions, command, executor_of
 from nas_kd.driver.signals_stage import bring_all, expect_layers, teacher_answers
 from nas_kd.driver.teacher_folder import Place
 from nas_kd.driver.teacher_names import all_trained, describe, shared_budgets, to_be_trained
@@ -36,6 +36,7 @@ from nas_kd.spec import StudySpec
 from nas_kd.spec.teachers import FROM_PYTHON, parts_in
 from nas_kd.students.decode import counts, join
 from nas_kd.students.family import StudentConfig
+from nas_kd.study.checkpoints import forget
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
@@ -43,7 +44,6 @@ from nas_kd.study.storage import asked
 from nas_kd.training import PROOF
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import kind
-from nas_kd.workers.executors import open_executor
 from nas_kd.workers.job_queue import JobQueue
 
 
@@ -58,9 +58,9 @@ def drive(
     for path in (options.data_root.resolve(), *options.teacher_weights):
         expect_utf8(path)
     with lock(folder) as held:
+        both = logged(folder, held, observe)
         keep_storage(folder, options)
         folder.compare(spec)
-        both = logged(folder, observe)
         say_of_file_system(folder, both)
         if finished(folder, spec):
             expect_unchanged(spec, options, folder)
@@ -69,12 +69,8 @@ def drive(
                 more = f"the same call with trials={spec.trials + spec.generation}"
             both(Step(f"finished  all {spec.trials} trials are done; for more: {more}"))
             return
-        executor = executor or executor_of(options, folder, both)
+        executor = executor or opened_executor(options, folder, both)
         queue = JobQueue(executor, options.workers, lambda text: both(Mended("again", text)))
-        if held.killed:
-            both(
-                Mended("killed", f"{held.killed} ended in the middle; what it had finished is kept")
-            )
         queue.checks.append(lambda: folder.expect_held(held))
         mine = True
         try:
@@ -142,7 +138,8 @@ def run(
     with lease(ledger, str(folder.root), holder) as expect_held:
         queue.checks.append(expect_held)
         record_facts(ledger, space, stage.recipe, options)
-        estimate(stage, space, spec.trials - ledger.told(), queue.workers)
+        if left := spec.trials - ledger.told():
+            estimate(stage, space, left, queue.workers)
         teachers = teachers or bring_teachers(stage, wanted, resumed, threads)
         ledger.note("teachers", list(teachers))
         signals = bring_all(stage, wanted)
@@ -154,14 +151,11 @@ def run(
             ledger.note("finished", spec.trials)
 
 
-def executor_of(options: RunOptions, folder: StudyFolder, observe: Observe) -> Executor:
-    """What does the jobs of a study. Raises Unusable for a cluster that cannot be used."""
+def opened_executor(options: RunOptions, folder: StudyFolder, observe: Observe) -> Executor:
+    """What does the jobs of a study; a new folder is left empty where there is none. Raises
+    Unusable."""
     try:
-        return open_executor(
-            options.workers, options.job_limit, options.devices, options.cluster,
-            lambda text: observe(Step(f"cluster   {text}")),
-            lambda text: observe(Mended("cluster", text)),
-        )  # fmt: skip
+        return executor_of(options, observe)
     except NasKDError:
         folder.clear()
         raise
@@ -198,6 +192,9 @@ def generations(context: SearchContext, too_late: Callable[[], bool]) -> bool:
     spec = context.spec
     began, before = time.monotonic(), context.ledger.told()
     context.observe(Planned(spec.trials, context.recipe.epochs, before))
+    for record in context.ledger.records():
+        if record.finished:  # one that was told just before a kill, or cancelled by a person
+            forget(context.folder, record.number)
     while True:
         generation, numbers = next_generation(context.ledger.records(), spec)
         if not numbers:

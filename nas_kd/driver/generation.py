@@ -37,7 +37,8 @@ def next_generation(records: Sequence[StudentRecord], spec: StudySpec) -> tuple[
     """The generation that is next, by its number and its trials: the last one if it is not told
     yet, or a new one; no trials are left at the end.
 
-    One that was cut short, because the study had no more trials, is not filled up later.
+    One that was cut short, because the study had no more trials, is not filled up once one of its
+    trials is told.
     """
     generation = records[-1].generation if records else -1
     last = [record for record in records if record.generation == generation]

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 from nas_kd.driver.events import Event, Mended, Observe, Scored, Step, Trained
 from nas_kd.spec.settings import settings_in_words
-from nas_kd.study.folder import StudyFolder
+from nas_kd.study.folder import Lock, StudyFolder
 from nas_kd.study.mishaps import keep_mishap
 
 
-def logged(folder: StudyFolder, observe: Observe) -> Observe:
-    """Also write steps, mishaps and scores to search.log, with the time; and keep mishaps."""
+def logged(folder: StudyFolder, held: Lock, observe: Observe) -> Observe:
+    """Also write steps, mishaps and scores to search.log, with the time; and keep mishaps, the
+    first of which may be that whoever held the folder before was killed."""
 
     def both(event: Event) -> None:
         if isinstance(event, Mended):
@@ -22,6 +23,8 @@ def logged(folder: StudyFolder, observe: Observe) -> Observe:
                 file.write(f"{now} {os.getpid()} {line(event)}\n")
         observe(event)
 
+    if held.killed:
+        both(Mended("killed", f"{held.killed} ended in the middle; what it had finished is kept"))
     return both
 
 

@@ -1,12 +1,15 @@
 """How a study is run. None of it decides a value, so all of it may change on resume."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from nas_kd.driver.events import Mended, Observe, Step
 from nas_kd.spec import StudySpec
 from nas_kd.spec.fields import PLACES
 from nas_kd.spec.trust import trust_flag
+from nas_kd.workers.executors import open_executor
 
 MUCH = 5e9
 """Bytes of arrays and signals beyond which a study asks first."""
@@ -48,6 +51,15 @@ class RunOptions:
     """The address of a Dask scheduler whose workers train; else `workers` processes do."""
     job_limit: float = 3600.0
     """A job that takes longer is taken from its worker and given to another."""
+
+
+def executor_of(options: RunOptions, observe: Observe) -> Executor:
+    """What does the jobs of a study. Raises Unusable for a cluster that cannot be used."""
+    return open_executor(
+        options.workers, options.job_limit, options.devices, options.cluster,
+        lambda text: observe(Step(f"cluster   {text}")),
+        lambda text: observe(Mended("cluster", text)),
+    )  # fmt: skip
 
 
 def root_flag(root: str | Path) -> str:

@@ -110,6 +110,7 @@ def bring_signals(stage: StageContext, job: SignalsJob) -> Signals:
                 stage.observe(Step("signals   those that another study computed of this teacher"))
             return signals
         shutil.rmtree(kept, ignore_errors=True)
+        (place / META).unlink()
     signals = computed(stage, job, place, key)
     if shared:
         share(place, kept, str(stage.folder.root))

@@ -18,6 +18,7 @@ from nas_kd.driver.context import StageContext
 from nas_kd.driver.events import Ended, Started, Step
 from nas_kd.driver.jobs import by_teacher, ready_teacher
 from nas_kd.driver.teacher_folder import (
+    RIGHT,
     WEIGHTS,
     Place,
     all_ready,
@@ -26,7 +27,7 @@ from nas_kd.driver.teacher_folder import (
     file_hash,
     places,
 )
-from nas_kd.errors import UnusableTeacher
+from nas_kd.errors import UnusableStudy, UnusableTeacher
 from nas_kd.files import replace as write_file
 from nas_kd.files import write_bytes, write_text
 from nas_kd.intervals import at_chance, told_from_chance
@@ -56,6 +57,8 @@ def bring_teachers(
         expect_same_teachers(stage.recipe, stage.folder, wanted)
     for teacher, place in zip(wanted, places(stage.folder, len(wanted)), strict=True):
         facts = place.known() if resumed else None
+        if resumed and not facts and teacher.kind != TRAINED:
+            raise UnusableStudy(str(place.path), "is missing", RIGHT)  # it was there before a spec
         if not facts:
             facts = brought(stage, teacher, place, threads)
         say_ready(stage, teacher, facts)

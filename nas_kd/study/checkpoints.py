@@ -3,9 +3,10 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -23,9 +24,15 @@ def keep_result(folder: StudyFolder, result: RungResult) -> None:
     """Write a result: the checkpoint, then its metrics, which make it count."""
     path = folder.checkpoint(result.trial, result.epochs)
     write_bytes(path, result.checkpoint)
-    metrics = asdict(result) | {"sha256": hashlib.sha256(result.checkpoint).hexdigest()}
+    metrics = asdict(result)
     del metrics["checkpoint"]
-    write_text(path.with_suffix(".json"), json.dumps(metrics))
+    sealed = metrics | {"sha256": seal(metrics, result.checkpoint)}
+    write_text(path.with_suffix(".json"), json.dumps(sealed))
+
+
+def seal(metrics: Mapping[str, Any], checkpoint: bytes) -> str:
+    """The hash of a result's metrics and its checkpoint."""
+    return hashlib.sha256(json.dumps(metrics).encode() + checkpoint).hexdigest()
 
 
 def find_result(
@@ -37,7 +44,10 @@ def find_result(
     try:
         metrics = json.loads(path.with_suffix(".json").read_text())
         checkpoint = path.read_bytes()
-        if metrics.pop("sha256") == hashlib.sha256(checkpoint).hexdigest():
+        known = metrics.pop("sha256")
+        if known == seal(metrics, checkpoint) and (metrics["trial"], metrics["epochs"]) == (
+            trial, epoch,
+        ):  # fmt: skip
             return RungResult(**metrics, checkpoint=checkpoint)
     except FileNotFoundError:
         return None

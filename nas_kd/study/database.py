@@ -3,8 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,31 +17,15 @@ from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import UnusableStudy
 from nas_kd.space.sampler import DIRECTIONS
+from nas_kd.study.facts import expect_each
 from nas_kd.study.postgres import patiently
 from nas_kd.study.record import StudentRecord
-from nas_kd.study.storage import Database
-
-SPOILED = (
-    ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
-    AssertionError,
-)  # fmt: skip
-"""What Optuna ends with where a cell of its tables is not of the kind that it wrote."""
+from nas_kd.study.storage import Database, sound
 
 T = TypeVar("T")
 Say = Callable[[str], None]
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
-
-
-@contextmanager
-def sound(database: Database) -> Iterator[None]:
-    """Raise UnusableStudy where Optuna cannot read what is in its tables."""
-    try:
-        yield
-    except SPOILED as error:
-        wrong = f"has cells that are not as Optuna wrote them ({error})"
-        right = "Bring it back as it was, or search in a new folder: --study FOLDER."
-        raise UnusableStudy(str(database), wrong, right) from error
 
 
 class Ledger:
@@ -62,10 +45,10 @@ class Ledger:
         right = "Name the folder of a study, or make one: nas-kd search --budget 20k"
         if database.server is None and not database.file.exists():
             raise UnusableStudy(str(database.file.parent), "holds no study.db", right)
+        storage = database.open()
+        if (name := database.find(storage)) is None:
+            raise UnusableStudy(str(database), "holds no study", right)
         with sound(database):
-            storage = database.open()
-            if (name := database.find(storage)) is None:
-                raise UnusableStudy(str(database), "holds no study", right)
             study = optuna.load_study(study_name=name, storage=storage)
             return cls(storage, study, database, lambda text: None)
 
@@ -122,7 +105,9 @@ class Ledger:
     def facts(self) -> dict[str, Any]:
         """What is known of the whole study: teacher, data, controls."""
         with sound(self.database):
-            return self.patiently(lambda: dict(self.storage.get_study_user_attrs(self._id)))
+            found = self.patiently(lambda: dict(self.storage.get_study_user_attrs(self._id)))
+            expect_each(found)
+        return found
 
     def note(self, key: str, value: Any) -> None:
         """Keep a fact of the whole study."""
@@ -164,11 +149,13 @@ class Ledger:
             user_attrs=dict(attributes),
         )
 
-        tried = iter((False,))
+        tried = False
 
         def add() -> None:
-            if next(tried, True) and len(self.study.get_trials(deepcopy=False)) > number:
+            nonlocal tried
+            if tried and len(self.study.get_trials(deepcopy=False)) > number:
                 return  # the last try had added it, and its answer was lost
+            tried = True
             self.study.add_trial(trial)
 
         self.patiently(add)

@@ -4,7 +4,7 @@ damaged, and somebody else may have written them."""
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -72,9 +72,18 @@ class OfData:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What reading a study needs of it as a whole."""
+class OfDriver:
+    """Who drives a study, and until when unless it is renewed."""
 
+    holder: str
+    until: Finite = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a study as a whole. What has no default is there before any trial."""
+
+    spec: str
     cost: str
     budgets: Annotated[tuple[tuple[str, Annotated[float, Field(gt=0)]], ...], Field(min_length=1)]
     families: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -89,9 +98,15 @@ class Facts:
     chance: Share | None = None
     examples: Positive | None = None
     twin: OfControl | None = None
+    driver: OfDriver | None = None
+    finished: Count | None = None
 
 
 _STORED, _FACTS, _CONTROL = (TypeAdapter[Any](kind) for kind in (Stored, Facts, OfControl))
+_EACH = {
+    name: TypeAdapter[Any](kind)
+    for name, kind in get_type_hints(Facts, include_extras=True).items()
+}
 
 
 def expect_stored(attributes: Mapping[str, Any]) -> None:
@@ -99,12 +114,17 @@ def expect_stored(attributes: Mapping[str, Any]) -> None:
     validated(_STORED, attributes)
 
 
-def expect_facts(facts: Mapping[str, Any]) -> None:
-    """Raise ValueError, saying what is wrong, where a study's facts are not those of one."""
-    validated(_FACTS, facts)
+def expect_each(facts: Mapping[str, Any]) -> None:
+    """Raise ValueError, saying what is wrong, for a fact that is not of its kind."""
     for name, fact in facts.items():
-        if name.startswith("largest "):
-            validated(_CONTROL, fact, f"{name}.")
+        shape = _CONTROL if name.startswith("largest ") else _EACH.get(name)
+        if shape is not None:
+            validated(shape, fact, f"{name}.")
+
+
+def expect_facts(facts: Mapping[str, Any]) -> None:
+    """Raise ValueError, saying what is wrong, where a study lacks a fact that each has."""
+    validated(_FACTS, facts)
     if facts["cost"] != facts["budgets"][0][0] or any(
         kind not in Stored.__dataclass_fields__ for kind, _ in facts["budgets"]
     ):
@@ -117,7 +137,7 @@ def validated(shape: TypeAdapter[Any], found: Any, before: str = "") -> None:
         shape.validate_json(json.dumps(found), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{before}{place}: {first['msg']}") from None
+        place = (before + ".".join(map(str, first["loc"]))).rstrip(".")
+        raise ValueError(f"{place}: {first['msg']}") from None
     except (TypeError, RecursionError) as error:
         raise ValueError(f"{before}{error}") from None

@@ -194,9 +194,7 @@ class StudyFolder:
         If the search ended before there was a study, remove everything else it wrote, too. A folder
         that lost its spec alone keeps the rest.
         """
-        places = (self.root / "students", self.root / "controls", self.confirmed)
-        torn = [path for place in places
-                for path in place.rglob(".*") if TEMPORARY.fullmatch(path.name)]  # fmt: skip
+        torn = [path for path in self.root.rglob(".*") if TEMPORARY.fullmatch(path.name)]
         for path in (*(self.root / "checkpoints").glob("*.epochs"), *torn):
             path.unlink(missing_ok=True)
         if any(path.exists() for path in (self.spec, self.sqlite, self.proof.parent)):
@@ -259,9 +257,13 @@ def lock(folder: StudyFolder) -> Iterator[Lock]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             raise StudyLocked(str(folder.root), file.read() or "another process") from None
+        except OSError as error:
+            wrong = f"is on a file system that cannot lock its files ({error.strerror})"
+            right = "Put the study on a local disk; its trials can be on a server: --storage."
+            raise UnusableStudy(str(folder.root), wrong, right) from error
         file.seek(0)
         killed = file.read()
         file.truncate(0)

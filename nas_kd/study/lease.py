@@ -22,6 +22,9 @@ KEY = "driver"
 EXPIRES = 60.0
 """Seconds after which a lease that was not renewed may be taken over."""
 
+HOUR = 3600.0
+"""Seconds for which no driver holds a lease, however far the clocks of two hosts are apart."""
+
 
 @contextmanager
 def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], None]]:
@@ -36,7 +39,8 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], Non
         return
     held = ledger.facts().get(KEY)
     host = holder.split(" on ")[-1]
-    if held and held["until"] > time.time() and held["holder"].split(" on ")[-1] != host:
+    left = held["until"] - time.time() if held else 0
+    if held and 0 < left < HOUR and held["holder"].split(" on ")[-1] != host:
         raise StudyLocked(folder, held["holder"])
     done, mine = threading.Event(), held
 
@@ -88,11 +92,13 @@ def advisory(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], 
             if holder_now() != holder or time.monotonic() - began > PATIENCE:
                 raise StudyLocked(folder, holder_now())
             time.sleep(0.5)
+        if mine.taken > 1 and holder_now() != holder:  # another had it in between
+            raise StudyLocked(folder, holder_now())
 
     if not ledger.patiently(mine.held):
         raise StudyLocked(folder, holder_now())
-    ledger.note(KEY, {"holder": holder})
     try:
+        ledger.note(KEY, {"holder": holder})
         yield expect_held
     finally:
         mine.release()

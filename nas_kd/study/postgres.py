@@ -4,12 +4,11 @@ Its URL is shown, kept and advised without a password; libpq finds one in the fi
 names. A connection that is lost is the exception ServerLost, whatever was being done.
 """
 
-import os
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
@@ -30,6 +29,9 @@ WAYS = {
 }
 """How connections are made, so that both sides soon notice when the other is gone."""
 
+PASSWORDS: dict[URL, str] = {}
+"""The password of each place that was named with one; for libpq alone."""
+
 
 def server_url(given: str) -> URL:
     """The URL of a database, as SQLAlchemy takes it. Raises Unusable, and never shows more of what
@@ -48,9 +50,19 @@ def server_url(given: str) -> URL:
         raise Unusable(f"storage {shown(url)}", "needs the package 'psycopg'", right)
     if any("password" in name.lower() for name in url.query):
         raise Unusable(f"storage {shown(url)}", "has a password after its '?'", READABLE)
-    if url.password is not None:  # for libpq alone: no object and no file has it
-        os.environ["PGPASSWORD"] = str(url.password)
-    return without_password(url, DRIVER)
+    place = without_password(url, DRIVER)
+    if url.password is not None:
+        PASSWORDS[place] = str(url.password)
+    return place
+
+
+def ways(url: URL) -> dict[str, Any]:
+    """How connections to a place are made; what its URL says after the '?' goes first."""
+    said = url.query
+    mine = {name: value for name, value in WAYS.items() if name not in said}
+    if "options" in said:
+        mine["options"] = f"{WAYS['options']} {said['options']}"
+    return mine | ({"password": PASSWORDS[url]} if url in PASSWORDS else {})
 
 
 def shown(url: URL) -> str:
@@ -73,11 +85,11 @@ def open_postgres(url: URL) -> RDBStorage:
     use.
     """
     try:
-        with create_engine(url, poolclass=NullPool, connect_args=WAYS).connect() as connection:
+        with create_engine(url, poolclass=NullPool, connect_args=ways(url)).connect() as connection:
             # Optuna fails where two processes make its tables at once
             connection.execute(text("SELECT pg_advisory_lock(hashtext('nas-kd tables'))"))
             template = url.render_as_string().replace("{", "{{").replace("}", "}}")
-            kwargs = {"pool_pre_ping": True, "connect_args": WAYS}
+            kwargs = {"pool_pre_ping": True, "connect_args": ways(url)}
             storage = RDBStorage(template, engine_kwargs=kwargs)
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         causes = list(chain_of(error))
@@ -124,11 +136,13 @@ class AdvisoryLock:
 
     def __init__(self, url: URL, name: str) -> None:
         self._engine: Engine = create_engine(
-            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=WAYS
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=ways(url)
         )
         event.listen(self._engine, "handle_error", lost)
         self._name = {"name": name}
         self._connection: Connection | None = None
+        self.taken = 0
+        """How often the lock was taken: again, once a connection was lost."""
 
     def held(self) -> bool:
         """Whether the lock is ours: it is taken where nobody has it. Raises ServerLost."""
@@ -150,6 +164,7 @@ class AdvisoryLock:
         assert self._connection is not None
         asked = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
         taken = bool(self._connection.execute(asked, self._name).scalar())
+        self.taken += taken
         if not taken:
             self.release()
         return taken

@@ -1,5 +1,5 @@
-"""Trained teachers and their signals in the cache, for other studies in which all is equal that
-decides them.
+"""Trained teachers and their signals in the cache, for studies with the same data and settings on
+the same kind of processor.
 
 The study that makes one shares it; a later one takes it if every file is as it was written. Files
 are linked where they can be, else copied. The cache may be deleted at any time.
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from nas_kd.errors import Unwritable
-from nas_kd.files import cache_folder, hashed, replace, write_text
+from nas_kd.files import TEMPORARY, cache_folder, hashed, replace, write_text
 
 NOTE = "shared.json"
 """In the cache, beside the files: whose they are, and the hash of each."""
@@ -34,7 +34,11 @@ def share(place: Path, kept: Path, study: str) -> None:
     with contextlib.suppress(OSError, Unwritable):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent, ignore_cleanup_errors=True) as temporary:
-            files = sorted(path for path in place.iterdir() if path.is_file())
+            files = sorted(
+                path
+                for path in place.iterdir()
+                if path.is_file() and not TEMPORARY.fullmatch(path.name)
+            )
             for path in files:
                 link(path, Path(temporary, path.name))
             facts = {"study": study, "files": {path.name: hashed(path) for path in files}}

@@ -43,7 +43,7 @@ def url_of(path: Path) -> str:
 def make(path: Path) -> None:
     """Put a database with Optuna's tables there, at once: one that is opened elsewhere while its
     tables are made ends both."""
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    new = path.with_name(f".{path.name}.{os.getpid()}-{secrets.randbelow(10**9)}")
     try:
         storage = RDBStorage(url_of(new))
         with storage.engine.connect() as connection:

@@ -54,11 +54,12 @@ class Database:
             return open_sqlite(self.file)
 
     def find(self, storage: RDBStorage) -> str | None:
-        """The name of the study, if it is there."""
-        if self.server is None:
-            with opening(self.file):
-                return mine(storage, optuna.get_all_study_names(storage))
-        return self.study if self.study in optuna.get_all_study_names(storage) else None
+        """The name of the study, if it is there. Raises UnusableStudy."""
+        with sound(self):
+            if self.server is None:
+                with opening(self.file):
+                    return mine(storage, optuna.get_all_study_names(storage))
+            return self.study if self.study in optuna.get_all_study_names(storage) else None
 
     def begun(self) -> bool:
         """Whether there is a study; SQLite's making may have been interrupted after the tables."""
@@ -98,6 +99,24 @@ def asked(given: str, known: Database, folder: Path) -> Database:
 
 LONGEST = 500
 """Letters of a study's name that Optuna's tables have room for, a dozen less."""
+
+
+SPOILED = (
+    ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError,
+    AssertionError,
+)  # fmt: skip
+"""What Optuna ends with where a cell of its tables is not of the kind that it wrote."""
+
+
+@contextmanager
+def sound(database: Database) -> Iterator[None]:
+    """Raise UnusableStudy where Optuna cannot read what is in its tables."""
+    try:
+        yield
+    except SPOILED as error:
+        wrong = f"has cells that are not as they were written ({error})"
+        right = "Bring it back as it was, or search in a new folder: --study FOLDER."
+        raise UnusableStudy(str(database), wrong, right) from error
 
 
 @contextmanager

@@ -191,14 +191,18 @@ def train(job: RungJob, on_epoch: Callable[[], None]) -> tuple[RungResult, ...]:
     seconds = (perf_counter() - began) / len(job.members)
     score_G = METRICS[job.settings.metric].score(logits_GNC, truth(job))
     finite_G = total_G.isfinite().tolist()
+    faults = [
+        fault_of(member, job.stop, finite, float(score))
+        for member, finite, score in zip(cohort.members, finite_G, score_G, strict=True)
+    ]
     results = {
         member.trial: RungResult(
             member.trial,
-            float(score_G[row]) if finite_G[row] else 0.0,
+            0.0 if faults[row] else float(score_G[row]),
             job.stop,
             seconds,
             snapshot(cohort.own(row), logits_GNC[row], ranges.get(row)),
-            None if finite_G[row] else not_finite(member, job.stop),
+            faults[row],
         )
         for row, member in enumerate(cohort.members)
     }
@@ -222,8 +226,10 @@ def answers_of_members(
     return logits_GNC, ranges
 
 
-def not_finite(member: Member, epoch: int) -> str:
-    """The fault of a member whose loss broke."""
+def fault_of(member: Member, epoch: int, finite: bool, score: float) -> str | None:
+    """Why a result does not count: the loss broke, or a metric of the user's gives no share."""
+    if finite:
+        return None if 0 <= score <= 1 else f"the metric gives {score}, which is not in 0 to 1"
     taught = float(member.settings["alpha"]) > 0
     term = f" with knowledge {member.settings['knowledge']}" if taught else ""
     return f"the loss{term} was not finite by epoch {epoch}"

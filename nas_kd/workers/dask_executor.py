@@ -221,7 +221,13 @@ class DaskExecutor(Executor):
             if not self._vetted(worker, client):
                 return
             where = client.run(place, workers=[worker])[worker]
+        except (SchedulerLost, WorkerGone):
+            self._let_go(worker)
+            return
         except Exception as error:  # it went away, or has no nas-kd
+            if client.status != "running":
+                self._let_go(worker)
+                return
             self._refuse(worker, str(error).strip().splitlines()[0] if str(error) else repr(error))
             return
         with self._changed:
@@ -234,8 +240,7 @@ class DaskExecutor(Executor):
                 with self._changed:
                     del self._running[job.number]
                     self._jobs.appendleft(job)
-                    if worker in self._present:  # a line that was cut for a moment
-                        self._serving.pop(worker, None)
+                self._let_go(worker)
                 return
             except WorkerGone:
                 self._end(job, WorkerDied(job.name, f"its worker {worker} went away"))
@@ -248,6 +253,12 @@ class DaskExecutor(Executor):
                 self._end(job, error)
             else:
                 self._end(job, None, result)
+
+    def _let_go(self, worker: str) -> None:
+        """Serve a worker anew, where it is still there: its line was cut for a moment."""
+        with self._changed:
+            if self._serving.get(worker) is threading.current_thread():
+                del self._serving[worker]
 
     def _end(self, job: Job, error: BaseException | None, result: Any = None) -> None:
         self._running.pop(job.number, None)

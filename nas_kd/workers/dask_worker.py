@@ -21,8 +21,8 @@ TOPIC = "nas-kd"
 
 PACKAGES = ("nas-kd", "torch", "numpy", "optuna")
 
-POOL = "_nas_kd_pool"
-"""Where a Dask worker keeps the pool."""
+POOLS = "_nas_kd_pools"
+"""Where a Dask worker keeps a pool for each driver."""
 
 
 def versions() -> dict[str, str]:
@@ -56,30 +56,33 @@ def place() -> tuple[str, str]:
     return socket.gethostname(), str(cache_folder())
 
 
+def pools_of(worker: Any) -> dict[str, ProcessPool]:
+    """The pools of a worker, by their drivers."""
+    pools: dict[str, ProcessPool] = worker.__dict__.setdefault(POOLS, {})
+    return pools
+
+
 def pool_of(worker: Any, driver: str, limit: float | None) -> ProcessPool:
-    """The pool of one that a driver has on this worker, whose jobs may take so many seconds; made
-    in place of another driver's, which has no job now."""
-    known: tuple[str, ProcessPool] | None = getattr(worker, POOL, None)
-    if known is not None:
-        if known[0] == driver:
-            return known[1]
-        end_pool(known[0], worker)
-    pool = ProcessPool(1, limit)
-    setattr(worker, POOL, (driver, pool))
-    return pool
+    """The driver's pool of one process on this worker, whose jobs may take so many seconds. Where
+    it is new, the pools of other drivers end that have no job now: those drivers may be gone."""
+    pools = pools_of(worker)
+    if driver not in pools:
+        for other in [name for name, pool in pools.items() if not pool.busy]:
+            end_pool(other, worker)
+        pools[driver] = ProcessPool(1, limit)
+    return pools[driver]
 
 
 def end_pool(driver: str, dask_worker: Any) -> None:
     """End the pool of a driver, if it is here."""
-    known: tuple[str, ProcessPool] | None = getattr(dask_worker, POOL, None)
-    if known is not None and known[0] == driver:
-        delattr(dask_worker, POOL)
-        known[1].shutdown(wait=False, cancel_futures=True)
+    pool = pools_of(dask_worker).pop(driver, None)
+    if pool is not None:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def work(content: bytes, driver: str, limit: float | None, job: int) -> bytes:
-    """Have the pool do a packed job, telling the driver of its epochs; ends it where nobody waits
-    for it any more."""
+    """Have the pool do a packed job, telling the driver of its epochs. The pool ends if the driver
+    has given the job up."""
     from distributed import get_worker
 
     worker = get_worker()

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from typing import Any
 
 from nas_kd.errors import Unusable
 from nas_kd.workers.devices import default_workers
@@ -50,10 +52,22 @@ class Borrowed(Executor):
             wrong = "has threads of one process, and a job needs a process of its own"
             raise Unusable("executor", wrong, "Give a ProcessPoolExecutor, or say workers=N.")
         self._lent = lent
+        self._submitted: list[Future[Any]] = []
+
+    @property
+    def workers(self) -> int:
+        """How many jobs it does at a time, where it says so; else 1."""
+        return int(getattr(self._lent, "_max_workers", 1))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have it call `fn`."""
-        return self._lent.submit(fn, *args, **kwargs)
+        future = self._lent.submit(fn, *args, **kwargs)
+        self._submitted = [one for one in self._submitted if not one.done()] + [future]
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave it open."""
+        """Leave it open; of our jobs, those that wait are cancelled, and those that run end."""
+        for future in self._submitted if cancel_futures else ():
+            future.cancel()
+        if wait:
+            wait_for(self._submitted)

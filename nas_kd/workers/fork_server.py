@@ -106,7 +106,10 @@ def reply(job: bytes) -> bytes:
     try:
         function, arguments = pickle.loads(job)
         return pickle.dumps((True, function(*arguments)))
-    except BaseException as error:
+    except BaseException as raised:
+        # SystemExit of a user's code would end whoever asks for the result
+        own = isinstance(raised, Exception)
+        error = raised if own else RuntimeError(f"it ended with {raised!r}")
         text = traceback.format_exc()
         error.add_note(f"In a worker process:\n{text}")
         try:

@@ -20,6 +20,8 @@ class InProcess(Executor):
         try:
             with current(self.device):
                 future.set_result(fn(*args, **kwargs))
+        except SystemExit as error:  # of a user's code; it would end the search without a word
+            future.set_exception(RuntimeError(f"it ended with {error!r}"))
         except Exception as error:
             future.set_exception(error)
         return future

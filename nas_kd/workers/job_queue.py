@@ -57,7 +57,7 @@ class JobQueue:
     def _send(self, start: Callable[[], Future[Any]], then: Then, tried: int) -> None:
         try:
             self._open[start()] = (start, then, tried)
-        except BrokenExecutor as error:
+        except RuntimeError as error:  # broken, or shut down
             raise broken(error) from error
 
     def run_until(

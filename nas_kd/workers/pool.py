@@ -54,7 +54,8 @@ class ProcessPool(Executor):
         self._limit = limit
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._pids: set[int] = set()
-        self._closed = False
+        self._closed = self._cancelled = False
+        self._busy = 0
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-c", SERVER, str(theirs.fileno())]
@@ -68,14 +69,26 @@ class ProcessPool(Executor):
         for thread in self._threads:
             thread.start()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is being done, or waits."""
+        return self._busy > 0
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a worker call `fn(*args)`; everything must pickle, and `fn` be importable."""
         if self._closed:
             raise RuntimeError("the pool is shut down")
         assert not kwargs, "jobs take positional arguments"
         future: Future[T] = Future()
+        with self._lock:
+            self._busy += 1
+        future.add_done_callback(self._done)
         self._jobs.put((future, getattr(fn, "__name__", "job"), pickle.dumps((fn, args))))
         return future
+
+    def _done(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._busy -= 1
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Finish the jobs, or cancel those that wait and end those that run; then end."""
@@ -99,6 +112,7 @@ class ProcessPool(Executor):
             if job:
                 job[0].cancel()
         with self._lock:
+            self._cancelled = True
             for pid in self._pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -137,6 +151,10 @@ class ProcessPool(Executor):
         worker = Worker(Connection(ours.detach()), device)
         with self._lock:
             self._pids.add(worker.pid)
+            late = self._cancelled  # it was still starting when the others were ended
+        if late:
+            self._end(worker)
+            raise EOFError
         return worker
 
     def _end(self, worker: "Worker | None") -> None:

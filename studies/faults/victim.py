@@ -17,7 +17,7 @@ from typing import Any
 
 from nas_kd.driver import drive as driving
 from nas_kd.driver import generation
-from nas_kd.driver.events import Event, Started
+from nas_kd.driver.events import Ended, Event, Started
 from nas_kd.driver.options import RunOptions
 from nas_kd.package import write
 from nas_kd.spec import StudySpec
@@ -96,9 +96,17 @@ def main(folder: str, settings: str, phase: str = "", count: str = "0", victim: 
         write.export(read_study(StudyFolder(place)), "best", place / "best")
         return
 
+    over = threading.Event()
+
+    def in_time() -> None:
+        if not over.is_set():
+            kill(victim)
+
     def observe(event: Event) -> None:
+        if phase in TIMED and isinstance(event, Ended) and event.job == phase:
+            over.set()
         if phase in TIMED and isinstance(event, Started) and event.job == phase:
-            threading.Timer(int(count) / 100, kill, (victim,)).start()
+            threading.Timer(int(count) / 100, in_time).start()
 
     asked = json.loads(settings)
     where = {name: asked.pop(name, None) for name in ("storage", "cluster")}

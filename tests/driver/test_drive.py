@@ -32,6 +32,7 @@ from nas_kd.errors import (
 )
 from nas_kd.files import write_text
 from nas_kd.front import Point
+from nas_kd.metrics import METRICS, Metric
 from nas_kd.report.summary import summarize
 from nas_kd.students import FAMILIES
 from nas_kd.students.decode import counts
@@ -570,6 +571,45 @@ def test_who_equals_a_cancelled_student_is_trained(
     view = searched(tmp_path / "study", **one)
     assert [row.state for row in view.rows] == ["cancelled", *["complete"] * 3]
     assert [remark(row) for row in view.rows[1:]] == ["", *["same as trial 1"] * 2]
+
+
+def test_a_student_to_which_a_metric_gives_no_share_fails_and_the_study_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def strange(logits_GNC: torch.Tensor, labels_N: torch.Tensor) -> torch.Tensor:
+        asked.append(1)
+        return METRICS["accuracy"].score(logits_GNC, labels_N) * (1.5 if len(asked) > 5 else 0.5)
+
+    monkeypatch.setitem(METRICS, "mine", Metric(strange))
+    searched(tmp_path, trials=4, metric="mine")
+    view = searched(tmp_path, trials=8, metric="mine")
+    faults = {row.fault for row in view.rows} - {None}
+    assert faults
+    assert all("the metric gives 1." in str(fault) for fault in faults)
+    assert len(read_study(StudyFolder(tmp_path)).points) == len(view.points) < 8
+
+
+def test_checkpoints_of_a_trial_that_was_told_just_before_a_kill_go_on_resume(
+    tmp_path: Path,
+) -> None:
+    view = searched(tmp_path, trials=4)
+    kept = view.folder.checkpoint(2, 1)
+    write_text(kept, "weights")
+    searched(tmp_path, trials=5)
+    assert not kept.parent.exists()
+
+
+def test_a_study_that_lost_its_teacher_of_the_users_takes_no_other(
+    study: StudyView, tmp_path: Path
+) -> None:
+    own = {"teacher": "tests.teachers.own:eight_wide",
+           "teacher_weights": (study.folder.teacher / "weights.safetensors",)}  # fmt: skip
+    view = searched(tmp_path, trials=4, **own)
+    shutil.rmtree(view.folder.teacher)
+    with pytest.raises(UnusableStudy, match="teacher: is missing"):
+        searched(tmp_path, trials=8, **own)
 
 
 def test_a_job_that_its_environment_fails_ends_the_search_with_all_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 when the server or the line to it goes away."""
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -19,7 +20,7 @@ from nas_kd.errors import ServerLost, StudyLocked, Unusable
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.lease import lease
-from nas_kd.study.postgres import open_postgres, server_url
+from nas_kd.study.postgres import PASSWORDS, open_postgres, server_url, ways
 from nas_kd.study.view import StudyView, read_study
 from tests.conftest import Run, results, searched, tiny
 from tests.integration.drive import SPEC
@@ -210,8 +211,6 @@ def test_a_password_is_neither_kept_nor_shown(
 ) -> None:
     from urllib.parse import quote
 
-    monkeypatch.setenv("PGPASSWORD", "")
-    monkeypatch.delenv("PGPASSWORD")
     bare = Server.of("guarded", running.port, "secret")
     asked = ("search", "--budget", "2k", "--data", "digits", "--trials", "2", "--epochs", "1",
              "--fix", "teacher_epochs=1", "--workers", "0", "--study", "study")  # fmt: skip
@@ -225,7 +224,11 @@ def test_a_password_is_neither_kept_nor_shown(
             (tmp_path / "study").rglob("*") if path.is_file())]  # fmt: skip
     assert not any("s3cr" in text for text in said)
     assert bare in (tmp_path / "study" / "storage.json").read_text()
-    monkeypatch.delenv("PGPASSWORD")
+    assert SECRET not in os.environ.values()
+    elsewhere = server_url(bare.replace("guarded", "postgres"))
+    assert "password" in ways(server_url(bare))
+    assert "password" not in ways(elsewhere)
+    PASSWORDS.clear()  # as in another process
     without = run("trials", "study")
     assert (without.returncode, "PGPASSFILE" in without.stderr) == (2, True)
     passes = tmp_path / "passes"

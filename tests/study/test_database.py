@@ -81,6 +81,24 @@ def test_facts_of_the_study_are_kept(ledger: Ledger, tmp_path: Path) -> None:
     assert Ledger.open(Database(tmp_path / "study.db")).facts() == {"teacher": {"accuracy": 0.9}}
 
 
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("driver", "3"), ("driver", "not JSON"), ("spec", "3"), ("finished", '"all"'),
+        ("twin", '"x"'), ("epochs", "-1"), ("largest cnn", "[]"),
+    ],
+)  # fmt: skip
+def test_a_fact_that_is_not_of_its_kind_is_named(
+    fact: str, value: str, ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.note(fact, 1)
+    with ledger.storage.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE study_user_attributes SET value_json = ?", (value,))
+    database = Database(tmp_path / "study.db")
+    with pytest.raises(UnusableStudy, match="cells that are not as they were written"):
+        Ledger.open(database).facts()
+
+
 def test_what_is_no_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableStudy, match=r"holds no study\.db"):
         Ledger.open(Database(tmp_path / "study.db"))

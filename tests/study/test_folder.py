@@ -1,9 +1,13 @@
 """The study's folder and who may write there."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,10 +95,16 @@ def test_what_is_cleared_are_files_that_were_being_written_and_no_others(tmp_pat
     folder = StudyFolder(tmp_path)
     (folder.root / "students" / ".ipynb_checkpoints").mkdir(parents=True)
     (folder.root / "students" / ".mine").touch()
-    torn = folder.root / "students" / ".weights.safetensors.12-34"
-    torn.touch()
+    places = (
+        "students/.weights.safetensors.12-34",
+        "signals/abc/.logits.npy.77-8",
+        ".study.db.1-2",
+    )
+    torn = [folder.root / place for place in places]
+    for path in torn:
+        write_text(path, "half")
     folder.clear()
-    assert not torn.exists()
+    assert not any(path.exists() for path in torn)
     assert (folder.root / "students" / ".mine").exists()
     assert (folder.root / "students" / ".ipynb_checkpoints").is_dir()
 
@@ -136,7 +146,31 @@ def test_of_two_who_take_a_lease_one_has_it(tmp_path: Path) -> None:
     ledger = Ledger.create(
         Database(tmp_path / "study.db"), "mine", "validation accuracy", "parameters"
     )
-    assert ledger.exchange("driver", None, "first")
-    assert not ledger.exchange("driver", None, "second")
-    assert ledger.exchange("driver", "first", "third")
-    assert ledger.facts()["driver"] == "third"
+    first, second, third = ({"holder": f"process {n} on here", "until": 0} for n in (1, 2, 3))
+    assert ledger.exchange("driver", None, first)
+    assert not ledger.exchange("driver", None, second)
+    assert ledger.exchange("driver", first, third)
+    assert ledger.facts()["driver"] == third
+
+
+def test_a_lease_until_a_time_that_no_driver_writes_is_none(tmp_path: Path) -> None:
+    ledger = Ledger.create(
+        Database(tmp_path / "study.db"), "mine", "validation accuracy", "parameters"
+    )
+    ledger.note("driver", {"holder": "process 1 on elsewhere", "until": 1e300})
+    with lease(ledger, "runs/x", "process 2 on here") as expect_held:
+        expect_held()
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(file: Any, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(UnusableStudy, match="cannot lock its files \\(No locks available\\)"),
+        lock(StudyFolder(tmp_path / "study")),
+    ):
+        pass

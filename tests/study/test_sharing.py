@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas_kd.errors import Unwritable
+from nas_kd.files import write_text
 from nas_kd.study import sharing
 from nas_kd.study.sharing import share, take
 
@@ -25,6 +26,14 @@ def test_a_kept_folder_is_taken_with_the_name_of_the_study_that_made_it(tmp_path
     assert sorted(path.name for path in theirs.iterdir()) == ["facts.json", "weights"]
     assert (theirs / "weights").read_bytes() == b"w"
     assert [path.name for path in kept.parent.iterdir()] == ["key"]
+
+
+def test_files_that_were_being_written_are_not_shared(tmp_path: Path) -> None:
+    place, kept = tmp_path / "study", tmp_path / "kept"
+    write_text(place / "logits.npy", "whole")
+    write_text(place / ".logits.npy.77-88", "half")
+    share(place, kept, "runs/x")
+    assert {path.name for path in kept.iterdir()} == {"logits.npy", "shared.json"}
 
 
 def test_a_kept_folder_that_was_changed_is_not_taken_and_goes(tmp_path: Path) -> None:

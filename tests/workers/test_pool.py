@@ -190,6 +190,30 @@ def test_cancelling_ends_what_runs_and_drops_what_waits() -> None:
         pool.submit(pow, 2, 2)
 
 
+def test_cancelling_ends_a_worker_that_was_just_starting() -> None:
+    pool = ProcessPool(1)
+    job = pool.submit(time.sleep, 60)
+    began = time.monotonic()
+    while not job.running():
+        time.sleep(0.001)
+    pool.shutdown(cancel_futures=True)
+    assert isinstance(job.exception(), WorkerDied)
+    assert time.monotonic() - began < 50
+
+
+def leave() -> None:
+    """What a user's code may do."""
+    sys.exit(0)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_job_that_exits_is_an_error_and_does_not_end_who_asks_for_it(workers: int) -> None:
+    executor = open_executor(workers)
+    with pytest.raises(RuntimeError, match=r"it ended with SystemExit\(0\)"):
+        executor.submit(leave).result()
+    executor.shutdown()
+
+
 def test_a_worker_that_ended_while_it_waited_does_not_hinder_cancelling() -> None:
     pool = ProcessPool(1)
     pid = pool.submit(os.getpid).result()
