@@ -38,7 +38,7 @@ HERE = Path(__file__).resolve().parent
 SPEC: dict[str, Any] = {
     "budget": "20k", "data": "digits", "teacher_epochs": 2, "teacher_width": 4, "seed": 0,
 }  # fmt: skip
-"""All else is what it is unless said: two families, generations of 10, three rungs."""
+"""All else is what it is unless said: two families, generations of 16, three rungs."""
 
 EVERY = 100
 """So many trials make one point of the figure."""
