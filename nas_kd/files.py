@@ -16,7 +16,13 @@ from nas_kd.errors import Unusable, Unwritable
 def cache_folder() -> Path:
     """Where prepared data and measurements lie: $NAS_KD_CACHE, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("NAS_KD_CACHE") or Path(base, "nas-kd")).expanduser()
+    given = Path(os.environ.get("NAS_KD_CACHE") or Path(base, "nas-kd"))
+    try:
+        return given.expanduser()
+    except RuntimeError as error:
+        raise Unwritable(
+            str(given), f"cannot be used ({error})", "Say another NAS_KD_CACHE."
+        ) from error
 
 
 def expect_utf8(path: Path) -> Path:

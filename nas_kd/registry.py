@@ -52,7 +52,7 @@ def import_plugins(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             imported(module)
-        except (ImportError, SyntaxError, ValueError) as error:
+        except (ImportError, SyntaxError, ValueError, TypeError) as error:
             raise Unusable(
                 f"plug-in {module!r}",
                 f"cannot be imported ({error})",

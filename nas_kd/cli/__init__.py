@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -13,6 +14,7 @@ from nas_kd.cli import searching as searching
 from nas_kd.cli import studies as studies
 from nas_kd.cli.app import app
 from nas_kd.errors import NasKDError
+from nas_kd.files import MENDABLE
 
 __all__ = ["app", "main"]
 
@@ -21,22 +23,24 @@ def main() -> NoReturn:
     """Run a command. 0 done, 2 the user can mend it, 1 a bug, 130 and 143 interrupted."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     try:
         os.getcwd()
     except OSError:
-        typer.echo("error: the working folder was removed. Go to one that is there: cd", err=True)
-        raise SystemExit(2) from None
+        fail("the working folder was removed. Go to one that is there: cd")
     try:
         app()
     except NasKDError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(2) from None
+        fail(str(error))
     except OSError as error:
+        if error.filename is not None and error.errno in MENDABLE:
+            fail(f"{shortened(str(error.filename))}: cannot be used ({error.strerror})")
         if error.errno not in UNHEARD:
             report_bug(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes last
-        typer.echo(f"error: output or a temporary file is not written ({error.strerror})", err=True)
-        raise SystemExit(2) from None
+        fail(f"output or a temporary file is not written ({error.strerror})")
     except Exception as error:
         report_bug(error)
     raise SystemExit(0)
@@ -44,6 +48,22 @@ def main() -> NoReturn:
 
 UNHEARD = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 """What ends printing, or a temporary file: a full disk."""
+
+
+def fail(text: str) -> NoReturn:
+    """Say what is wrong, and end with 2. What would steer a terminal is written out."""
+    plain = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    typer.echo(f"error: {plain}", err=True)
+    raise SystemExit(2) from None
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long to be read."""
+    return text if len(text) <= LETTERS else f"{text[:LETTERS]}..."
+
+
+LETTERS = 200
+"""Of a name, as many are printed."""
 
 
 def report_bug(error: Exception) -> NoReturn:

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from nas_kd.errors import InvalidSpec
 
+SEEDS = 1000
+"""More than that are a slip."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -26,6 +29,8 @@ class Asked:
     def expect_sound(self) -> None:
         """Raise InvalidSpec for numbers that no interval can be had of."""
         wrong = []
+        if self.seeds > SEEDS:
+            wrong.append(f"--seeds: must be at most {SEEDS} ({self.seeds})")
         if self.seeds < 2:
             wrong.append(f"--seeds: must be at least 2, to see what a seed does ({self.seeds})")
         if self.epochs is not None and self.epochs < 1:

@@ -40,6 +40,7 @@ from nas_kd.study.checkpoints import forget
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
+from nas_kd.study.postgres import chain_of, plain
 from nas_kd.study.storage import asked
 from nas_kd.training import PROOF
 from nas_kd.training.recipe import Recipe
@@ -81,8 +82,8 @@ def drive(
         except StorageInternalError as error:
             raise UnusableStudy(
                 str(folder.database),
-                f"cannot be read or written ({error.__cause__ or error})",
-                "Make room or mend it, then run the same search again; what is finished is kept.",
+                f"cannot be read or written ({plain(list(chain_of(error))[-1])})",
+                "Make room there, or have the right to write, then run the same search again.",
             ) from error
         finally:
             executor.shutdown(cancel_futures=queue.busy)
@@ -215,12 +216,21 @@ def finished(folder: StudyFolder, spec: StudySpec) -> bool:
     """
     if not folder.database.begun():
         if any(folder.proof.parent.glob("*/config.json")):
-            wrong = "has lost its trials, though students of them are in the folder"
-            right = "Bring study.db back, or search in a new folder: --study FOLDER."
-            raise UnusableStudy(str(folder.database), wrong, right)
+            raise lost_trials(folder)
         return False
     ledger = Ledger.open(folder.database)
-    return bool(ledger.facts().get("finished") == spec.trials)
+    done, there = ledger.facts().get("finished", 0), len(ledger.trials())
+    students = [int(path.parent.name) for path in folder.proof.parent.glob("[0-9]*/config.json")]
+    if there < max((done, *(number + 1 for number in students))):
+        raise lost_trials(folder)
+    return bool(done == spec.trials)
+
+
+def lost_trials(folder: StudyFolder) -> UnusableStudy:
+    """The error for a database that has fewer trials than the folder tells of."""
+    wrong = "has lost its trials, though students of them are in the folder"
+    right = "Bring its trials back, or search in a new folder: --study FOLDER."
+    return UnusableStudy(str(folder.database), wrong, right)
 
 
 def expect_families(spec: StudySpec, students: Iterable[StudentConfig]) -> None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from nas_kd.data.columns import Column
 from nas_kd.errors import UnusablePackage
 from nas_kd.files import expect_utf8
 from nas_kd.records import read_record
-from nas_kd.students.family import Option, StudentConfig
+from nas_kd.students.family import MOST, Option, StudentConfig
 
 FILES = ("config.json", "weights.safetensors", "proof.safetensors", "proof.json", "card.md")
 SCHEMA = 5
@@ -68,9 +68,9 @@ class Learned(BaseModel):
     name: str
     key: str
     notes: tuple[str, ...]
-    split_seed: int
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
     views: int
-    unlabelled: int | str
+    unlabelled: Annotated[int, Field(ge=0, le=MOST)] | str
     munge: float
     teacher_classes: tuple[str, ...]
     image_size: int
@@ -81,7 +81,7 @@ class Learned(BaseModel):
     keep: tuple[str, ...]
     drop_classes: tuple[str, ...]
     words: int
-    validation: float | None
+    validation: Annotated[float, Field(gt=0, lt=1)] | None
 
 
 class Config(BaseModel):
@@ -115,6 +115,10 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _counted(self) -> Self:
+        if "nas-kd" not in self.versions:
+            raise ValueError("versions has no nas-kd")
+        if len(self.classes) != self.student.classes:
+            raise ValueError("classes are not as many as the student tells apart")
         if lacks := {"parameters", *(cost for cost, _ in self.budgets)} - self.counts.keys():
             raise ValueError(f"counts has no {min(lacks)}")
         return self

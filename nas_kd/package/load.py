@@ -245,8 +245,11 @@ def network_of(
     expect_trusted(given, code, trust)
     import_plugins(plugins)
     config = StudentConfig.from_json(json.dumps(facts["student"]))
-    with torch.device("meta"):
-        size = sum(value.nbytes for value in build(config).state_dict().values())
+    try:
+        with torch.device("meta"):
+            size = sum(value.nbytes for value in build(config).state_dict().values())
+    except (RuntimeError, ValueError) as error:
+        raise UnusablePackage(given, f"names no student ({error})", "Export it again.") from error
     if size > weights.stat().st_size:
         wrong = f"has other weights: its network takes {size:,} bytes, and their file has fewer"
         raise UnusablePackage(given, wrong, "Export it again.")

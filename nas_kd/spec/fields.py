@@ -95,8 +95,8 @@ def placed_unlabelled(said: int | str) -> int | str:
     Raises ValueError.
     """
     if isinstance(said, int):
-        if said < 0:
-            raise ValueError("must be a number of examples, or a place")
+        if not 0 <= said <= MOST_EXAMPLES:
+            raise ValueError(f"must be a number of examples up to {MOST_EXAMPLES:,}, or a place")
         return said
     path = Path(said).expanduser()
     if said.partition(":")[0] in PLACES or (":" in said and not path.exists()):
@@ -113,6 +113,9 @@ def placed_unlabelled(said: int | str) -> int | str:
     except Unusable as error:
         raise ValueError(str(error)) from None
 
+
+MOST_EXAMPLES = 10_000_000
+"""Of examples that a source is to make: more are a slip."""
 
 MOST_CLASSES = 10_000
 """A number of classes that is meant for something else is more than this."""

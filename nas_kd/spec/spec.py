@@ -46,13 +46,17 @@ from nas_kd.spec.fields import (
 )
 from nas_kd.spec.rules import CHECKS, PEERS, bits_of
 from nas_kd.spec.settings import BUILT_IN, SETTINGS, Setting, checked
-from nas_kd.spec.teachers import can_be_narrowed
+from nas_kd.spec.teachers import WIDEST, can_be_narrowed
 from nas_kd.spec.wording import as_toml, explain, moved, said
 from nas_kd.students import FAMILIES
 from nas_kd.students.family import Option
 
 SCHEMA = 4
 """The form of spec.toml. No other was released."""
+
+
+LONGEST = 50_000
+"""Bytes of a spec.toml: the reader of TOML takes gigabytes for some larger ones."""
 
 
 class StudySpec(BaseModel):
@@ -102,7 +106,7 @@ class StudySpec(BaseModel):
     """Fixed shifts and flips in which students see an example; 1 is none."""
     seed: int = 0
     """Draws the students' weights, the order of examples and the proposals."""
-    split_seed: int = 0
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Draws the splits and the views."""
     teacher: Annotated[
         tuple[str, ...], BeforeValidator(listed), AfterValidator(placed_teachers)
@@ -123,9 +127,9 @@ class StudySpec(BaseModel):
     teacher_layer: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     """Layers of your teacher that knowledge terms compare, by their names in named_modules();
     unset, the last one before its maps shrink each time."""
-    teacher_epochs: Annotated[int, Field(ge=1)] | None = None
+    teacher_epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Epochs of a trained teacher; unset, enough for it to see 120,000 examples, but 60 at most."""
-    teacher_width: Annotated[int, Field(ge=1)] = 20
+    teacher_width: Annotated[int, Field(ge=1, le=WIDEST)] = 20
     """Channels of a trained teacher's first block."""
     family: Annotated[Names, known(FAMILIES)] = ("cnn", "mlp")
     """The families that are searched; also `module:Class`, `torchvision:resnet18`, `teacher`. The
@@ -173,11 +177,11 @@ class StudySpec(BaseModel):
     others, as --range margin=0:1, they are understood too."""
     multiple_of: Literal[1, 4, 8] = 1
     """Channels are rounded to multiples of this."""
-    trials: Annotated[int, Field(ge=1)] = 32
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     """Students that are proposed, stopped ones included."""
     generation: Annotated[int, Field(ge=1)] = 16
     """Trials that are proposed, compared and told together."""
-    epochs: Annotated[int | None, Field(ge=1)] = None
+    epochs: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     """Epochs of a student that is not stopped; unset, 10, or more where those are few steps."""
     rungs: Annotated[tuple[int, ...] | None, BeforeValidator(paired)] = None
     """Epochs at which trials are compared and some are stopped; unset, after one, three and six
@@ -268,12 +272,14 @@ class StudySpec(BaseModel):
         """The settings in a TOML file. Raises InvalidSpec, also for one of another schema; one that
         does not say its schema has the one that is given."""
         try:
+            if path.stat().st_size > LONGEST:
+                raise InvalidSpec((f"{path}: is of more than {LONGEST:,} bytes, and no spec is",))
             found = tomllib.loads(path.read_text())
         except FileNotFoundError:
             raise InvalidSpec((f"{path}: there is no such file",)) from None
         except OSError as error:
             raise InvalidSpec((f"{path}: cannot be read ({error.strerror})",)) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:  # also for numbers of thousands of digits
             raise InvalidSpec((f"{path}: is not TOML ({error})",)) from None
         except RecursionError:
             raise InvalidSpec((f"{path}: is nested too deeply to be a spec",)) from None

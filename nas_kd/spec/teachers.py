@@ -5,6 +5,9 @@ from pathlib import Path
 
 from nas_kd.files import expect_utf8
 
+WIDEST = 1024
+"""Channels of the first stage of a teacher that is trained here."""
+
 TRAINED = "train"
 """The name of the teacher that is trained when none is given; `train:8` is one of that width."""
 
@@ -70,8 +73,9 @@ def placed_part(text: str) -> str:
         forms = f"train, module:function, torchvision:resnet18, timm:NAME, or a file: {files}"
         raise ValueError(f"{text!r} names no teacher; say {forms}")
     start, _, rest = text.partition(":")
-    if start == TRAINED and rest and not (rest.isdecimal() and int(rest)):
-        raise ValueError(f"{text!r}: a width is a whole number, as in train:20")
+    few = rest.isdecimal() and len(rest) < 5
+    if start == TRAINED and rest and not (few and 1 <= int(rest) <= WIDEST):
+        raise ValueError(f"{text!r}: a width is a whole number up to {WIDEST}, as in train:20")
     path = path_of(text)
     whole = expect_utf8(path.expanduser().resolve()) if path else None
     if whole and BY in str(whole):

@@ -4,16 +4,21 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated
 
+from pydantic import Field
 from torch import nn
 
-from nas_kd.costs.budgets import WHOLE, Counts, Shape
+from nas_kd.costs.budgets import WHOLE, Counts
 from nas_kd.errors import Unusable
 from nas_kd.records import read_json
 
 SCHEMA = 1
 
 Option = str | int | float | bool
+
+MOST, LAYERS = 10**7, 1000
+"""Of channels, classes or values along a side, and of blocks: no student has more."""
 
 TEACHER = "teacher"
 """The value of the option `weights` of a student that starts from its teacher's weights."""
@@ -24,11 +29,11 @@ class StudentConfig:
     """Everything that building a student needs; nothing else is ever asked."""
 
     family: str
-    input_shape: Shape
+    input_shape: tuple[Annotated[int, Field(ge=1, le=MOST)], ...]
     """Shape of one example, such as (channels, height, width)."""
-    classes: int
-    depth: int
-    channels: tuple[int, ...]
+    classes: Annotated[int, Field(ge=1, le=MOST)]
+    depth: Annotated[int, Field(ge=1, le=LAYERS)]
+    channels: Annotated[tuple[Annotated[int, Field(ge=1, le=MOST)], ...], Field(max_length=LAYERS)]
     """The real widths, block by block, or stage by stage."""
     bits: int = WHOLE
     """Of a weight: 32, or 8 for a student that is quantised after training."""

@@ -11,6 +11,7 @@ from nas_kd.crossed import Values
 from nas_kd.metrics import METRICS, parts_of
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
+from nas_kd.training.checkpoints import COLUMNS
 
 
 def values_of(view: StudyView, student: StudentRecord) -> Values | None:
@@ -23,10 +24,15 @@ def kept_values(view: StudyView, place: Path) -> Values | None:
     """What each validation example adds to the metric [N] of the student in a folder; None where
     the metric does not tell, or the answers are not here any more."""
     try:
-        answers_NK, labels_N = np.load(place / "answers.npy"), np.load(view.folder.truth)
+        answers_NK = np.load(place / "answers.npy", mmap_mode="r")
+        labels_N = np.load(view.folder.truth, mmap_mode="r")
     except (OSError, ValueError):
         return None
-    if len(answers_NK) != len(labels_N):
+    examples, kinds = view.facts["data"]["validation"], {answers_NK.dtype.kind, labels_N.dtype.kind}
+    shapes = (answers_NK.ndim, answers_NK.shape[:1], labels_N.shape)
+    if shapes != (2, (examples,), (examples,)) or not kinds <= {"i", "u"}:
+        return None
+    if not 1 <= answers_NK.shape[1] <= COLUMNS:
         return None
     metric = METRICS.get(view.spec.metric)  # one from outside may not be imported here
-    return parts_of(metric, answers_NK, labels_N)
+    return parts_of(metric, np.array(answers_NK), np.array(labels_N))

@@ -45,8 +45,7 @@ class Ledger:
         right = "Name the folder of a study, or make one: nas-kd search --budget 20k"
         if database.server is None and not database.file.exists():
             raise UnusableStudy(str(database.file.parent), "holds no study.db", right)
-        storage = database.open()
-        if (name := database.find(storage)) is None:
+        if not database.has_tables() or (name := database.find(storage := database.open())) is None:
             raise UnusableStudy(str(database), "holds no study", right)
         with sound(database):
             study = optuna.load_study(study_name=name, storage=storage)

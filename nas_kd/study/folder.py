@@ -152,8 +152,12 @@ class StudyFolder:
             raise UnusableStudy(str(self.data), wrong, right) from error
 
     def has_spec(self) -> bool:
-        """Whether there is a spec.toml; one that was lost is written again from the database."""
+        """Whether there is a spec.toml; one that was lost is written again from the database.
+
+        Raises UnusableStudy.
+        """
         expect_utf8(self.root)
+        self.expect_plain()
         lost = not self.spec.exists() and self.database.begun()
         if lost and (text := Ledger.open(self.database).facts().get("spec")):
             write_text(self.spec, text)
@@ -206,16 +210,29 @@ class StudyFolder:
         with contextlib.suppress(OSError):
             self.root.rmdir()  # only if nothing else is there
 
+    def expect_plain(self) -> None:
+        """Raise UnusableStudy where there is a link, which leads elsewhere, or what is no file,
+        such as a pipe, at which reading would wait for ever."""
+        links, strange = [], []
+        for path in self.root.rglob("*"):
+            if path.is_symlink():
+                links.append(path.name)
+            elif not path.is_file() and not path.is_dir():
+                strange.append(path.name)
+        if links:
+            wrong = f"has links to other places: {', '.join(sorted(links)[:5])}"
+            right = "Put the files themselves there; the folder as a whole may be behind a link."
+            raise UnusableStudy(str(self.root), wrong, right)
+        if strange:
+            wrong = f"has what is neither a file nor a folder: {', '.join(sorted(strange)[:5])}"
+            raise UnusableStudy(str(self.root), wrong, "Remove it.")
+
     def expect_own(self) -> None:
-        """Raise UnusableStudy where files that are somebody else's lie at the places of a study's,
-        or links lead out of it.
+        """Raise UnusableStudy where files that are somebody else's lie at the places of a study's.
 
         A study has its lock from its first moment; one that was copied has its spec and data.
         """
-        if links := sorted(path.name for path in self.root.rglob("*") if path.is_symlink()):
-            wrong = f"has links to other places: {', '.join(links[:5])}"
-            right = "Put the files themselves there; the folder as a whole may be behind a link."
-            raise UnusableStudy(str(self.root), wrong, right)
+        self.expect_plain()
         if self.lock.exists() or (self.spec.exists() and self.data.exists()):
             return
         places = (

@@ -7,6 +7,7 @@ names. A connection that is lost is the exception ServerLost, whatever was being
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
@@ -43,12 +44,15 @@ def server_url(given: str) -> URL:
         url = make_url(given)
     except (ArgumentError, ValueError) as error:
         raise Unusable(f"storage {scheme}://...", "cannot be read", READABLE) from error
+    if "@" in (url.host or "") or "\0" in str(url.password):
+        wrong = "cannot be read: it has an @ or an odd letter in its password"
+        raise Unusable(f"storage {scheme}://...", wrong, f"Write @ there as %40. {READABLE}")
     if not url.database:
         raise Unusable(f"storage {shown(url)}", "names no database", READABLE)
     if find_spec("psycopg") is None:
         right = "Install the extra: pip install 'nas-kd[postgres]'"
         raise Unusable(f"storage {shown(url)}", "needs the package 'psycopg'", right)
-    if any("password" in name.lower() for name in url.query):
+    if any(map(secret, url.query.items())):
         raise Unusable(f"storage {shown(url)}", "has a password after its '?'", READABLE)
     place = without_password(url, DRIVER)
     if url.password is not None:
@@ -70,9 +74,14 @@ def shown(url: URL) -> str:
     return without_password(url, "postgresql").render_as_string()
 
 
+def secret(part: tuple[str, Any]) -> bool:
+    """Whether a part of a URL after its '?' may be a password."""
+    return "password" in str(part).lower()
+
+
 def without_password(url: URL, driver: str) -> URL:
     """The same place, as the same user."""
-    query = {name: value for name, value in url.query.items() if "password" not in name.lower()}
+    query = dict(part for part in url.query.items() if not secret(part))
     return URL.create(
         driver, url.username, host=url.host, port=url.port, database=url.database, query=query
     )
@@ -84,22 +93,37 @@ def open_postgres(url: URL) -> RDBStorage:
     Raises ServerLost where no connection is to be had, UnusableStudy for tables that Optuna cannot
     use.
     """
+    engine = create_engine(url, poolclass=NullPool, connect_args=ways(url))
+    with reaching(url), engine.connect() as connection:
+        # Optuna fails where two processes make its tables at once
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('nas-kd tables'))"))
+        template = url.render_as_string().replace("{", "{{").replace("}", "}}")
+        kwargs = {"pool_pre_ping": True, "connect_args": ways(url)}
+        storage = RDBStorage(template, engine_kwargs=kwargs)
+    event.listen(storage.engine, "handle_error", lost)
+    weakref.finalize(storage, storage.engine.dispose)
+    return storage
+
+
+def postgres_has_tables(url: URL) -> bool:
+    """Whether a database has Optuna's tables; another program's is left as it is. Raises
+    ServerLost, UnusableStudy."""
+    engine = create_engine(url, poolclass=NullPool, connect_args=ways(url))
+    with reaching(url), engine.connect() as connection:
+        return connection.execute(text("SELECT to_regclass('studies')")).scalar() is not None
+
+
+@contextmanager
+def reaching(url: URL) -> Iterator[None]:
+    """Raise ServerLost where no connection is to be had, UnusableStudy for what cannot be used."""
     try:
-        with create_engine(url, poolclass=NullPool, connect_args=ways(url)).connect() as connection:
-            # Optuna fails where two processes make its tables at once
-            connection.execute(text("SELECT pg_advisory_lock(hashtext('nas-kd tables'))"))
-            template = url.render_as_string().replace("{", "{{").replace("}", "}}")
-            kwargs = {"pool_pre_ping": True, "connect_args": ways(url)}
-            storage = RDBStorage(template, engine_kwargs=kwargs)
+        yield
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         causes = list(chain_of(error))
         if any(map(of_connection, causes)):
             raise ServerLost(shown(url), f"cannot be reached ({plain(causes[-1])})") from error
         right = "Mend it as it says, or name another database."
         raise UnusableStudy(shown(url), f"cannot be used ({plain(causes[-1])})", right) from error
-    event.listen(storage.engine, "handle_error", lost)
-    weakref.finalize(storage, storage.engine.dispose)
-    return storage
 
 
 def chain_of(error: BaseException | None) -> Iterator[BaseException]:

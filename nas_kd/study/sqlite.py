@@ -4,9 +4,12 @@ import atexit
 import os
 import secrets
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from optuna.storages import RDBStorage
 from sqlalchemy import event
@@ -33,6 +36,14 @@ def open_sqlite(path: Path) -> RDBStorage:
 
     storage.engine.dispose()
     return storage
+
+
+def sqlite_has_tables(path: Path) -> bool:
+    """Whether a file that is there has Optuna's tables; another program's is left as it is."""
+    place = f"file:{quote(str(at_hand(path).resolve()))}?mode=ro"
+    with closing(sqlite3.connect(place, uri=True, timeout=60)) as connection:
+        asked = "SELECT count(*) FROM sqlite_master WHERE name = 'studies'"
+        return bool(connection.execute(asked).fetchone()[0])
 
 
 def url_of(path: Path) -> str:

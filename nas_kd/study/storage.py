@@ -2,6 +2,7 @@
 in which the study is found by a name that the folder keeps."""
 
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from nas_kd.errors import Unusable, UnusableStudy
 from nas_kd.files import write_text
 from nas_kd.records import read_record
-from nas_kd.study.postgres import open_postgres, server_url, shown
-from nas_kd.study.sqlite import open_sqlite
+from nas_kd.study.postgres import open_postgres, postgres_has_tables, server_url, shown
+from nas_kd.study.sqlite import open_sqlite, sqlite_has_tables
 
 
 class Note(BaseModel):
@@ -53,6 +54,14 @@ class Database:
         with opening(self.file):
             return open_sqlite(self.file)
 
+    def has_tables(self) -> bool:
+        """Whether Optuna's tables are there; only a driver makes them. Raises UnusableStudy,
+        ServerLost."""
+        if self.server is not None:
+            return postgres_has_tables(self.server)
+        with opening(self.file):
+            return self.file.exists() and sqlite_has_tables(self.file)
+
     def find(self, storage: RDBStorage) -> str | None:
         """The name of the study, if it is there. Raises UnusableStudy."""
         with sound(self):
@@ -62,10 +71,8 @@ class Database:
             return self.study if self.study in optuna.get_all_study_names(storage) else None
 
     def begun(self) -> bool:
-        """Whether there is a study; SQLite's making may have been interrupted after the tables."""
-        if self.server is None and not self.file.exists():
-            return False
-        return self.find(self.open()) is not None
+        """Whether there is a study: its making may have been interrupted after the tables."""
+        return self.has_tables() and self.find(self.open()) is not None
 
     @classmethod
     def of(cls, file: Path, note: Path) -> Self:
@@ -124,7 +131,7 @@ def opening(path: Path) -> Iterator[None]:
     """Raise UnusableStudy if the file is damaged, or if it may not be read."""
     try:
         yield
-    except (DBAPIError, StorageInternalError, OSError, RuntimeError) as error:
+    except (DBAPIError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
         cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
         right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
         raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error

@@ -394,11 +394,21 @@ def connected(address: str, timeout: float = 10) -> "Client":
     for name in ("distributed", "distributed.client", "distributed.core", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     security = Security() if address.startswith("tls") else None
+    made: Future[Client] = Future()
+
+    def connect() -> None:
+        try:
+            made.set_result(Client(
+                address, timeout=timeout, set_as_default=False, security=security, name="nas-kd"
+            ))  # fmt: skip
+        except BaseException as error:
+            made.set_exception(error)
+
+    # Dask's own timeout does not end a line on which nothing is said
+    threading.Thread(target=connect, name="connect", daemon=True).start()
     try:
-        return Client(
-            address, timeout=timeout, set_as_default=False, security=security, name="nas-kd"
-        )
-    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
+        return made.result(timeout=2 * timeout)
+    except Exception as error:  # whatever another program at that port answers
         right = (
             "Start it: dask scheduler; and workers: dask worker ADDRESS --nthreads 1. For tls:// "
             "say the certificates in Dask's configuration (docs/clusters.md)."
