@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nas_kd.errors import InvalidSpec
 
-SEEDS = 1000
+SEEDS, EPOCHS = 1000, 1_000_000
 """More than that are a slip."""
 
 
@@ -33,8 +33,8 @@ class Asked:
             wrong.append(f"--seeds: must be at most {SEEDS} ({self.seeds})")
         if self.seeds < 2:
             wrong.append(f"--seeds: must be at least 2, to see what a seed does ({self.seeds})")
-        if self.epochs is not None and self.epochs < 1:
-            wrong.append(f"--epochs: must be at least 1 ({self.epochs})")
+        if self.epochs is not None and not 1 <= self.epochs <= EPOCHS:
+            wrong.append(f"--epochs: must be from 1 to {EPOCHS:,} ({self.epochs})")
         if self.baseline is not None and ":" not in self.baseline:
             wrong.append(f"--baseline: say module:function (given: {self.baseline!r})")
         if wrong:

@@ -157,7 +157,7 @@ class StudyView:
             if point is None:
                 raise UnusableStudy(given, "there is no completed trial yet", "Go on searching.")
             return self.rows[point.trial]
-        if not which.isdecimal() or int(which) >= len(self.rows):
+        if not which.isdecimal() or len(which) > 9 or int(which) >= len(self.rows):
             right = f"Say best, knee or a number below {len(self.rows)}."
             raise UnusableStudy(given, "there is no such trial", right)
         row = self.rows[int(which)]

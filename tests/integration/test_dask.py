@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from nas_kd.driver.options import RunOptions
 from nas_kd.errors import Unusable, WorkerDied, WorkerOverdue, WorkFailed
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import StudyView, read_study
-from nas_kd.workers.dask_executor import DaskExecutor
+from nas_kd.workers.dask_executor import DaskExecutor, connected
 from tests.conftest import Run, searched, tiny
 from tests.integration.dask import Cluster, cluster
 from tests.integration.test_kill import equal
@@ -298,6 +299,13 @@ def test_a_scheduler_that_is_not_there_is_one_message(
     assert done.returncode == 2
     assert wrong in done.stderr
     assert not any(tmp_path.glob("runs/*"))
+
+
+def test_a_port_on_which_nothing_is_said_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unusable, match="cannot be reached"):
+            connected(address, 1)
 
 
 def test_a_clusters_workers_are_neither_counted_nor_gpus(run: Run) -> None:

@@ -20,7 +20,7 @@ from nas_kd.errors import ServerLost, StudyLocked, Unusable
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.lease import lease
-from nas_kd.study.postgres import PASSWORDS, open_postgres, server_url, ways
+from nas_kd.study.postgres import PASSWORDS, open_postgres, postgres_has_tables, server_url, ways
 from nas_kd.study.view import StudyView, read_study
 from tests.conftest import Run, results, searched, tiny
 from tests.integration.drive import SPEC
@@ -246,6 +246,9 @@ def test_a_password_is_neither_kept_nor_shown(
         ("postgresql://host", "names no database"),
         ("postgresql://host:what/studies", "cannot be read"),
         ("postgresql://host/studies?password=s3cret", "has a password after its"),
+        ("postgresql://host/studies?options=-c%20password%3ds3cret", "has a password after its"),
+        ("postgresql://ana:x@s3cret@host/studies", "Write @ there as %40"),
+        ("postgresql://ana:s3cret%00@host/studies", "an odd letter in its password"),
         ("postgresql://postgres@127.0.0.1:1/studies", "cannot be reached"),
     ],
 )
@@ -256,6 +259,19 @@ def test_a_storage_that_cannot_be_used_is_said_before_anything_is_trained(
         search(tmp_path / "study", url)
     assert "s3cret" not in str(raised.value)
     assert not (tmp_path / "study").exists()
+
+
+def test_reading_makes_no_tables_in_another_programs_database(
+    running: Server, tmp_path: Path, run: Run
+) -> None:
+    other = Server.of("postgres", running.port, "fresh2")
+    running.run("CREATE DATABASE fresh2")
+    search(tmp_path / "study", running.url)
+    note = tmp_path / "study" / "storage.json"
+    note.write_text(note.read_text().replace(running.url, other))
+    done = run("trials", str(tmp_path / "study"))
+    assert (done.returncode, "holds no study" in done.stderr) == (2, True)
+    assert not postgres_has_tables(server_url(other))
 
 
 def test_a_study_in_a_file_stays_there(running: Server, tmp_path: Path) -> None:
