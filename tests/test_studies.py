@@ -100,7 +100,7 @@ def test_the_study_of_the_verdict_has_the_numbers_of_its_result() -> None:
 
 
 @pytest.mark.parametrize(
-    "study", ["transfer-set", "teachers", "model-compression", "knowledge", "schemes"]
+    "study", ["transfer-set", "teachers", "model-compression", "knowledge", "schemes", "quantised"]
 )
 def test_a_study_of_arms_has_the_tables_of_its_result(study: str) -> None:
     place = ROOT / "studies" / study

@@ -132,7 +132,7 @@ def run(
     objectives = (f"validation {metric_in_words(spec.metric)}", budgets[0].cost)
 
     def away(why: str) -> None:
-        observe(Mended("storage", f"{why}: it is waited for"))
+        observe(Mended("storage", f"{why}: it is waited for, up to a minute"))
 
     ledger = Ledger.create(folder.database, folder.root.name, *objectives, away)
     expect_families(spec, [record.config for record in ledger.records()])

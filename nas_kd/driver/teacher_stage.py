@@ -15,7 +15,7 @@ from nas_kd.data.arrays import ArrayRef
 from nas_kd.data.classes import MEND_IMBALANCE, counted, imbalance
 from nas_kd.data.transfer import TransferSet, size
 from nas_kd.driver.context import StageContext
-from nas_kd.driver.events import Ended, Started, Step
+from nas_kd.driver.events import Ended, Mended, Started, Step
 from nas_kd.driver.jobs import by_teacher, ready_teacher
 from nas_kd.driver.teacher_folder import (
     RIGHT,
@@ -105,6 +105,10 @@ def made(stage: StageContext, job: TeacherJob, place: Place) -> dict[str, Any]:
         job = replace(job, teacher=as_kept(place, teacher))
     progress = stage.folder.progress("teacher")
     stage.observe(Started("teacher", job.epochs if trained else 1, progress))
+    if trained and progress.exists() and (reached := progress.stat().st_size):
+        text = f"the teacher's training ended in epoch {reached} of {job.epochs}, and begins anew"
+        stage.observe(Mended("again", text))
+        progress.unlink()
     if trained:
         stage.observe(Step(f"teacher   training one of {parameters_of(teacher):,} parameters, "
                            f"{job.epochs} epochs of {size(job.data.teacher):,}"))  # fmt: skip

@@ -46,7 +46,10 @@ class Ledger:
         if database.server is None and not database.file.exists():
             raise UnusableStudy(str(database.file.parent), "holds no study.db", right)
         if not database.has_tables() or (name := database.find(storage := database.open())) is None:
-            raise UnusableStudy(str(database), "holds no study", right)
+            if database.server is not None:
+                right = "Name the server that has it with --storage, or search in a new folder."
+            wrong = f"holds no study {database.study or ''}".strip()
+            raise UnusableStudy(str(database), wrong, right)
         with sound(database):
             study = optuna.load_study(study_name=name, storage=storage)
             return cls(storage, study, database, lambda text: None)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -255,6 +256,21 @@ class Lock:
     """Who held it before and did not let go; empty for nobody."""
 
 
+def is_alive(holder: str) -> bool:
+    """Whether who holds a folder is a process of this host that is there: of a study that was
+    copied, the lock's file is, too."""
+    found = re.fullmatch(r"process (\d{1,9}) on (.*)", holder)
+    if found is None or found[2] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 @contextmanager
 def lock(folder: StudyFolder) -> Iterator[Lock]:
     """Hold the study's folder on this host. Raises StudyLocked, and UnusableStudy for a folder that
@@ -282,7 +298,7 @@ def lock(folder: StudyFolder) -> Iterator[Lock]:
             right = "Put the study on a local disk; its trials can be on a server: --storage."
             raise UnusableStudy(str(folder.root), wrong, right) from error
         file.seek(0)
-        killed = file.read()
+        killed = "" if is_alive(before := file.read()) else before
         file.truncate(0)
         file.write(holder)
         file.flush()

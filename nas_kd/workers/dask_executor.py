@@ -156,6 +156,7 @@ class DaskExecutor(Executor):
     def _watch(self) -> None:
         """Know who is there, and serve whoever comes; come back to a scheduler that went away."""
         lost: float | None = None
+        alone = False
         while not self._closed or (self._jobs and not self._cancelled):
             try:
                 if lost is not None:
@@ -169,7 +170,10 @@ class DaskExecutor(Executor):
             except Exception as error:
                 if lost is None:
                     lost = time.monotonic()
-                    self.lost(f"the scheduler {self.address} went away, and is waited for")
+                    self.lost(
+                        f"the scheduler {self.address} went away, and is waited for, "
+                        f"up to {PATIENCE / 60:.0f} minutes"
+                    )
                     self._leave(set())
                 if time.monotonic() - lost > PATIENCE:
                     self._give_up(error)
@@ -180,6 +184,10 @@ class DaskExecutor(Executor):
                 self.say(f"the scheduler {self.address} is back")
                 lost = None
             self._leave(set(found["workers"]))
+            alone = alone and not self._present
+            if self._jobs and not self._present and not alone:
+                alone = True
+                self.say(f"has no worker yet: dask worker {self.address} --nthreads 1")
             for worker in sorted(self._present - self._serving.keys()):
                 self._serving[worker] = threading.Thread(
                     target=self._serve, args=(worker, self._client), name=worker, daemon=True

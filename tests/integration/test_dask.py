@@ -156,7 +156,7 @@ def test_a_job_that_runs_when_the_scheduler_goes_away_is_done_again(
         running.join("two")
         assert future.result(timeout=120) == 7
     assert [line for line in said if "scheduler" in line] == [
-        f"the scheduler {running.address} went away, and is waited for",
+        f"the scheduler {running.address} went away, and is waited for, up to 10 minutes",
         f"the scheduler {running.address} is back",
     ]
 

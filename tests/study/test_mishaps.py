@@ -1,15 +1,20 @@
 """What went wrong on the way: kept in the study, said in words."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nas_kd.driver.drive import drive
+from nas_kd.driver.events import Event, Mended
+from nas_kd.driver.options import RunOptions
+from nas_kd.files import write_text
 from nas_kd.report.cards import on_the_way
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.mishaps import in_words, keep_mishap, mishaps
 from nas_kd.study.view import StudyView
-from tests.conftest import Run, searched
+from tests.conftest import Run, searched, tiny
 
 
 def test_mishaps_are_kept_in_order_and_counted_in_words(tmp_path: Path) -> None:
@@ -50,6 +55,22 @@ def test_who_let_go_of_a_folder_was_not_killed(tmp_path: Path) -> None:
     folder.lock.write_text("process 7 on here")
     with lock(folder) as held:
         assert held.killed == "process 7 on here"
+
+
+def test_the_holder_of_a_folder_that_was_copied_was_not_killed(tmp_path: Path) -> None:
+    with lock(StudyFolder(tmp_path / "one")):
+        shutil.copytree(tmp_path / "one", tmp_path / "two")
+        with lock(StudyFolder(tmp_path / "two")) as held:
+            assert held.killed == ""
+
+
+def test_a_teacher_that_was_being_trained_begins_anew_and_that_is_said(tmp_path: Path) -> None:
+    folder, seen = StudyFolder(tmp_path / "study"), list[Event]()
+    write_text(folder.lock, "process 7 on here")
+    write_text(folder.progress("teacher"), "..")
+    drive(tiny(trials=2, teacher_epochs=4, seed=7), RunOptions(folder.root, 0), seen.append)
+    said = [event.text for event in seen if isinstance(event, Mended)]
+    assert "the teacher's training ended in epoch 2 of 4, and begins anew" in said
 
 
 def test_an_undisturbed_study_says_that_nothing_went_wrong(study: StudyView) -> None:
