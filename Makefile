@@ -11,9 +11,9 @@ search: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-# The tests that train, as another kind of processor computes and on other splits: trained numbers
+# Tests that train, as another kind of processor computes and on other splits: trained numbers
 # differ there, and what tests assert must not.
-TRAINING := tests/driver tests/training tests/teachers tests/package tests/test_tables.py
+TRAINING := tests/driver/test_drive.py tests/driver/test_quantised.py tests/training tests/package
 PYTEST_TRAINING := $(BIN)/python -m pytest -n auto --dist worksteal -q $(TRAINING)
 
 test-processors: $(VENV)/installed-dev

@@ -68,7 +68,7 @@ class Learned(BaseModel):
     name: str
     key: str
     notes: tuple[str, ...]
-    split_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    split_seed: Annotated[int, Field(ge=0, le=1_000_000)]
     views: int
     unlabelled: Annotated[int, Field(ge=0, le=MOST)] | str
     munge: float

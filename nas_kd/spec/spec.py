@@ -106,7 +106,7 @@ class StudySpec(BaseModel):
     """Fixed shifts and flips in which students see an example; 1 is none."""
     seed: int = 0
     """Draws the students' weights, the order of examples and the proposals."""
-    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    split_seed: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Draws the splits and the views."""
     teacher: Annotated[
         tuple[str, ...], BeforeValidator(listed), AfterValidator(placed_teachers)

@@ -509,7 +509,7 @@ def test_seeds_that_fail_are_counted_and_the_others_are_compared(
     study: StudyView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = copied(study, tmp_path / "study")
-    monkeypatch.setattr(confirming, "open_executor", lambda *_: Diverges())
+    monkeypatch.setattr(confirming, "executor_of", lambda *_: Diverges())
     result, _ = run_confirm(view.folder.root, replace(SHORT, seeds=3))
     assert all(one.seeds[0] is None for one in result.students)
     assert all(one.behind for one in result.students[1:] if one.key != result.students[0].key)

@@ -200,7 +200,7 @@ def test_channels_are_multiples_where_asked() -> None:
 
 def test_a_budget_too_small_names_the_smallest_student() -> None:
     sample = {"family": "mlp", "depth": 2, "width": 1.0, "taper": 1.0}
-    with pytest.raises(BudgetTooSmall, match="mlp 3095"):
+    with pytest.raises(BudgetTooSmall, match="mlp 3,095"):
         decode(sample, parse_budgets(["1k"]), (3, 32, 32), 10)
 
 
