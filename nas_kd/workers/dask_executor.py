@@ -11,7 +11,7 @@ import pickle
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
 from pathlib import Path
@@ -36,6 +36,10 @@ WORTH_SAYING = 10**6
 
 PATIENCE = 600.0
 """Seconds for which a scheduler that went away is waited for."""
+
+
+TRIES = 3
+"""A worker that cannot be looked at is not used after so many tries."""
 
 
 class SchedulerLost(Exception):
@@ -92,6 +96,7 @@ class DaskExecutor(Executor):
         self._present: set[str] = set()
         self._serving: dict[str, threading.Thread] = {}
         self._refused: dict[str, str] = {}
+        self._failed: Counter[str] = Counter()
         self._welcome: set[str] = set()
         self._sending: dict[tuple[Any, str], threading.Lock] = {}
         self._client.subscribe_topic(TOPIC, self._told)
@@ -207,6 +212,7 @@ class DaskExecutor(Executor):
             for worker in self._present - present:
                 self._serving.pop(worker, None)
                 self._refused.pop(worker, None)
+                self._failed.pop(worker, None)
                 if worker in self._welcome:
                     self.say(f"worker {worker} went away")
                 self._welcome.discard(worker)
@@ -233,7 +239,8 @@ class DaskExecutor(Executor):
             self._let_go(worker)
             return
         except Exception as error:  # it went away, or has no nas-kd
-            if client.status != "running":
+            self._failed[worker] += 1
+            if client.status != "running" or self._failed[worker] < TRIES:
                 self._let_go(worker)
                 return
             self._refuse(worker, str(error).strip().splitlines()[0] if str(error) else repr(error))

@@ -65,12 +65,13 @@ def sent(place: Path, megabytes: int) -> dict[str, Any]:
     log = (driver / "study" / "search.log").read_text()
     lines = re.findall(r"cluster   (\S+), ([\d,.]+) MB, was sent to (\S+)", log)
     each = Counter((name, worker) for name, _, worker in lines)
+    number = {worker: n for n, worker in enumerate(dict.fromkeys(w for *_, w in lines), 1)}
     kept = [
         sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
         for cache in sorted((place / "cluster").glob("cache-[1-9]"))
     ]
     return {
-        "sent": [f"{name}, {size} MB, to {worker}" for name, size, worker in lines],
+        "sent": [f"{name}, {size} MB, to worker {number[worker]}" for name, size, worker in lines],
         "a file sent twice to a worker": sum(count > 1 for count in each.values()),
         "bytes in each worker's cache": kept,
         "seconds": round(seconds, 1),
