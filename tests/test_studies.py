@@ -122,3 +122,17 @@ def test_the_page_on_distillation_has_the_differences_that_were_measured() -> No
             if pair == "kl minus alone":  # the page has it the other way round
                 one, difference = other, [-difference[0], -difference[2], -difference[1]]
             assert f"| {one} | {interval(difference, '+')} |" in text, pair
+
+
+PHASES = ("teacher", "signals", "propose", "rung", "tell", "export")
+
+
+@pytest.mark.parametrize("runs", ["sqlite-processes", "postgresql-processes", "sqlite-dask"])
+def test_the_study_of_faults_has_the_table_of_its_results(runs: str) -> None:
+    place = ROOT / "studies" / "faults"
+    found = json.loads((place / f"result-{runs}.json").read_text())
+    assert found["rounds"] == len(found["each"]) == sum(found["by phase"].values())
+    struck = [f"{found['struck'][phase]} of {found['by phase'][phase]}" for phase in PHASES]
+    bad = str(len(found["not equal, or a process left"]))
+    cells = (found["storage"], found["workers"], str(found["rounds"]), *struck, bad)
+    assert f"| {' | '.join(cells)} |" in (place / "README.md").read_text()
