@@ -220,8 +220,8 @@ def finished(folder: StudyFolder, spec: StudySpec) -> bool:
         return False
     ledger = Ledger.open(folder.database)
     done, there = ledger.facts().get("finished", 0), len(ledger.trials())
-    students = [int(path.parent.name) for path in folder.proof.parent.glob("[0-9]*/config.json")]
-    if there < max((done, *(number + 1 for number in students))):
+    students = [path.parent.name for path in folder.proof.parent.glob("*/config.json")]
+    if there < max((done, *(int(name) + 1 for name in students if name.isdecimal()))):
         raise lost_trials(folder)
     return bool(done == spec.trials)
 

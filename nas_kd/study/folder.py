@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -215,11 +216,16 @@ class StudyFolder:
         """Raise UnusableStudy where there is a link, which leads elsewhere, or what is no file,
         such as a pipe, at which reading would wait for ever."""
         links, strange = [], []
-        for path in self.root.rglob("*"):
-            if path.is_symlink():
-                links.append(path.name)
-            elif not path.is_file() and not path.is_dir():
-                strange.append(path.name)
+        for place, folders, files in os.walk(self.root):
+            for name in (*folders, *files):
+                try:
+                    mode = os.lstat(os.path.join(place, name)).st_mode
+                except OSError:
+                    continue  # a running search removed it
+                if stat.S_ISLNK(mode):
+                    links.append(name)
+                elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                    strange.append(name)
         if links:
             wrong = f"has links to other places: {', '.join(sorted(links)[:5])}"
             right = "Put the files themselves there; the folder as a whole may be behind a link."
@@ -260,8 +266,8 @@ def is_alive(holder: str) -> bool:
     """Whether who holds a folder is a process of this host that is there: of a study that was
     copied, the lock's file is, too."""
     found = re.fullmatch(r"process (\d{1,9}) on (.*)", holder)
-    if found is None or found[2] != socket.gethostname():
-        return False
+    if found is None or found[2] != socket.gethostname() or int(found[1]) == os.getpid():
+        return False  # in a container every driver may have the same number
     try:
         os.kill(int(found[1]), 0)
     except ProcessLookupError:

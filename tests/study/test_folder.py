@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
 from nas_kd.files import write_text
+from nas_kd.study.checkpoints import forget
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
@@ -174,3 +176,21 @@ def test_a_file_system_without_locks_is_named(
         lock(StudyFolder(tmp_path / "study")),
     ):
         pass
+
+
+def test_files_that_come_and_go_while_a_folder_is_looked_at_are_no_matter(tmp_path: Path) -> None:
+    folder, done = StudyFolder(tmp_path), threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            for trial in range(20):
+                write_text(folder.checkpoint(trial, 1), "weights")
+            for trial in range(20):
+                forget(folder, trial)
+
+    writer = threading.Thread(target=come_and_go)
+    writer.start()
+    for _ in range(100):
+        folder.expect_plain()
+    done.set()
+    writer.join()
