@@ -1,6 +1,7 @@
 """What went wrong on the way: kept in the study, said in words."""
 
-import shutil
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,10 +59,12 @@ def test_who_let_go_of_a_folder_was_not_killed(tmp_path: Path) -> None:
 
 
 def test_the_holder_of_a_folder_that_was_copied_was_not_killed(tmp_path: Path) -> None:
-    with lock(StudyFolder(tmp_path / "one")):
-        shutil.copytree(tmp_path / "one", tmp_path / "two")
-        with lock(StudyFolder(tmp_path / "two")) as held:
-            assert held.killed == ""
+    copied = StudyFolder(tmp_path)
+    for number, killed in ((os.getppid(), False), (os.getpid(), True)):
+        holder = f"process {number} on {socket.gethostname()}"
+        copied.lock.write_text(holder)
+        with lock(copied) as held:
+            assert held.killed == (holder if killed else "")
 
 
 def test_a_teacher_that_was_being_trained_begins_anew_and_that_is_said(tmp_path: Path) -> None:
