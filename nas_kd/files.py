@@ -58,6 +58,8 @@ TEMPORARY = re.compile(r"\..+\.\d+-\d+")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 """No space, or none that one may use."""
 
+ROOM = "Make room, then run the same again."
+
 MENDABLE = {*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG,
             errno.EEXIST, errno.EISDIR}  # fmt: skip
 """What a user can mend: no space, a read-only place, no right to write, no such place."""
@@ -82,10 +84,14 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in MENDABLE:
-            reason, full = f"cannot be written ({error.strerror})", error.errno in FULL
-            right = "Make room, then run the same again." if full else "Name another place for it."
-            raise Unwritable(str(path), reason, right) from error
+            raise unwritable(path, error) from error
         raise
+
+
+def unwritable(path: Path, error: OSError, right: str = "Name another place for it.") -> Unwritable:
+    """What is said of a file that cannot be written."""
+    right = ROOM if error.errno in FULL else right
+    return Unwritable(str(path), f"cannot be written ({error.strerror})", right)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

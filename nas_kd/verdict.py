@@ -33,6 +33,17 @@ def of_distillation(found: Estimate, whom: str) -> str:
     return f"No difference between distilled and alone was found {whom} ({undecided(found)})."
 
 
+def of_same_network(found: Estimate, label: str, role: str) -> str:
+    """One more sentence where distillation gained over the twin, and not over the same network that
+    was trained alone with other settings; else nothing."""
+    if found.sign > 0:
+        return ""
+    return (
+        f" But it gained nothing sure over the same network alone with other settings, {label} "
+        f"({role}): {undecided(found)}."
+    )
+
+
 NO_LABELS = (
     "There are no labels, so no student could be trained without the teacher, and what is measured "
     "is agreement with it."

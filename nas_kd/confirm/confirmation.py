@@ -18,7 +18,14 @@ from nas_kd.metrics import METRICS, metric_in_words, parts_of
 from nas_kd.records import read_record
 from nas_kd.study.record import StudentRecord
 from nas_kd.study.view import StudyView
-from nas_kd.verdict import NO_LABELS, of_distillation, of_search, of_the_largest, of_two
+from nas_kd.verdict import (
+    NO_LABELS,
+    of_distillation,
+    of_same_network,
+    of_search,
+    of_the_largest,
+    of_two,
+)
 
 Answers = NDArray[np.uint16]
 Trained = tuple[float, Answers]
@@ -179,6 +186,12 @@ def verdict_of(
         first = "What distillation gained is not known: too many seeds failed."
     else:
         first = of_distillation(gained, f"at {taught.costs[cost]:,} {cost}")
+        if gained.sign > 0:
+            first += "".join(
+                of_same_network(over, students[role].label, role)
+                for role in same_alone(students, taught)
+                if (over := compare(taught.role, role))
+            )
     if DISTILLED in students:
         of_the_other = f"{first[0].lower()}{first[1:]}"
         first = f"The best student has no teacher. Of the best distilled one: {of_the_other}"
@@ -193,6 +206,15 @@ def verdict_of(
     over = compare(BEST, largest)
     lost = "What the search gained is not known: too many seeds failed."
     return Verdict(gained, over, (first, of_search(over, name) if over else lost, *yours))
+
+
+def same_alone(students: Mapping[str, Finalist], taught: Finalist) -> list[str]:
+    """The roles, but for the twin's, of the same network trained without the teacher."""
+    return [
+        role
+        for role, one in students.items()
+        if role != TWIN and one.config == taught.config.drawn and not float(one.settings["alpha"])
+    ]
 
 
 def confirm_of_the_best(view: StudyView) -> Confirmation | None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -42,7 +42,8 @@ class StudentConfig:
 
     def to_json(self) -> str:
         """Canonical JSON: equal configs give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        facts = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "StudentConfig":

@@ -10,11 +10,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from nas_kd.data.transfer import TransferSet
 from nas_kd.errors import InvalidSpec, SpecDiffers, StudyLocked, UnusableStudy
-from nas_kd.files import TEMPORARY, expect_utf8, write_text
+from nas_kd.files import TEMPORARY, expect_utf8, unwritable, write_text
 from nas_kd.spec import StudySpec
 from nas_kd.spec.trust import trust_flag
 from nas_kd.study.database import Ledger
@@ -277,6 +278,12 @@ def is_alive(holder: str) -> bool:
     return True
 
 
+def written(file: FileIO) -> str:
+    """Who a lock's file says that holds it."""
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
 @contextmanager
 def lock(folder: StudyFolder) -> Iterator[Lock]:
     """Hold the study's folder on this host. Raises StudyLocked, and UnusableStudy for a folder that
@@ -287,27 +294,25 @@ def lock(folder: StudyFolder) -> Iterator[Lock]:
     folder.expect_own()
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
-        file = folder.lock.open("a+")
+        file = folder.lock.open("ab+", buffering=0)
     except OSError as error:
-        raise UnusableStudy(
-            str(folder.root), f"cannot be written ({error.strerror})", "Name another with --study."
-        ) from error
+        raise unwritable(folder.root, error, "Name another with --study.") from error
     holder = f"process {os.getpid()} on {socket.gethostname()}"
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            raise StudyLocked(str(folder.root), file.read() or "another process") from None
+            raise StudyLocked(str(folder.root), written(file) or "another process") from None
         except OSError as error:
             wrong = f"is on a file system that cannot lock its files ({error.strerror})"
             right = "Put the study on a local disk; its trials can be on a server: --storage."
             raise UnusableStudy(str(folder.root), wrong, right) from error
-        file.seek(0)
-        killed = "" if is_alive(before := file.read()) else before
+        killed = "" if is_alive(before := written(file)) else before
         file.truncate(0)
-        file.write(holder)
-        file.flush()
+        try:
+            file.write(holder.encode())
+        except OSError as error:
+            raise unwritable(folder.lock, error) from error
         try:
             yield Lock(holder, os.fstat(file.fileno()).st_ino, killed)
         finally:

@@ -121,7 +121,7 @@ def reaching(url: URL) -> Iterator[None]:
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         causes = list(chain_of(error))
         if any(map(of_connection, causes)):
-            raise ServerLost(shown(url), f"cannot be reached ({plain(causes[-1])})") from error
+            raise away(shown(url), "cannot be reached", causes[-1]) from error
         right = "Mend it as it says, or name another database."
         raise UnusableStudy(shown(url), f"cannot be used ({plain(causes[-1])})", right) from error
 
@@ -139,7 +139,17 @@ def lost(context: ExceptionContext) -> None:
     if not context.is_pre_ping and of_connection(context.original_exception):
         given = "the server" if context.engine is None else shown(context.engine.url)
         error = context.original_exception
-        raise ServerLost(given, f"does not answer ({plain(error)})") from error
+        raise away(given, "does not answer", error) from error
+
+
+def away(given: str, how: str, error: BaseException) -> ServerLost:
+    """What is said of a server that is lost: one whose disk is full is there, and cannot write."""
+    from psycopg.errors import DiskFull
+
+    if isinstance(error, DiskFull):
+        right = "Make room on its disk, then run the same again: what is done is kept."
+        return ServerLost(given, f"has no room ({plain(error)})", right)
+    return ServerLost(given, f"{how} ({plain(error)})")
 
 
 def of_connection(error: BaseException) -> bool:

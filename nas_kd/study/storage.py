@@ -17,9 +17,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import Unusable, UnusableStudy
-from nas_kd.files import write_text
+from nas_kd.files import ROOM, write_text
 from nas_kd.records import read_record
-from nas_kd.study.postgres import open_postgres, postgres_has_tables, server_url, shown
+from nas_kd.study.postgres import chain_of, open_postgres, postgres_has_tables, server_url, shown
 from nas_kd.study.sqlite import open_sqlite, sqlite_has_tables
 
 
@@ -117,13 +117,17 @@ SPOILED = (
 
 @contextmanager
 def sound(database: Database) -> Iterator[None]:
-    """Raise UnusableStudy where Optuna cannot read what is in its tables."""
+    """Raise UnusableStudy where Optuna cannot read what is in its tables, or SQLite its file."""
     try:
         yield
     except SPOILED as error:
         wrong = f"has cells that are not as they were written ({error})"
         right = "Bring it back as it was, or search in a new folder: --study FOLDER."
         raise UnusableStudy(str(database), wrong, right) from error
+    except (DBAPIError, StorageInternalError) as error:
+        if database.server is not None:
+            raise
+        raise unreadable(database.file, error) from error
 
 
 @contextmanager
@@ -132,9 +136,17 @@ def opening(path: Path) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
-        cause = (error.orig if isinstance(error, DBAPIError) else error.__cause__) or error
-        right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
-        raise UnusableStudy(str(path), f"cannot be opened ({cause})", right) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> UnusableStudy:
+    """What is said of a file of SQLite's that cannot be opened or read."""
+    *_, cause = chain_of(error)
+    right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        right = f"{ROOM} Where there is room, its disk may be damaged."
+    return UnusableStudy(str(path), f"cannot be read ({cause})", right)
 
 
 def mine(storage: RDBStorage, names: list[str]) -> str | None:

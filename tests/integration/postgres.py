@@ -84,17 +84,19 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """A server in an empty folder. Where there is none, the tests are skipped, or fail in CI."""
+def server(place: Path | None = None) -> Iterator[Server]:
+    """A server in an empty folder, or in a new one of this place. Where there is none, the tests
+    are skipped, or fail in CI."""
     if not BINARIES:
         reason = "needs a PostgreSQL server: apt-get install postgresql"
         pytest.fail(reason) if os.environ.get("NAS_KD_CI") else pytest.skip(reason)
-    root = Path(tempfile.mkdtemp(prefix="pg-"))
+    root = Path(tempfile.mkdtemp(prefix="pg-", dir=place))
     if os.getuid() == 0:
         shutil.chown(root, "postgres")
     found = Server(root, free_port())
     try:
-        found.command("initdb", "-D", str(root / "data"), "-U", "postgres", "-A", "trust", "-N")
+        found.command("initdb", "-D", str(root / "data"), "-U", "postgres", "-A", "trust", "-N",
+                      "--wal-segsize", "1")  # fmt: skip
         (root / "data" / "pg_hba.conf").write_text(ACCESS)
         found.start()
         for sql in PREPARE:

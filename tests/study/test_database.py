@@ -107,6 +107,26 @@ def test_what_is_no_study_is_named(tmp_path: Path) -> None:
         Ledger.open(Database(tmp_path / "study.db"))
 
 
+@pytest.mark.parametrize("table", ["trials", "study_user_attributes"])
+def test_a_database_that_is_damaged_within_is_named(
+    table: str, ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.propose(0, {}, {}, {"channels": "3-4"})
+    ledger.note("spec", "")
+    ledger.storage.engine.dispose()
+    file = tmp_path / "study.db"
+    with sqlite3.connect(file) as tables:
+        tables.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = tables.execute("PRAGMA page_size").fetchone()
+        asked = f"SELECT rootpage FROM sqlite_master WHERE name = '{table}'"
+        (page,) = tables.execute(asked).fetchone()
+    with file.open("r+b") as damaged:
+        damaged.seek((page - 1) * size)
+        damaged.write(bytes(size))
+    with pytest.raises(UnusableStudy, match=r"study\.db: cannot be read \(database disk image"):
+        Ledger.open(Database(file)).trials()
+
+
 def test_a_database_with_somebody_elses_study_beside_ours_stays_readable(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy
+from nas_kd.errors import SpecDiffers, StudyLocked, UnusableStudy, Unwritable
 from nas_kd.files import write_text
 from nas_kd.study.checkpoints import forget
 from nas_kd.study.database import Ledger
@@ -74,7 +74,7 @@ def test_a_live_study_is_refused_and_a_dead_one_taken_over(tmp_path: Path) -> No
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    unusable = pytest.raises(UnusableStudy, match="--study")
+    unusable = pytest.raises(Unwritable, match="--study")
     with unusable, lock(StudyFolder(tmp_path / "file" / "study")):
         pass
 
