@@ -17,6 +17,8 @@ HERE = Path(__file__).resolve().parent
 SHARES = {"sampler": "the sampler", "write": "propose and write, without it", "tell": "tell"}
 """What a trial's milliseconds are drawn as, one upon the other."""
 
+COLORS = ("#2563eb", "#93c5fd", "#f59e0b")
+
 
 def figure(series: list[dict[str, float]]) -> go.Figure:
     """Milliseconds of a trial by what they are for, and the process's memory."""
@@ -26,9 +28,11 @@ def figure(series: list[dict[str, float]]) -> go.Figure:
     )  # fmt: skip
     trials = [point["trials"] for point in series]
     split = [point | {"write": point["propose"] - point["sampler"]} for point in series]
-    for (name, title), color in zip(SHARES.items(), ("#2563eb", "#93c5fd", "#f59e0b"), strict=True):
-        drawn.add_scatter(x=trials, y=[point[name] for point in split], name=title, mode="lines",
-                          stackgroup="one", line={"color": color, "width": 1}, row=1, col=1)  # fmt: skip
+    for (name, title), color in zip(SHARES.items(), COLORS, strict=True):
+        drawn.add_scatter(
+            x=trials, y=[point[name] for point in split], name=title, mode="lines",
+            stackgroup="one", line={"color": color, "width": 1}, row=1, col=1,
+        )  # fmt: skip
     drawn.add_scatter(x=trials, y=[point["memory"] for point in series], mode="lines",
                       line={"color": "#111827"}, showlegend=False, row=1, col=2)  # fmt: skip
     drawn.update_xaxes(title="trials", tickformat=",")
