@@ -19,6 +19,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nas_kd.front import Point, front
 from nas_kd.space.first import first_samples, further_sample, never_stopped
 from nas_kd.space.sample import complete, distributions, params_of
 from nas_kd.space.space import Space
@@ -30,6 +31,10 @@ DIRECTIONS: tuple[Literal["maximize"], Literal["minimize"]] = ("maximize", "mini
 
 STARTUP = 10
 """Finished trials before TPE takes over."""
+
+LEARNED = 1_000
+"""So many of the last told trials are learned from, beside the front: what a proposal takes grows
+with them (studies/scale)."""
 
 
 class Shared(dict[str, BaseDistribution]):
@@ -63,6 +68,18 @@ def sampler(space: Space, number: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPE(distributions(space), seed)
+
+
+def learned(trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
+    """The trials that a sampler learns from: those that run, the last that were told, and of the
+    others those that none is better than."""
+    told = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    old = {trial.number for trial in told[:-LEARNED]}
+    if not old:
+        return trials
+    scored = [Point(t.number, *t.values) for t in told if t.values]
+    kept = {point.trial for point in front(scored)}
+    return [trial for trial in trials if trial.number not in old or trial.number in kept]
 
 
 def mirror(trials: Iterable[FrozenTrial]) -> optuna.Study:
@@ -138,6 +155,6 @@ def propose_all(
     before: Sequence[FrozenTrial], numbers: Sequence[int], space: Space
 ) -> Iterable[tuple[int, Sample]]:
     """Each number with its sample, in order, given all trials before the first of them."""
-    study = mirror(before)
+    study = mirror(learned(before))
     for number in numbers:
         yield number, propose(study, number, space)

@@ -117,7 +117,8 @@ def expect_stored(attributes: Mapping[str, Any]) -> None:
 def expect_each(facts: Mapping[str, Any]) -> None:
     """Raise ValueError, saying what is wrong, for a fact that is not of its kind."""
     for name, fact in facts.items():
-        shape = _CONTROL if name.startswith("largest ") else _EACH.get(name)
+        control = name == "twin" or name.startswith("largest ")
+        shape = _CONTROL if control else _EACH.get(name)
         if shape is not None:
             validated(shape, fact, f"{name}.")
 

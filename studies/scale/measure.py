@@ -10,7 +10,7 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,7 @@ from nas_kd.driver.options import RunOptions
 from nas_kd.report.page import page
 from nas_kd.spec import StudySpec
 from nas_kd.students.decode import counts
+from nas_kd.students.family import StudentConfig
 from nas_kd.study.folder import StudyFolder
 from nas_kd.study.view import read_study
 from nas_kd.training import Member, RungJob, RungResult
@@ -47,15 +48,24 @@ NOISE = 0.01
 """The deviation of a student's accuracy by its seed."""
 
 
-def accuracy(member: Member, epochs: int, all_epochs: int) -> float:
-    """A made-up accuracy: it rises with the logarithm of parameters and with epochs, and is best
-    near T = 4, alpha = 0.9 and a learning rate of 0.02."""
-    size = np.log10(counts(member.config).parameters) / np.log10(20_000)
-    settings = {name: float(member.settings[name]) for name in ("temperature", "alpha")}
+def expected(config: StudentConfig, settings: Mapping[str, Any], share: float = 1.0) -> float:
+    """A made-up accuracy after a share of the epochs: it rises with the logarithm of parameters and
+    with epochs, and is best near T = 4, alpha = 0.9 and a learning rate of 0.02."""
+    size = np.log10(counts(config).parameters) / np.log10(20_000)
     off = np.log(settings["temperature"] / 4) ** 2 / 40 + (settings["alpha"] - 0.9) ** 2 / 10
-    off += np.log(float(member.settings["learning_rate"]) / 0.02) ** 2 / 40
-    noise = NOISE * np.random.default_rng(member.seed).normal()
-    return float(np.clip(0.9 * size - off - 0.1 * (1 - epochs / all_epochs) + noise, 0.0, 1.0))
+    off += np.log(settings["learning_rate"] / 0.02) ** 2 / 40
+    return float(np.clip(0.9 * size - off - 0.1 * (1 - share), 0.0, 1.0))
+
+
+def noisy(accuracy: float, seed: int) -> float:
+    """The accuracy of a student with one seed."""
+    return float(np.clip(accuracy + NOISE * np.random.default_rng(seed).normal(), 0.0, 1.0))
+
+
+def accuracy(member: Member, epochs: int, all_epochs: int) -> float:
+    """What a student reaches after so many of all epochs."""
+    share = epochs / all_epochs
+    return noisy(expected(member.config, member.settings, share), member.seed)
 
 
 def by_formula(job: RungJob, further: Sequence[int], progress: Path) -> Any:

@@ -14,7 +14,15 @@ from nas_kd.space import sampler
 from nas_kd.space.first import ladder
 from nas_kd.space.resolve import resolve
 from nas_kd.space.sample import distributions
-from nas_kd.space.sampler import DIRECTIONS, STARTUP, mirror, propose, propose_all, value_at
+from nas_kd.space.sampler import (
+    DIRECTIONS,
+    STARTUP,
+    learned,
+    mirror,
+    propose,
+    propose_all,
+    value_at,
+)
 from nas_kd.space.space import Sample, Space
 from nas_kd.students.decode import counts, decode
 from tests.conftest import tiny
@@ -39,7 +47,11 @@ def stored(space: Space, samples: list[tuple[int, Sample]], state: TrialState) -
     return trials
 
 
-def test_the_second_generation_is_the_same_however_often_the_driver_stopped(space: Space) -> None:
+@pytest.mark.parametrize("most", [sampler.LEARNED, 12])
+def test_the_second_generation_is_the_same_however_often_the_driver_stopped(
+    most: int, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler, "LEARNED", most)
     first = list(propose_all([], range(16), space))
     told = stored(space, first, TrialState.COMPLETE)
     whole = list(propose_all(told, range(16, 32), space))
@@ -83,6 +95,27 @@ def test_optunas_own_sampler_proposes_the_same(
     monkeypatch.setattr(sampler, "TPE", plain)
     monkeypatch.setattr(sampler, "mirror", copied)
     assert list(propose_all(told, range(32, 48), space)) == ours
+
+
+def test_of_many_trials_the_last_are_learned_from_and_the_front(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = list(propose_all([], range(20), space))
+    told = stored(space, samples[:18], TrialState.COMPLETE)
+    trials = [*told, *stored(space, samples[18:], TrialState.RUNNING)]
+    assert learned(trials) is trials
+    monkeypatch.setattr(sampler, "LEARNED", 8)
+    kept = {trial.number for trial in learned(trials)}
+    assert {*range(10, 20)} <= kept < {*range(20)}
+
+    def beaten(trial: FrozenTrial) -> bool:
+        (high, low), others = trial.values, (t.values for t in told if t.number < trial.number)
+        later = (t.values for t in told if t.number > trial.number)
+        return any(h >= high and w <= low for h, w in others) or any(
+            h >= high and w <= low and (h, w) != (high, low) for h, w in later
+        )
+
+    assert {t.number for t in told[:10] if not beaten(t)} == {n for n in kept if n < 10}
 
 
 def test_a_stopped_trial_does_not_stop_the_sampler(space: Space) -> None:

@@ -85,7 +85,7 @@ def test_facts_of_the_study_are_kept(ledger: Ledger, tmp_path: Path) -> None:
     ("fact", "value"),
     [
         ("driver", "3"), ("driver", "not JSON"), ("spec", "3"), ("finished", '"all"'),
-        ("twin", '"x"'), ("epochs", "-1"), ("largest cnn", "[]"),
+        ("twin", '"x"'), ("twin", "null"), ("epochs", "-1"), ("largest cnn", "[]"),
     ],
 )  # fmt: skip
 def test_a_fact_that_is_not_of_its_kind_is_named(
