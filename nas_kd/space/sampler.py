@@ -32,7 +32,7 @@ DIRECTIONS: tuple[Literal["maximize"], Literal["minimize"]] = ("maximize", "mini
 STARTUP = 10
 """Finished trials before TPE takes over."""
 
-LEARNED = 1_000
+LEARNED = 2_000
 """So many of the last told trials are learned from, beside the front: what a proposal takes grows
 with them (studies/scale)."""
 

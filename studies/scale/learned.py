@@ -1,6 +1,6 @@
 """Whether a search finds as good a front where it learns from its last trials and the front alone.
 
-    python studies/scale/learned.py [--trials 3000] [--seeds 3] [--short]
+    python studies/scale/learned.py [--trials 4000] [--seeds 3] [--short]
 
 The sampler proposes and the formula of measure.py answers, without a database and rungs. The
 front is chosen by what the formula says with its noise, and judged by what it says without.
@@ -60,7 +60,7 @@ def searched(seed: int, trials: int, learned: int) -> dict[str, float]:
 def main() -> None:
     """Search with all trials and with the last, seed by seed, and keep what was found."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--trials", type=int, default=3_000)
+    parser.add_argument("--trials", type=int, default=4_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--short", action="store_true", help="96 trials, tells nothing")
     given = parser.parse_args()
