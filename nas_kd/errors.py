@@ -12,7 +12,7 @@
             UnusableStudy
             UnusablePackage
         Unwritable
-        ServerLost          a server that keeps trials does not answer
+        ServerLost          a server that keeps trials does not answer, or has no room
         DataNotHere         an array that a job names is not on this host
         StudyLocked         another driver holds the study
         SpecDiffers         the folder's study was made with another spec
@@ -134,8 +134,8 @@ class Unwritable(Unusable):
 
 
 class ServerLost(Unusable):
-    """A server that keeps trials does not answer, or the connection to it was cut: what was asked
-    for may have been done or not."""
+    """A server that keeps trials does not answer or has no room, or the connection to it was cut:
+    what was asked for may have been done or not."""
 
     def __init__(self, given: str, wrong: str, right: str = "") -> None:
         advice = (

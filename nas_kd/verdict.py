@@ -38,10 +38,10 @@ def of_same_network(found: Estimate, label: str, role: str) -> str:
     was trained alone with other settings; else nothing."""
     if found.sign > 0:
         return ""
-    return (
-        f" But it gained nothing sure over the same network alone with other settings, {label} "
-        f"({role}): {undecided(found)}."
-    )
+    alone = f"the same network alone with other settings, {label} ({role})"
+    if found.sign < 0:
+        return f" But {alone}, is better by {points(found.reversed())}."
+    return f" But no difference to {alone}, was found ({undecided(found)})."
 
 
 NO_LABELS = (

@@ -174,8 +174,9 @@ def verdict_of(
     cost: str,
     labels: bool = True,
 ) -> Verdict:
-    """The verdict of a confirm: the best distilled student against its twin, the best against the
-    largest that fits, which has this role, and against a network of the user's."""
+    """The verdict of a confirm: the best distilled student against its twin, and where it gained
+    against the same network alone; the best against the largest that fits, which has this role, and
+    against a network of the user's."""
     taught = students.get(DISTILLED, students[BEST])
     gained = compare(taught.role, TWIN) if TWIN in students else None
     if not labels:
@@ -209,12 +210,12 @@ def verdict_of(
 
 
 def same_alone(students: Mapping[str, Finalist], taught: Finalist) -> list[str]:
-    """The roles, but for the twin's, of the same network trained without the teacher."""
-    return [
-        role
-        for role, one in students.items()
-        if role != TWIN and one.config == taught.config.drawn and not float(one.settings["alpha"])
-    ]
+    """The roles of the same network trained without the teacher, one for each that is no twin."""
+    alone: dict[str, str] = {}
+    for role, one in students.items():
+        if one.config == taught.config.drawn and not float(one.settings["alpha"]):
+            alone.setdefault(one.key, role)
+    return [role for role in alone.values() if role != TWIN]
 
 
 def confirm_of_the_best(view: StudyView) -> Confirmation | None:

@@ -32,6 +32,7 @@ from nas_kd.students.family import StudentConfig
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
+from nas_kd.study.storage import writing
 from nas_kd.study.view import StudyView, read_study
 from nas_kd.teachers.layers import Layers
 from nas_kd.teachers.signals import compute_signals, signals_key
@@ -117,7 +118,10 @@ def opened(
         stage = StageContext(recipe, folder, queue, both)
         ledger = Ledger.open(folder.database)
         try:
-            with lease(ledger, str(folder.root), held.holder) as expect_leased:
+            with (
+                writing(ledger.database),
+                lease(ledger, str(folder.root), held.holder) as expect_leased,
+            ):
                 queue.checks.append(expect_leased)
                 yield with_teachers(view, stage, options.trust)
         finally:

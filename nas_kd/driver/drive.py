@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from optuna.exceptions import StorageInternalError
 from safetensors.numpy import save
 
 from nas_kd.costs.budgets import WHOLE
@@ -40,8 +39,7 @@ from nas_kd.study.checkpoints import forget
 from nas_kd.study.database import Ledger
 from nas_kd.study.folder import StudyFolder, lock
 from nas_kd.study.lease import lease
-from nas_kd.study.postgres import chain_of, plain
-from nas_kd.study.storage import asked
+from nas_kd.study.storage import asked, writing
 from nas_kd.training import PROOF
 from nas_kd.training.recipe import Recipe
 from nas_kd.workers.devices import kind
@@ -75,16 +73,11 @@ def drive(
         queue.checks.append(lambda: folder.expect_held(held))
         mine = True
         try:
-            run(spec, options, folder, held.holder, queue, both)
+            with writing(folder.database):
+                run(spec, options, folder, held.holder, queue, both)
         except StudyLocked:
             mine = False
             raise
-        except StorageInternalError as error:
-            raise UnusableStudy(
-                str(folder.database),
-                f"cannot be read or written ({plain(list(chain_of(error))[-1])})",
-                "Make room there, or have the right to write, then run the same search again.",
-            ) from error
         finally:
             executor.shutdown(cancel_futures=queue.busy)
             if mine and folder.is_held(held):

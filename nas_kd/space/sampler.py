@@ -71,8 +71,8 @@ def sampler(space: Space, number: int) -> BaseSampler:
 
 
 def learned(trials: Sequence[FrozenTrial]) -> Sequence[FrozenTrial]:
-    """The trials that a sampler learns from: those that run, the last that were told, and of the
-    others those that none is better than."""
+    """The trials that a sampler learns from: those that are not told, the last by number that were,
+    and of the older ones those on the front."""
     told = [t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     old = {trial.number for trial in told[:-LEARNED]}
     if not old:

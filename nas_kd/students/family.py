@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -42,7 +42,7 @@ class StudentConfig:
 
     def to_json(self) -> str:
         """Canonical JSON: equal configs give equal text."""
-        facts = {name: getattr(self, name) for name in self.__slots__}
+        facts = {one.name: getattr(self, one.name) for one in fields(self)}
         return json.dumps(facts, sort_keys=True, separators=(",", ":"))
 
     @classmethod

@@ -117,10 +117,12 @@ def expect_stored(attributes: Mapping[str, Any]) -> None:
 def expect_each(facts: Mapping[str, Any]) -> None:
     """Raise ValueError, saying what is wrong, for a fact that is not of its kind."""
     for name, fact in facts.items():
-        control = name == "twin" or name.startswith("largest ")
-        shape = _CONTROL if control else _EACH.get(name)
-        if shape is not None:
-            validated(shape, fact, f"{name}.")
+        shape = _CONTROL if name.startswith("largest ") else _EACH.get(name)
+        if shape is None:
+            continue
+        if fact is None:
+            raise ValueError(f"{name}: nothing is there")
+        validated(shape, fact, f"{name}.")
 
 
 def expect_facts(facts: Mapping[str, Any]) -> None:

@@ -278,41 +278,45 @@ def is_alive(holder: str) -> bool:
     return True
 
 
-def written(file: FileIO) -> str:
-    """Who a lock's file says that holds it."""
+def holder_of(file: FileIO) -> str:
+    """Who holds the lock, as its file says."""
     file.seek(0)
     return file.read().decode(errors="replace")
 
 
 @contextmanager
 def lock(folder: StudyFolder) -> Iterator[Lock]:
-    """Hold the study's folder on this host. Raises StudyLocked, and UnusableStudy for a folder that
-    is something else's.
+    """Hold the study's folder on this host. Raises StudyLocked, Unwritable, and UnusableStudy for
+    a folder that is something else's or on a file system without locks.
 
     The kernel frees the lock when the process ends, however it ends.
     """
     folder.expect_own()
+    elsewhere = "Name another with --study."
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
-        file = folder.lock.open("ab+", buffering=0)
+        folder.lock.touch()
+        # buffered, a write that failed would be made again as the file is closed
+        file = folder.lock.open("r+b", buffering=0)
     except OSError as error:
-        raise unwritable(folder.root, error, "Name another with --study.") from error
+        raise unwritable(folder.root, error, elsewhere) from error
     holder = f"process {os.getpid()} on {socket.gethostname()}"
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StudyLocked(str(folder.root), written(file) or "another process") from None
+            raise StudyLocked(str(folder.root), holder_of(file) or "another process") from None
         except OSError as error:
             wrong = f"is on a file system that cannot lock its files ({error.strerror})"
             right = "Put the study on a local disk; its trials can be on a server: --storage."
             raise UnusableStudy(str(folder.root), wrong, right) from error
-        killed = "" if is_alive(before := written(file)) else before
-        file.truncate(0)
+        killed = "" if is_alive(before := holder_of(file)) else before
         try:
+            file.seek(0)
             file.write(holder.encode())
+            file.truncate()
         except OSError as error:
-            raise unwritable(folder.lock, error) from error
+            raise unwritable(folder.lock, error, elsewhere) from error
         try:
             yield Lock(holder, os.fstat(file.fileno()).st_ino, killed)
         finally:

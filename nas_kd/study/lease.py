@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from optuna.exceptions import StorageInternalError
 
-from nas_kd.errors import StudyLocked
+from nas_kd.errors import StudyLocked, UnusableStudy
 from nas_kd.study.database import Ledger
 from nas_kd.study.postgres import PATIENCE, AdvisoryLock
 
@@ -60,7 +60,7 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], Non
     def renew() -> None:
         while not done.wait(RENEWED):
             # a database that cannot be written is told by the driver's own next write
-            with contextlib.suppress(StorageInternalError, StudyLocked):
+            with contextlib.suppress(StorageInternalError, StudyLocked, UnusableStudy):
                 take(EXPIRES)
 
     take(EXPIRES)
@@ -71,7 +71,7 @@ def lease(ledger: Ledger, folder: str, holder: str) -> Iterator[Callable[[], Non
     finally:
         done.set()
         renewer.join()
-        with contextlib.suppress(StorageInternalError, StudyLocked):
+        with contextlib.suppress(StorageInternalError, StudyLocked, UnusableStudy):
             take(0)
 
 

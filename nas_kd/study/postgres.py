@@ -1,7 +1,8 @@
 """A PostgreSQL server that keeps the trials of studies.
 
 Its URL is shown, kept and advised without a password; libpq finds one in the file that PGPASSFILE
-names. A connection that is lost is the exception ServerLost, whatever was being done.
+names. A connection that is lost, or a server without room, is the exception ServerLost, whatever
+was being done.
 """
 
 import time

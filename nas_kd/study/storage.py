@@ -17,9 +17,16 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from nas_kd.errors import Unusable, UnusableStudy
-from nas_kd.files import ROOM, write_text
+from nas_kd.files import FULL, ROOM, write_text
 from nas_kd.records import read_record
-from nas_kd.study.postgres import chain_of, open_postgres, postgres_has_tables, server_url, shown
+from nas_kd.study.postgres import (
+    chain_of,
+    open_postgres,
+    plain,
+    postgres_has_tables,
+    server_url,
+    shown,
+)
 from nas_kd.study.sqlite import open_sqlite, sqlite_has_tables
 
 
@@ -51,7 +58,7 @@ class Database:
         """
         if self.server is not None:
             return open_postgres(self.server)
-        with opening(self.file):
+        with opening(self):
             return open_sqlite(self.file)
 
     def has_tables(self) -> bool:
@@ -59,16 +66,16 @@ class Database:
         ServerLost."""
         if self.server is not None:
             return postgres_has_tables(self.server)
-        with opening(self.file):
+        with opening(self):
             return self.file.exists() and sqlite_has_tables(self.file)
 
     def find(self, storage: RDBStorage) -> str | None:
         """The name of the study, if it is there. Raises UnusableStudy."""
         with sound(self):
+            names = optuna.get_all_study_names(storage)
             if self.server is None:
-                with opening(self.file):
-                    return mine(storage, optuna.get_all_study_names(storage))
-            return self.study if self.study in optuna.get_all_study_names(storage) else None
+                return mine(storage, names)
+            return self.study if self.study in names else None
 
     def begun(self) -> bool:
         """Whether there is a study: its making may have been interrupted after the tables."""
@@ -127,26 +134,45 @@ def sound(database: Database) -> Iterator[None]:
     except (DBAPIError, StorageInternalError) as error:
         if database.server is not None:
             raise
-        raise unreadable(database.file, error) from error
+        raise unusable(database, error) from error
 
 
 @contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Raise UnusableStudy if the file is damaged, or if it may not be read."""
+def opening(database: Database) -> Iterator[None]:
+    """Raise UnusableStudy if SQLite's file is damaged, or cannot be made, read or written."""
     try:
         yield
     except (DBAPIError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
-        raise unreadable(path, error) from error
+        raise unusable(database, error) from error
 
 
-def unreadable(path: Path, error: Exception) -> UnusableStudy:
-    """What is said of a file of SQLite's that cannot be opened or read."""
+@contextmanager
+def writing(database: Database) -> Iterator[None]:
+    """Raise UnusableStudy where a trial or a fact cannot be written."""
+    try:
+        yield
+    except StorageInternalError as error:
+        raise unusable(database, error) from error
+
+
+USABLE = "It must be whole, and you must be allowed to use it: mend it, or copy the study."
+
+ADVICE = {
+    sqlite3.SQLITE_FULL: ROOM,
+    sqlite3.SQLITE_IOERR: f"{ROOM} Where there is room, the disk may be damaged.",
+    sqlite3.SQLITE_READONLY: "Have the right to write there, then run the same again.",
+    sqlite3.SQLITE_BUSY: "Another program holds it: end that, then run the same again.",
+}
+"""What would be right, by SQLite's code of what is wrong."""
+
+
+def unusable(database: Database, error: Exception) -> UnusableStudy:
+    """What is said of a database that cannot be read or written."""
     *_, cause = chain_of(error)
-    right = "It must be whole, and you must be allowed to read it: mend it, or copy the study."
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        right = f"{ROOM} Where there is room, its disk may be damaged."
-    return UnusableStudy(str(path), f"cannot be read ({cause})", right)
+    right = ADVICE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, USABLE)
+    if getattr(cause, "errno", None) in FULL:
+        right = ROOM
+    return UnusableStudy(str(database), f"cannot be used ({plain(cause)})", right)
 
 
 def mine(storage: RDBStorage, names: list[str]) -> str | None:

@@ -95,8 +95,7 @@ def server(place: Path | None = None) -> Iterator[Server]:
         shutil.chown(root, "postgres")
     found = Server(root, free_port())
     try:
-        found.command("initdb", "-D", str(root / "data"), "-U", "postgres", "-A", "trust", "-N",
-                      "--wal-segsize", "1")  # fmt: skip
+        found.command("initdb", "-D", str(root / "data"), "-U", "postgres", "-A", "trust", "-N")
         (root / "data" / "pg_hba.conf").write_text(ACCESS)
         found.start()
         for sql in PREPARE:

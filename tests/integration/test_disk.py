@@ -1,6 +1,7 @@
 """A disk that is full: one message, nothing lost, and the same command goes on."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nas_kd.confirm.asked import Asked
+from nas_kd.confirm.confirm import confirm
+from nas_kd.confirm.opening import options_of
 from nas_kd.driver.drive import drive
 from nas_kd.driver.events import Event, Told
 from nas_kd.driver.options import RunOptions
@@ -26,8 +30,8 @@ def disk() -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m,mode=777", "tmpfs", str(place)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
+        place.rmdir()
         pytest.skip("needs the right to mount a small disk")
-    place.chmod(0o777)
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
     place.rmdir()
@@ -46,6 +50,18 @@ def test_a_full_disk_loses_nothing(left: int, disk: Path, study: StudyView) -> N
         searched(disk / "study", workers=1, **TAUGHT)
     (disk / "full").unlink()
     assert results(searched(disk / "study", workers=1, **TAUGHT)) == results(study)
+
+
+@pytest.mark.parametrize("left", [0, 4096, 8192])
+def test_a_confirm_on_a_full_disk_goes_on(left: int, disk: Path, study: StudyView) -> None:
+    place = disk / "study"
+    shutil.copytree(study.folder.root, place)
+    fill(disk, left)
+    with pytest.raises((Unwritable, UnusableStudy), match="Make room"):
+        confirm(options_of(place, 0), Asked(seeds=2, epochs=1), lambda event: None)
+    (disk / "full").unlink()
+    found = confirm(options_of(place, 0), Asked(seeds=2, epochs=1), lambda event: None)
+    assert all(one.reached for one in found.students)
 
 
 def test_a_server_whose_disk_is_full_says_so_and_loses_nothing(

@@ -100,13 +100,15 @@ def test_optunas_own_sampler_proposes_the_same(
 def test_of_many_trials_the_last_are_learned_from_and_the_front(
     space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = list(propose_all([], range(20), space))
+    samples = list(propose_all([], range(24), space))
     told = stored(space, samples[:18], TrialState.COMPLETE)
-    trials = [*told, *stored(space, samples[18:], TrialState.RUNNING)]
+    stopped = stored(space, samples[18:20], TrialState.PRUNED)
+    cancelled = stored(space, samples[20:22], TrialState.FAIL)
+    trials = [*told, *stopped, *cancelled, *stored(space, samples[22:], TrialState.RUNNING)]
     assert learned(trials) is trials
-    monkeypatch.setattr(sampler, "LEARNED", 8)
+    monkeypatch.setattr(sampler, "LEARNED", 10)
     kept = {trial.number for trial in learned(trials)}
-    assert {*range(10, 20)} <= kept < {*range(20)}
+    assert {*range(10, 24)} < kept < {*range(24)}
 
     def beaten(trial: FrozenTrial) -> bool:
         (high, low), others = trial.values, (t.values for t in told if t.number < trial.number)

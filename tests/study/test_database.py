@@ -85,7 +85,8 @@ def test_facts_of_the_study_are_kept(ledger: Ledger, tmp_path: Path) -> None:
     ("fact", "value"),
     [
         ("driver", "3"), ("driver", "not JSON"), ("spec", "3"), ("finished", '"all"'),
-        ("twin", '"x"'), ("twin", "null"), ("epochs", "-1"), ("largest cnn", "[]"),
+        ("twin", '"x"'), ("twin", "null"), ("finished", "null"), ("chance", "null"),
+        ("epochs", "-1"), ("largest cnn", "[]"),
     ],
 )  # fmt: skip
 def test_a_fact_that_is_not_of_its_kind_is_named(
@@ -123,7 +124,7 @@ def test_a_database_that_is_damaged_within_is_named(
     with file.open("r+b") as damaged:
         damaged.seek((page - 1) * size)
         damaged.write(bytes(size))
-    with pytest.raises(UnusableStudy, match=r"study\.db: cannot be read \(database disk image"):
+    with pytest.raises(UnusableStudy, match=r"study\.db: cannot be used \(database disk image"):
         Ledger.open(Database(file)).trials()
 
 
