@@ -136,12 +136,32 @@ def at_least(gains_JN: Values, luck: float) -> Values:
     the single step.
     """
     students, examples = gains_JN.shape
-    of_examples_JJ = np.atleast_2d(np.cov(gains_JN)) / examples
-    covariance_JJ = of_examples_JJ + luck**2 * (np.eye(students) + 1)
-    error_J = np.sqrt(np.diag(covariance_JJ))
-    random = np.random.default_rng(0)
-    drawn = random.multivariate_normal(np.zeros(students), covariance_JJ, DRAWS, method="eigh")
-    known_J = error_J > 0  # two students that are always right differ by nothing
-    largest = (drawn[:, known_J] / error_J[known_J]).max(1, initial=0.0)
+    if students > examples:
+        error_J, largest = of_many(gains_JN, luck)
+    else:
+        of_examples_JJ = np.atleast_2d(np.cov(gains_JN)) / examples
+        covariance_JJ = of_examples_JJ + luck**2 * (np.eye(students) + 1)
+        error_J = np.sqrt(np.diag(covariance_JJ))
+        random = np.random.default_rng(0)
+        drawn = random.multivariate_normal(np.zeros(students), covariance_JJ, DRAWS, method="eigh")
+        known_J = error_J > 0  # two students that are always right differ by nothing
+        largest = (drawn[:, known_J] / error_J[known_J]).max(1, initial=0.0)
     bounds: Values = gains_JN.mean(1) - float(np.quantile(largest, LEVEL)) * error_J
     return bounds
+
+
+def of_many(gains_JN: Values, luck: float, block: int = 500) -> tuple[Values, Values]:
+    """The standard error of each of J students [J], and the largest of their studentised errors in
+    each draw [DRAWS], without a matrix of students by students: an error is a sum over examples."""
+    students, examples = gains_JN.shape
+    centred_JN = gains_JN - gains_JN.mean(1, keepdims=True)
+    each_JN = centred_JN / sqrt(examples * (examples - 1))
+    error_J = np.sqrt((each_JN**2).sum(1) + 2 * luck**2)
+    known_J = error_J > 0
+    random, largest = np.random.default_rng(0), []
+    for _ in range(DRAWS // block):
+        drawn = random.standard_normal((block, examples)) @ each_JN.T
+        drawn += luck * random.standard_normal((block, students))
+        drawn += luck * random.standard_normal((block, 1))
+        largest.append((drawn[:, known_J] / error_J[known_J]).max(1, initial=0.0))
+    return error_J, np.concatenate(largest)

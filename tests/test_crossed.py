@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nas_kd.crossed import Values, at_least, difference_of, mean_of, spread
+from nas_kd.crossed import Values, at_least, difference_of, mean_of, of_many, spread
 
 
 def drawn(seeds: int, examples: int, luck: float = 0.3, seed: int = 0) -> Values:
@@ -109,6 +109,19 @@ def test_a_student_that_is_much_better_is_found_among_many() -> None:
     assert at_least(right[:-1] - right[-1], 0.0)[3] > 0.03
 
 
+def test_more_students_than_examples_have_the_bounds_of_their_joint_distribution() -> None:
+    random = np.random.default_rng(0)
+    gains_JN = (random.random((80, 60)) < 0.7) - (random.random((1, 60)) < 0.6).astype(float)
+    covariance_JJ = np.cov(gains_JN) / 60 + 0.02**2 * (np.eye(80) + 1)
+    error_J, largest = of_many(gains_JN, 0.02)
+    assert np.allclose(error_J**2, np.diag(covariance_JJ))
+    drawn = random.multivariate_normal(np.zeros(80), covariance_JJ, 20_000)
+    wanted = np.quantile((drawn / error_J).max(1), [0.5, 0.97])
+    assert np.quantile(largest, [0.5, 0.97]) == pytest.approx(wanted, abs=0.07)
+    assert (at_least(gains_JN, 0.02) < gains_JN.mean(1) - 2 * error_J).all()
+
+
 def test_students_that_never_differ_from_the_control_have_no_bound_above_nothing() -> None:
     assert at_least(np.zeros((3, 50)), 0.0).tolist() == [0, 0, 0]
     assert at_least(np.zeros((1, 50)), 0.01)[0] < 0
+    assert at_least(np.zeros((60, 50)), 0.0).tolist() == [0] * 60
