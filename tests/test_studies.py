@@ -136,3 +136,25 @@ def test_the_study_of_faults_has_the_table_of_its_results(runs: str) -> None:
     bad = str(len(found["not equal, or a process left"]))
     cells = (found["storage"], found["workers"], str(found["rounds"]), *struck, bad)
     assert f"| {' | '.join(cells)} |" in (place / "README.md").read_text()
+
+
+@pytest.mark.parametrize("end", [1_200, 5_200, 6_000, 10_000])
+def test_the_study_of_scale_has_what_its_last_run_took(end: int) -> None:
+    place = ROOT / "studies" / "scale"
+    series = pd.DataFrame(json.loads((place / "result-sqlite.json").read_text())["series"])
+    mean = series[(series.trials > end - 400) & (series.trials <= end)].mean()
+    spent = mean.sampler, mean.propose - mean.sampler, mean.tell, mean.propose + mean.tell
+    line = f"| {end:,} | " + " | ".join(f"{one:.1f}" for one in spent)
+    assert line in (place / "README.md").read_text()
+
+
+def test_the_study_of_scale_has_the_fronts_it_found() -> None:
+    place = ROOT / "studies" / "scale"
+    found = pd.DataFrame(json.loads((place / "result-learned.json").read_text())["rows"])
+    for learned, name in ((4_000, "all 4,000"), (2_000, "the last 2,000")):
+        rows = found[found["learned from"] == learned]
+        worth, spent = (
+            " | ".join(f"{one:.4f}" for one in rows.worth),
+            ", ".join(map(str, rows.ms)),
+        )
+        assert f"| {name} | {worth} | {spent} |" in (place / "README.md").read_text()
