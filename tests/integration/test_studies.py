@@ -67,3 +67,12 @@ def test_a_search_whose_training_is_a_formula_says_what_it_costs(tmp_path: Path)
     assert [point["trials"] for point in series] == [100, 200]
     assert all(point["propose"] > point["sampler"] > 0 < point["tell"] for point in series)
     assert report["MB"] > 1
+
+
+def test_the_fronts_of_all_trials_and_of_the_last_are_compared(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "studies" / "scale" / "learned.py"), "--short"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["learned from"] for row in rows] == [96, 32]
+    assert all(0.1 < row["worth"] < 0.5 for row in rows)
