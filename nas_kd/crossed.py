@@ -122,6 +122,8 @@ def luck_of(accuracy: float) -> float:
 
 
 DRAWS, LEVEL = 20_000, 0.97
+AT_ONCE = 500
+"""So many draws are in memory where there are more students than examples."""
 
 
 def at_least(gains_JN: Values, luck: float) -> Values:
@@ -150,7 +152,7 @@ def at_least(gains_JN: Values, luck: float) -> Values:
     return bounds
 
 
-def of_many(gains_JN: Values, luck: float, block: int = 500) -> tuple[Values, Values]:
+def of_many(gains_JN: Values, luck: float) -> tuple[Values, Values]:
     """The standard error of each of J students [J], and the largest of their studentised errors in
     each draw [DRAWS], without a matrix of students by students: an error is a sum over examples."""
     students, examples = gains_JN.shape
@@ -159,9 +161,9 @@ def of_many(gains_JN: Values, luck: float, block: int = 500) -> tuple[Values, Va
     error_J = np.sqrt((each_JN**2).sum(1) + 2 * luck**2)
     known_J = error_J > 0
     random, largest = np.random.default_rng(0), []
-    for _ in range(DRAWS // block):
-        drawn = random.standard_normal((block, examples)) @ each_JN.T
-        drawn += luck * random.standard_normal((block, students))
-        drawn += luck * random.standard_normal((block, 1))
+    for _ in range(DRAWS // AT_ONCE):
+        drawn = random.standard_normal((AT_ONCE, examples)) @ each_JN.T
+        drawn += luck * random.standard_normal((AT_ONCE, students))
+        drawn += luck * random.standard_normal((AT_ONCE, 1))
         largest.append((drawn[:, known_J] / error_J[known_J]).max(1, initial=0.0))
     return error_J, np.concatenate(largest)
