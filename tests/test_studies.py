@@ -148,6 +148,21 @@ def test_the_study_of_scale_has_what_its_last_run_took(end: int) -> None:
     assert line in (place / "README.md").read_text()
 
 
+def test_the_study_of_clusters_has_what_its_time_was_spent_on() -> None:
+    place = ROOT / "studies" / "clusters"
+    time, text = json.loads((place / "result.json").read_text())["time"], place / "README.md"
+    one, two = (pd.DataFrame(time["spent"][workers]).mean() for workers in "12")
+    whole = [sum(time[workers]) / len(time[workers]) for workers in "12"]
+    spent = [*zip(one, two, strict=True), (whole[0] - one.sum(), whole[1] - two.sum())]
+    for first, second in spent:
+        line = f" | {first:.0f} | {second:.0f} | {first / second:.1f} |\n"
+        assert line in text.read_text()
+    assert f" | **{whole[0]:.0f}** | **{whole[1]:.0f}** | **{whole[0] / whole[1]:.2f}** |" in (
+        text.read_text()
+    )
+    assert "{} and {} times as fast".format(*time["times faster"]) in text.read_text()
+
+
 def test_the_study_of_scale_has_the_fronts_it_found() -> None:
     place = ROOT / "studies" / "scale"
     found = pd.DataFrame(json.loads((place / "result-learned.json").read_text())["rows"])

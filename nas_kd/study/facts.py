@@ -121,7 +121,7 @@ def expect_each(facts: Mapping[str, Any]) -> None:
         if shape is None:
             continue
         if fact is None:
-            raise ValueError(f"{name}: nothing is there")
+            raise ValueError(f"{name}: null")
         validated(shape, fact, f"{name}.")
 
 

@@ -295,9 +295,8 @@ def lock(folder: StudyFolder) -> Iterator[Lock]:
     elsewhere = "Name another with --study."
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
-        folder.lock.touch()
         # buffered, a write that failed would be made again as the file is closed
-        file = folder.lock.open("r+b", buffering=0)
+        file = os.fdopen(os.open(folder.lock, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
     except OSError as error:
         raise unwritable(folder.root, error, elsewhere) from error
     holder = f"process {os.getpid()} on {socket.gethostname()}"

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,24 @@ def sent(place: Path, megabytes: int) -> dict[str, Any]:
     }
 
 
+def phases(study: Path) -> dict[str, int]:
+    """The seconds of each generation and of what follows the last one, by the log's times."""
+    lines = [line.split() for line in (study / "search.log").read_text().splitlines()]
+    times = {kind: [datetime.fromisoformat(line[0]) for line in lines if line[2] == kind]
+             for kind in ("time", "trial", "control")}  # fmt: skip
+    first, middle = times["time"]
+    last, twin = times["trial"][-1], times["control"][-1]
+    return {
+        "first generation": (middle - first).seconds,
+        "second generation": (last - middle).seconds,
+        "twin": (twin - last).seconds,
+    }
+
+
 def timed(place: Path, rounds: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Seconds of the same search by one worker and by two, in turns, once all is in the caches."""
     found: dict[str, list[float]] = {"1": [], "2": []}
+    spent: dict[str, list[dict[str, int]]] = {"1": [], "2": []}
     for turn in range(rounds + 1):
         for workers in (1, 2):
             with cluster(place / f"cluster-{workers}", workers) as address:
@@ -88,9 +104,10 @@ def timed(place: Path, rounds: int, settings: dict[str, Any]) -> dict[str, Any]:
                 seconds = search(study, settings, address)
             if turn:  # the first fills the caches
                 found[str(workers)].append(round(seconds, 1))
+                spent[str(workers)].append(phases(study))
             print(json.dumps({"workers": workers, "turn": turn, "seconds": seconds}), flush=True)
     ratios = [one / two for one, two in zip(found["1"], found["2"], strict=True)]
-    return found | {"times faster": [round(ratio, 2) for ratio in ratios]}
+    return found | {"times faster": [round(ratio, 2) for ratio in ratios], "spent": spent}
 
 
 def main() -> None:

@@ -76,3 +76,9 @@ def test_the_fronts_of_all_trials_and_of_the_last_are_compared(tmp_path: Path) -
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["learned from"] for row in rows] == [96, 32]
     assert all(0.1 < row["worth"] < 0.5 for row in rows)
+
+
+def test_the_picture_of_ten_thousand_trials_is_drawn(tmp_path: Path) -> None:
+    script = ROOT / "studies" / "scale" / "draw.py"
+    subprocess.run([sys.executable, str(script), "--place", str(tmp_path)], check=True)
+    assert "milliseconds of a trial" in (tmp_path / "scale.html").read_text()

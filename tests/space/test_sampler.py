@@ -110,11 +110,13 @@ def test_of_many_trials_the_last_are_learned_from_and_the_front(
     kept = {trial.number for trial in learned(trials)}
     assert {*range(10, 24)} < kept < {*range(24)}
 
-    def beaten(trial: FrozenTrial) -> bool:
-        (high, low), others = trial.values, (t.values for t in told if t.number < trial.number)
-        later = (t.values for t in told if t.number > trial.number)
-        return any(h >= high and w <= low for h, w in others) or any(
-            h >= high and w <= low and (h, w) != (high, low) for h, w in later
+    def beaten(one: FrozenTrial) -> bool:
+        """Whether another is as good in both, and better or earlier."""
+        return any(
+            t.values[0] >= one.values[0]
+            and t.values[1] <= one.values[1]
+            and (t.values != one.values or t.number < one.number)
+            for t in told
         )
 
     assert {t.number for t in told[:10] if not beaten(t)} == {n for n in kept if n < 10}
